@@ -1,0 +1,154 @@
+"""Own the terminals: the one answer that every request gets, and what an answer consists of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from manus.messages.content import AnyPart, Turn
+from manus.messages.events import FinishReason
+from manus.messages.failures import Failed
+from manus.messages.ids import DeploymentId, RequestId
+from manus.messages.usage import NO_USAGE, Usage
+
+Booking = Literal["settled", "released", "in_doubt", "open"]
+"""How an attempt stands in the ledger."""
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why the model stopped: our word, the vendor's own, and what it said besides."""
+
+    reason: FinishReason
+    raw: str | None = None
+    detail: str | None = None
+    stop_sequence: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a model said, whole or as far as it got."""
+
+    parts: tuple[AnyPart, ...] = ()
+    finish: Finish = Finish(reason="incomplete")
+    usage: Usage = NO_USAGE
+    id: str | None = None
+    model: str | None = None
+    vendor_request_id: str | None = None
+    service_tier: str | None = None
+    safety: tuple[msgspec.Raw, ...] = ()
+    logprobs: tuple[msgspec.Raw, ...] = ()
+    warnings: tuple[str, ...] = ()
+    turn: Turn | None = None
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A deployment the plan considered: its place (None if left out), its score and the reason."""
+
+    deployment: DeploymentId
+    provider: str
+    model: str
+    rank: int | None = None
+    score: float | None = None
+    reason: str = ""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One call to one deployment: what came of it, when, and how it was booked.
+
+    Times are seconds after the request's admission; `first_content_s` is the time to first token.
+    """
+
+    number: int
+    deployment: DeploymentId
+    provider: str
+    model: str
+    result: str
+    started_s: float
+    ended_s: float
+    first_content_s: float | None = None
+    failure: Failed | None = None
+    usage: Usage = NO_USAGE
+    cost_nano_usd: int | None = None
+    booking: Booking = "open"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The story of one request: the plan that was fixed at admission and the attempts it took."""
+
+    strategy: str = "priority"
+    candidates: tuple[Candidate, ...] = ()
+    left_out: tuple[Candidate, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished", tag_field="outcome", omit_defaults=True):
+    """Success: an answer on evidence, booked.
+
+    `usage` and `cost_nano_usd` cover all attempts; `durable` is False where the ledger's disk could not
+    confirm in time and the row recovers as in doubt.
+    """
+
+    request_id: RequestId
+    answer: Answer
+    provider: str
+    model: str
+    usage: Usage = NO_USAGE
+    cost_nano_usd: int | None = None
+    durable: bool = True
+    latency_s: float = 0.0
+    route: Route = Route()
+
+
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True, tag="unfinished", tag_field="outcome", omit_defaults=True):
+    """No success: the failure that decided, what had been streamed by then, and what it cost.
+
+    A cancelled request ends so too, with a failure of kind `cancelled`, and so does one whose deadline
+    passed, with kind `deadline`.
+    """
+
+    request_id: RequestId
+    failure: Failed
+    partial: Answer | None = None
+    usage: Usage = NO_USAGE
+    cost_nano_usd: int | None = None
+    durable: bool = True
+    latency_s: float = 0.0
+    route: Route = Route()
+
+
+Outcome = Finished | Unfinished
+
+
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True, tag="call_ended", tag_field="outcome", omit_defaults=True):
+    """What a provider actor answers to one attempt: the answer as far as it came, and the failure if any.
+
+    `billed` says what is known of the bill: `no` (nothing was sent, or the vendor refused before work),
+    `reported` (usage is the vendor's), `estimated` (content came, usage did not), `unknown` (bytes left,
+    nothing came back: in doubt).
+    """
+
+    answer: Answer
+    failure: Failed | None = None
+    billed: Literal["no", "reported", "estimated", "unknown"] = "unknown"
+    first_content_s: float | None = None
+    rate_limits: tuple[RateLimitReading, ...] = ()
+
+
+class RateLimitReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One dimension of a vendor's rate limit, as its headers tell; `reset_s` is seconds from now."""
+
+    dimension: Literal["requests", "tokens", "input_tokens", "output_tokens"]
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
+class Embedded(msgspec.Struct, frozen=True, kw_only=True, tag="embedded", tag_field="outcome", omit_defaults=True):
+    """Vectors, in the order of the inputs."""
+
+    request_id: RequestId
+    vectors: tuple[tuple[float, ...], ...]
+    provider: str
+    model: str
+    usage: Usage = NO_USAGE
+    cost_nano_usd: int | None = None

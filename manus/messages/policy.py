@@ -1,0 +1,147 @@
+"""Own the numbers that shape behaviour: named, with unit, default and reason.
+
+These are values: actors are handed them and never read a configuration.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from manus.messages.usage import UNKNOWN_PRICE, Price
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The named waits on one provider, in seconds. None of them may be infinite.
+
+    Args:
+        connect_s: TCP connection; a healthy host answers in one round trip, five covers a resend.
+        tls_s: TLS handshake.
+        write_s: no byte of the request could be written for so long.
+        headers_s: until the status line; models that load on demand need more.
+        first_content_s: until the first content of a stream; time to first token of slow reasoners.
+        idle_s: between two pieces of content.
+        total_s: one attempt in all.
+    """
+
+    connect_s: float = 5.0
+    tls_s: float = 5.0
+    write_s: float = 30.0
+    headers_s: float = 60.0
+    first_content_s: float = 60.0
+    idle_s: float = 60.0
+    total_s: float = 600.0
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One model as the router sees it. `None` means unknown, and unknown is permitted.
+
+    `tier` runs from 1 (small) to 10 (frontier).
+    """
+
+    name: str
+    price: Price = UNKNOWN_PRICE
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    vision: bool | None = None
+    documents: bool | None = None
+    audio: bool | None = None
+    tools: bool | None = None
+    json_schema: bool | None = None
+    reasoning: bool | None = None
+    streaming: bool | None = None
+    sampling: bool | None = None
+    prefill: bool | None = None
+    tier: int | None = None
+
+
+class ProviderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the router and the wiring know of one provider entry, without its credentials."""
+
+    name: str
+    type: str
+    priority: int = 100
+    models: tuple[ModelCard, ...] = ()
+    any_model: bool = False
+    weight: float = 1.0
+    tags: tuple[str, ...] = ()
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How failures are answered.
+
+    Args:
+        same_deployment: retries of one deployment for resets and 5xx.
+        base_s, max_s: exponential back-off between them, with full jitter.
+        attempts_max: attempts of one request over all deployments; the plan is finite.
+        wait_hint_max_s: a Retry-After above this means "go elsewhere".
+        budget_ratio: retries may be this share of requests over the last minute, and
+        budget_min: this many in any case.
+    """
+
+    same_deployment: int = 1
+    base_s: float = 0.2
+    max_s: float = 5.0
+    attempts_max: int = 8
+    wait_hint_max_s: float = 60.0
+    budget_ratio: float = 0.2
+    budget_min: int = 10
+
+
+class RouterPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The router's bounds.
+
+    Args:
+        in_flight_max: requests in all; above it the router sheds.
+        stream_buffer: event lists a caller may be behind before its stream waits.
+        consumer_stall_s: how long a stream waits for a caller that does not read.
+        timeout_s: a request's deadline where the caller names none.
+        default_provider: first choice where the caller names none.
+        fallback_providers: who is asked next, in order; None means every enabled entry by priority.
+    """
+
+    in_flight_max: int = 1024
+    stream_buffer: int = 32
+    consumer_stall_s: float = 30.0
+    timeout_s: float = 600.0
+    default_provider: str | None = None
+    fallback_providers: tuple[str, ...] | None = None
+    strategy: str = "priority"
+    retry: RetryPolicy = RetryPolicy()
+
+
+class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How the books are kept.
+
+    Args:
+        path: the SQLite file, or None for books in memory that end with the process.
+        durability: `process` survives kill -9; `power` also survives the plug, by an fsync per group.
+        confirm_s: how long an answer waits for a stalled disk before it goes out as not durable.
+    """
+
+    path: str | None = None
+    durability: Literal["process", "power"] = "process"
+    confirm_s: float = 5.0
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """Caps on what one exchange may hold, in bytes or counts.
+
+    Args:
+        request_bytes: an encoded request body.
+        response_bytes: a response that is not a stream.
+        event_bytes: one SSE event or one NDJSON line.
+        error_bytes: what is read of an error body.
+        header_bytes: a response's head.
+        answer_bytes: all that one streamed answer may accumulate.
+        tool_calls: tool calls in one answer.
+    """
+
+    request_bytes: int = 64 * 1024 * 1024
+    response_bytes: int = 64 * 1024 * 1024
+    event_bytes: int = 8 * 1024 * 1024
+    error_bytes: int = 256 * 1024
+    header_bytes: int = 256 * 1024
+    answer_bytes: int = 64 * 1024 * 1024
+    tool_calls: int = 1024

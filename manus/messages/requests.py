@@ -1,0 +1,143 @@
+"""Own the canonical request: what a caller wants, before anyone decides who answers.
+
+Codecs encode these; the router reads them to find out which capabilities are needed. Nothing here
+knows a vendor. `None` always means "the vendor's default".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from manus.messages.base import Message
+from manus.messages.content import Turn
+from manus.messages.ids import RequestId, RequestKey
+
+Effort = Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"]
+OnInterrupt = Literal["auto", "restart", "error"]
+OnCancel = Literal["abort", "drain"]
+Priority = Literal["interactive", "batch"]
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A function the model may ask the caller to run.
+
+    `schema` is the JSON Schema (an object schema) of its arguments, as JSON.
+    """
+
+    name: str
+    description: str = ""
+    schema: msgspec.Raw = msgspec.Raw(b'{"type":"object","properties":{}}')
+    strict: bool = False
+
+
+class ToolChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether tools may, must or must not be called; `name` goes with mode `tool`."""
+
+    mode: Literal["auto", "none", "required", "tool"] = "auto"
+    name: str | None = None
+    parallel: bool = True
+
+
+class OutputFormat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Structured output: any JSON object (`schema` is None) or one that fits a JSON Schema."""
+
+    schema: msgspec.Raw | None = None
+    name: str = "answer"
+    strict: bool = True
+
+
+class ReasoningOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much the model may think: by effort, or by a budget in tokens; `show` asks for the text."""
+
+    effort: Effort | None = None
+    budget_tokens: int | None = None
+    show: bool = True
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the answer is drawn. Which of these a model accepts is its capability, not our guess."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: int | None = None
+
+
+class RoutingCriteria(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the caller asks of the model that answers, besides what the request itself implies.
+
+    `max_cost_usd` is for one request; `task_complexity` runs from 1 (trivial) to 10 (hard).
+    """
+
+    requires_vision: bool = False
+    requires_functions: bool = False
+    requires_json_schema: bool = False
+    requires_reasoning: bool = False
+    requires_streaming: bool = False
+    min_context_length: int | None = None
+    max_cost_usd: float | None = None
+    max_latency_ms: float | None = None
+    prefer_cheap: bool = False
+    prefer_fast: bool = False
+    prefer_reliable: bool = False
+    task_complexity: int | None = None
+
+
+class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=True):
+    """One chat completion, as the caller wants it.
+
+    Args:
+        request_id: ours, unique in the ledger.
+        request_key: the host's own name for it, for `request.status` after a crash.
+        turns: the conversation, system turns first.
+        provider, model: the first choice; `None` lets the router choose.
+        stream: whether events go to the caller as they come.
+        max_output_tokens: upper bound of the answer, thinking included.
+        extra: vendor options passed through untouched, keyed by wire family or provider entry.
+        tags: the caller's labels, kept in the ledger.
+        timeout_s: the whole request's budget; the deadline in the envelope is made from it.
+    """
+
+    request_id: RequestId
+    turns: tuple[Turn, ...]
+    request_key: RequestKey | None = None
+    provider: str | None = None
+    model: str | None = None
+    stream: bool = False
+    max_output_tokens: int | None = None
+    sampling: Sampling = Sampling()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    output: OutputFormat | None = None
+    reasoning: ReasoningOptions | None = None
+    criteria: RoutingCriteria | None = None
+    fallback_providers: tuple[str, ...] | None = None
+    on_interrupt: OnInterrupt = "auto"
+    on_cancel: OnCancel = "abort"
+    priority: Priority = "interactive"
+    conversation_id: str | None = None
+    end_user_id: str | None = None
+    service_tier: str | None = None
+    tags: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    extra: dict[str, msgspec.Raw] = {}
+
+
+class EmbedRequest(Message, frozen=True, kw_only=True, tag="embed", omit_defaults=True):
+    """Vectors for texts, in the order given."""
+
+    request_id: RequestId
+    inputs: tuple[str, ...]
+    request_key: RequestKey | None = None
+    provider: str | None = None
+    model: str | None = None
+    dimensions: int | None = None
+    tags: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    extra: dict[str, msgspec.Raw] = {}

@@ -1,0 +1,144 @@
+"""Own token counts in normal form, and money.
+
+Token normal form: the parts are disjoint, so sums are exact whatever the vendor counts inside what
+(OpenAI and Ollama count cached tokens inside the input, Anthropic and Bedrock outside).
+Money is an integer of nano-USD (1e-9 USD). Prices are integers of nano-USD per million tokens, so
+USD 5.00 per million tokens is 5_000_000_000. A sum is rounded once, half to even.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import msgspec
+
+UsageSource = Literal["reported", "estimated", "bound", "missing"]
+"""Where counts come from: the provider's own words, our estimate of what was streamed, an upper bound
+for a call whose end we did not see, or nobody."""
+
+NANO_USD = 1_000_000_000
+"""Nano-USD in one USD."""
+
+TOKENS_PER_PRICE = 1_000_000
+"""Prices are quoted per this many tokens."""
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one or more calls, in disjoint parts (`reasoning` alone is a part *of* `output`)."""
+
+    input_uncached: int = 0
+    cache_read: int = 0
+    cache_write_short: int = 0
+    cache_write_long: int = 0
+    output: int = 0
+    reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    server_tool_calls: int = 0
+    source: UsageSource = "missing"
+
+    @property
+    def input_total(self) -> int:
+        """All tokens of the prompt, cached or not."""
+        return self.input_uncached + self.cache_read + self.cache_write_short + self.cache_write_long
+
+    @property
+    def total(self) -> int:
+        """Prompt and answer together."""
+        return self.input_total + self.output
+
+    def __add__(self, other: Usage) -> Usage:
+        """Add two calls. The sum is only as good as its worse half."""
+        return Usage(
+            input_uncached=self.input_uncached + other.input_uncached,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write_short=self.cache_write_short + other.cache_write_short,
+            cache_write_long=self.cache_write_long + other.cache_write_long,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+            audio_input=self.audio_input + other.audio_input,
+            audio_output=self.audio_output + other.audio_output,
+            server_tool_calls=self.server_tool_calls + other.server_tool_calls,
+            source=max(self.source, other.source, key=_WORSE.__getitem__),
+        )
+
+
+_WORSE: dict[str, int] = {"reported": 0, "estimated": 1, "bound": 2, "missing": 3}
+
+NO_USAGE = Usage()
+"""Nothing used, and nobody said so."""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What one deployment charges, in nano-USD per million tokens; `None` is *unknown*, never free.
+
+    `cache_read`, `cache_write_short` and `cache_write_long` fall back to `input` where a vendor has no
+    rate of its own for them; `per_request` is nano-USD per call.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write_short: int | None = None
+    cache_write_long: int | None = None
+    per_request: int = 0
+    version: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether a cost can be computed at all."""
+        return self.input is not None and self.output is not None
+
+    def cost_nano_usd(self, usage: Usage) -> int | None:
+        """Charge `usage`, in nano-USD, rounded once half to even; `None` where the price is unknown."""
+        if self.input is None or self.output is None:
+            return None
+        parts = (
+            usage.input_uncached * self.input
+            + usage.cache_read * (self.input if self.cache_read is None else self.cache_read)
+            + usage.cache_write_short * (self.input if self.cache_write_short is None else self.cache_write_short)
+            + usage.cache_write_long * (self.input if self.cache_write_long is None else self.cache_write_long)
+            + usage.output * self.output
+        )
+        return _round_half_even(parts, TOKENS_PER_PRICE) + self.per_request
+
+
+FREE = Price(input=0, output=0, version="free")
+"""The price of a model that runs on the user's own machine."""
+
+UNKNOWN_PRICE = Price(version="unknown")
+"""The price of a model nobody has priced: costs come out as `None`."""
+
+
+def nano_usd(usd: float | int | str) -> int:
+    """Turn USD as people write it into nano-USD, exactly for what a config file can hold.
+
+    Raises:
+        ValueError: `usd` is negative or not a number.
+    """
+    try:
+        amount = Decimal(str(usd))
+    except InvalidOperation:
+        raise ValueError(f"{usd!r} is not an amount of USD") from None
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"{usd!r} is not an amount of USD; give a number that is zero or more")
+    return int((amount * NANO_USD).to_integral_value(rounding="ROUND_HALF_EVEN"))
+
+
+def format_usd(amount: int | None) -> str:
+    """Write nano-USD for people: `$0.001234`, or `unknown` for `None`."""
+    if amount is None:
+        return "unknown"
+    sign = "-" if amount < 0 else ""
+    whole, rest = divmod(abs(amount), NANO_USD)
+    digits = f"{rest:09d}".rstrip("0")
+    return f"{sign}${whole}.{digits.ljust(2, '0')}"
+
+
+def _round_half_even(numerator: int, denominator: int) -> int:
+    quotient, remainder = divmod(numerator, denominator)
+    twice = remainder * 2
+    if twice > denominator or (twice == denominator and quotient % 2):
+        quotient += 1
+    return quotient
