@@ -41,11 +41,19 @@ class ToolChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OutputFormat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Structured output: any JSON object (`schema` is None) or one that fits a JSON Schema."""
+    """Structured output: any JSON object (`any_object`) or one that fits a JSON Schema.
 
-    schema: msgspec.Raw | None = None
+    `schema` is JSON, `null` for none: msgspec reads a `Raw` beside no other type, so it cannot be optional.
+    """
+
+    schema: msgspec.Raw = msgspec.Raw(b"null")
     name: str = "answer"
     strict: bool = True
+
+    @property
+    def any_object(self) -> bool:
+        """Whether any JSON object will do."""
+        return bytes(self.schema) == b"null"
 
 
 class ReasoningOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
