@@ -1,0 +1,204 @@
+"""Own what follows a failed attempt: the same deployment again, another one, a wait, or the end.
+
+Pure: `now` and the source of jitter are arguments. It acts on a failure's *advice*, never on a status code. The plan
+was fixed at admission; the cursor walks it and every walk ends, because each deployment is entered once, returned to
+only by advice, and all attempts together are bounded.
+"""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from manus.actors.routing import Choice, Plan
+from manus.messages.failures import Failed
+from manus.messages.policy import RetryPolicy
+
+WINDOW_S = 60.0
+"""The traffic that a retry budget is a share of is that of the last minute..."""
+
+SLOTS = 12
+"""...counted in slots of five seconds, so that old traffic is forgotten in steps too small to matter."""
+
+_SLOT_S = WINDOW_S / SLOTS
+
+
+class RetryBudget:
+    """Retries as a share of recent traffic, so that an outage is not answered with a storm.
+
+    Lives in the router's durable cell; each method is one synchronous, total mutation.
+    """
+
+    __slots__ = ("_current", "_minimum", "_ratio", "_requests", "_retries")
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._ratio = policy.budget_ratio
+        self._minimum = policy.budget_min
+        self._requests = [0] * SLOTS
+        self._retries = [0] * SLOTS
+        self._current = -SLOTS
+
+    def count_request(self, now: float) -> None:
+        """Note one admitted request: it earns its share of a retry."""
+        self._requests[self._slot(now)] += 1
+
+    def spend(self, now: float) -> bool:
+        """Take one retry, if the budget allows it."""
+        slot = self._slot(now)
+        if sum(self._retries) >= self._minimum + self._ratio * sum(self._requests):
+            return False
+        self._retries[slot] += 1
+        return True
+
+    def _slot(self, now: float) -> int:
+        """Find the slot of `now` and forget the slots that time has left behind."""
+        current = int(now // _SLOT_S)
+        for passed in range(max(self._current + 1, current - SLOTS + 1), current + 1):
+            self._requests[passed % SLOTS] = 0
+            self._retries[passed % SLOTS] = 0
+        self._current = max(current, self._current)
+        return self._current % SLOTS
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask `choice` after `wait_s`. `shed` is False where nobody else is left: then wait for room in its queue."""
+
+    choice: Choice
+    wait_s: float = 0.0
+    shed: bool = True
+
+
+class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
+    """No attempt follows; `reason` is for the route's story."""
+
+    reason: str
+
+
+class _Wait(msgspec.Struct, frozen=True):
+    """A deployment that asked for patience: not before `ready_at`."""
+
+    ready_at: float
+    choice: Choice
+    shed: bool
+
+
+class PlanCursor:
+    """Walks one request's plan. Made per request, kept by its task alone."""
+
+    __slots__ = ("_attempts", "_coming", "_plan", "_policy", "_tries", "_waits")
+
+    def __init__(self, plan: Plan, policy: RetryPolicy) -> None:
+        self._plan = plan
+        self._policy = policy
+        self._coming: list[Choice] | None = None
+        self._tries: dict[str, int] = {}
+        self._waits: list[_Wait] = []
+        self._attempts = 0
+
+    def first(self) -> Choice:
+        """Begin with the plan's first choice."""
+        self._attempts = 1
+        return self._plan.choices[0]
+
+    def after(
+        self,
+        choice: Choice,
+        failure: Failed,
+        *,
+        now: float,
+        deadline: float,
+        tokens: int,
+        budget: RetryBudget,
+        rng: random.Random,
+        full: bool = False,
+    ) -> Ask | GiveUp:
+        """Decide what follows `failure` of `choice`.
+
+        Args:
+            choice: who failed.
+            failure: how; only its advice and its hint are read.
+            now: the loop's clock.
+            deadline: the request's, on the same clock; nothing is started that could not begin before it.
+            tokens: about how long the prompt is, for larger windows.
+            budget: what retries of one deployment are taken from.
+            rng: where jitter comes from.
+            full: it was our own queue for this deployment that had no room; no vendor said anything.
+        """
+        if self._coming is None:
+            self._coming = list(self._plan.choices[1:])
+        if self._attempts >= self._policy.attempts_max:
+            return GiveUp(reason=f"{self._attempts} attempts were made, the most one request may take")
+        step = self._next(choice, failure, now=now, deadline=deadline, tokens=tokens, budget=budget, rng=rng, full=full)
+        if isinstance(step, Ask):
+            self._attempts += 1
+        return step
+
+    def _next(
+        self,
+        choice: Choice,
+        failure: Failed,
+        *,
+        now: float,
+        deadline: float,
+        tokens: int,
+        budget: RetryBudget,
+        rng: random.Random,
+        full: bool,
+    ) -> Ask | GiveUp:
+        advice = failure.what_to_do
+        tries = self._tries[choice.deployment] = self._tries.get(choice.deployment, 0) + 1
+        hint = failure.retry_after_s
+        pause = self._backoff(tries, rng)
+        if advice.retry_here == "after_wait" or (advice.retry_here == "once" and hint is not None):
+            # Others come first; a vendor that named a time is worth returning to when nobody else is left.
+            ready_at = now if full else now + max(hint or 0.0, pause)
+            if ready_at - now <= self._policy.wait_hint_max_s and (
+                advice.retry_here == "after_wait" or tries <= self._policy.same_deployment
+            ):
+                self._waits.append(_Wait(ready_at, choice, not full))
+        elif (
+            advice.retry_here == "once"
+            and tries <= self._policy.same_deployment
+            and now + pause < deadline
+            and budget.spend(now)
+        ):
+            return Ask(choice=choice, wait_s=pause)
+        if advice.elsewhere in ("yes", "larger_window"):
+            other = self._take_other(choice, larger_window=advice.elsewhere == "larger_window", tokens=tokens)
+            if other is not None:
+                return Ask(choice=other)
+        elif advice.retry_here == "no":
+            return GiveUp(reason=f"{failure.kind} is not answered by asking again")
+        return self._earliest_wait(now, deadline)
+
+    def _take_other(self, failed: Choice, *, larger_window: bool, tokens: int) -> Choice | None:
+        """Take the next deployment that may be asked; one with a larger window only, where that is what is needed."""
+        assert self._coming is not None
+        for place, other in enumerate(self._coming):
+            if larger_window:
+                if (other.card.context_tokens or 0) <= (failed.card.context_tokens or tokens):
+                    continue
+            elif other.reserve:
+                continue
+            del self._coming[place]
+            return other
+        return None
+
+    def _earliest_wait(self, now: float, deadline: float) -> Ask | GiveUp:
+        if not self._waits:
+            return GiveUp(reason="no candidate is left")
+        earliest = min(self._waits, key=_ready_at)
+        if earliest.ready_at >= deadline:
+            return GiveUp(reason="no candidate is left, and waiting would take longer than the deadline")
+        self._waits.remove(earliest)
+        return Ask(choice=earliest.choice, wait_s=max(0.0, earliest.ready_at - now), shed=earliest.shed)
+
+    def _backoff(self, tries: int, rng: random.Random) -> float:
+        """Draw an exponential back-off with full jitter, never zero: a reset is seldom over at once."""
+        ceiling = min(self._policy.max_s, self._policy.base_s * 2.0 ** (tries - 1))
+        return ceiling * (0.1 + 0.9 * rng.random())
+
+
+def _ready_at(wait: _Wait) -> float:
+    return wait.ready_at

@@ -1,0 +1,343 @@
+"""Own the plan of a request: which deployments may answer it, in which order, and why the others may not.
+
+Pure: no clock, no randomness, no health. A plan is finite and fixed at admission, so that no failure can make a
+request go round in circles; what happens to it afterwards is `retry.PlanCursor`'s.
+
+The order is: the caller's first choice (a provider, a model, or both), then the fallback list, else every enabled
+entry by priority (1 before 2). A provider that lacks the model the caller named is asked for its own first able
+model, because a named provider and model are a *first choice*; `fallback_providers=()` asks for nobody else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Sequence
+
+import msgspec
+
+from manus.messages.content import Audio, Document, Image, Text, ToolResult
+from manus.messages.failures import Failed
+from manus.messages.ids import DeploymentId, deployment_id
+from manus.messages.outcomes import Candidate
+from manus.messages.policy import ModelCard, ProviderPolicy, RouterPolicy
+from manus.messages.requests import ChatRequest
+
+PLANS_KEPT = 256
+"""Plans remembered per kind of request; a kind is what was named and what is needed, so there are few."""
+
+NEEDS = {
+    "vision": "cannot read images",
+    "documents": "cannot read documents",
+    "audio": "cannot hear audio",
+    "tools": "cannot call tools",
+    "json_schema": "cannot answer to a JSON schema",
+    "reasoning": "does not reason",
+    "streaming": "cannot stream",
+}
+"""What a request may need of a model (fields of `ModelCard`), and what is said of a model known to lack it."""
+
+_Needs = tuple[str, ...]
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One deployment that a plan may ask. `reserve`: only after a context length failure."""
+
+    deployment: DeploymentId
+    provider: str
+    model: str
+    card: ModelCard
+    reason: str
+    reserve: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The deployments to ask, in order, and the same told to people, with those left out."""
+
+    choices: tuple[Choice, ...]
+    candidates: tuple[Candidate, ...] = ()
+    left_out: tuple[Candidate, ...] = ()
+
+
+class RoutingTable:
+    """The configured entries, ready to be planned over.
+
+    Args:
+        providers: the enabled entries.
+        policy: first choice and fallback list where a request names none.
+        disabled: names of entries that exist but are switched off; naming one is answered so.
+
+    Raises:
+        ValueError: the policy names an entry that does not exist, or a name occurs twice.
+    """
+
+    __slots__ = ("_by_priority", "_disabled", "_having", "_plans", "_policy", "_providers")
+
+    def __init__(
+        self, providers: Sequence[ProviderPolicy], policy: RouterPolicy, *, disabled: Collection[str] = ()
+    ) -> None:
+        self._providers = {provider.name: provider for provider in providers}
+        if len(self._providers) != len(providers):
+            raise ValueError("two provider entries have the same name")
+        self._disabled = frozenset(disabled)
+        self._policy = policy
+        named = (*(policy.fallback_providers or ()), *filter(None, (policy.default_provider,)))
+        for name in named:
+            if name not in self._providers and name not in self._disabled:
+                raise ValueError(f"the routing policy names a provider {name!r} that is not configured")
+        # Sorting is stable: entries of one priority keep the order in which they were configured.
+        self._by_priority = tuple(p.name for p in sorted(providers, key=_priority_of))
+        self._having: dict[str, dict[str, ModelCard]] = {p.name: {c.name: c for c in p.models} for p in providers}
+        self._plans: dict[tuple[object, ...], tuple[Plan, int]] = {}
+
+    def plan(self, request: ChatRequest, *, estimated_input_tokens: int) -> Plan | Failed:
+        """Order the candidates for `request`, or say why nobody can answer it."""
+        needs = needs_of(request)
+        least_window = request.criteria.min_context_length if request.criteria is not None else None
+        kind = (request.provider, request.model, request.fallback_providers, needs, least_window)
+        kept = self._plans.get(kind)
+        if kept is None:
+            made = self._make(request, needs, least_window or 0)
+            if isinstance(made, Failed):
+                return made
+            smallest = min((c.card.context_tokens for c in made.choices if c.card.context_tokens), default=0)
+            if len(self._plans) >= PLANS_KEPT:
+                self._plans.clear()
+            kept = self._plans[kind] = (made, smallest)
+        plan, smallest_window = kept
+        if smallest_window == 0 or estimated_input_tokens <= smallest_window:
+            return plan
+        return _fit_context(plan, estimated_input_tokens)
+
+    def _make(self, request: ChatRequest, needs: _Needs, least_window: int) -> Plan | Failed:
+        """Plan without regard to the prompt's size."""
+        unknown = self._unknown_name(request)
+        if unknown is not None:
+            return unknown
+        owners = self._owners(request)
+        if request.model is not None and not owners:
+            return self._unknown_model(request.model)
+        choices: list[Choice] = []
+        left_out: list[Candidate] = []
+        for name, why in self._order(request, owners):
+            chosen = self._choose(name, request, needs, least_window, why, owners)
+            if isinstance(chosen, Choice):
+                choices.append(chosen)
+            else:
+                left_out.append(chosen)
+        if not choices:
+            return _nobody(left_out)
+        if request.fallback_providers == ():
+            del choices[1:]
+        reserves = tuple(r for choice in choices for r in self._larger_siblings(choice, needs))
+        return _plan_of((*choices, *reserves), tuple(left_out))
+
+    def _order(self, request: ChatRequest, owners: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        """Name every entry to consider once, in order, with the reason for its place."""
+        seen: set[str] = set()
+        firsts: list[tuple[str, str]] = []
+        if request.provider is not None:
+            firsts.append((request.provider, "asked for"))
+        elif request.model is not None:
+            firsts.extend((name, "has the model asked for") for name in owners)
+        elif self._policy.default_provider is not None:
+            firsts.append((self._policy.default_provider, "default provider"))
+        fallback = request.fallback_providers
+        if fallback is None:
+            fallback = self._policy.fallback_providers
+        if fallback is None:
+            rest = [(name, "by priority") for name in self._by_priority]
+        else:
+            firsts = firsts or [(name, "by priority") for name in self._by_priority[:1]]
+            rest = [(name, "fallback") for name in fallback]
+        for name, why in (*firsts, *rest):
+            if name not in seen:
+                seen.add(name)
+                yield name, why
+
+    def _owners(self, request: ChatRequest) -> tuple[str, ...]:
+        """Find who has the model asked for; who takes any name has it only where nobody lists it or it was named."""
+        model = request.model
+        if model is None:
+            return ()
+        order = self._by_priority
+        default = self._policy.default_provider
+        if default in self._providers:
+            order = (default, *(name for name in order if name != default))
+        listed = tuple(name for name in order if model in self._having[name])
+        if request.provider in self._providers and self._providers[request.provider].any_model:
+            return (request.provider, *(name for name in listed if name != request.provider))
+        return listed or tuple(name for name in order if self._providers[name].any_model)
+
+    def _choose(
+        self, name: str, request: ChatRequest, needs: _Needs, least_window: int, why: str, owners: tuple[str, ...]
+    ) -> Choice | Candidate:
+        """Pick the model of entry `name` that is to answer, or say why none can."""
+        provider = self._providers.get(name)
+        if provider is None:
+            return _left_out(name, request.model or "*", "the entry is disabled; set `enabled = true` to use it")
+        if request.model is not None and name in owners:
+            card = self._having[name].get(request.model) or ModelCard(name=request.model)
+            lacking = _lacking(card, needs, least_window)
+            return _left_out(name, card.name, lacking) if lacking else _choice(name, card, why)
+        if request.model is not None and name == request.provider:
+            return _left_out(name, request.model, "lacks the model asked for")
+        if not provider.models:
+            return _left_out(name, "*", "no model was named and the entry lists none")
+        reasons: list[str] = []
+        for card in provider.models:
+            lacking = _lacking(card, needs, least_window)
+            if not lacking:
+                return _choice(name, card, why if request.model is None else f"{why}, with its own model")
+            reasons.append(lacking)
+        return _left_out(name, provider.models[0].name, "; ".join(dict.fromkeys(reasons)))
+
+    def _larger_siblings(self, choice: Choice, needs: _Needs) -> Iterator[Choice]:
+        """Name the able models of the same entry with a larger known window, the smallest of them first."""
+        window = choice.card.context_tokens
+        if window is None:
+            return
+        larger = (c for c in self._providers[choice.provider].models if (c.context_tokens or 0) > window)
+        for card in sorted(larger, key=_window_of):
+            if not _lacking(card, needs, 0):
+                yield _choice(choice.provider, card, "larger window, if the prompt is too long", reserve=True)
+
+    def _unknown_name(self, request: ChatRequest) -> Failed | None:
+        known = self._providers.keys() | self._disabled
+        for param, names in (("provider", (request.provider,)), ("fallback_providers", request.fallback_providers)):
+            for name in names or ():
+                if name is not None and name not in known:
+                    return Failed(
+                        kind="no_candidate",
+                        param=param,
+                        provider=name,
+                        safe_to_retry=True,
+                        message=f"No provider is called {name!r}.{_meant(name, sorted(known))}",
+                    )
+        return None
+
+    def _unknown_model(self, model: str) -> Failed:
+        known = sorted({card for having in self._having.values() for card in having})
+        return Failed(
+            kind="no_candidate",
+            param="model",
+            model=model,
+            safe_to_retry=True,
+            message=f"No enabled provider lists the model {model!r}.{_meant(model, known)} "
+            "Add it to the `models` of a provider entry.",
+        )
+
+
+def needs_of(request: ChatRequest) -> _Needs:
+    """Infer which capabilities `request` needs, from its content and its criteria."""
+    needs: list[str] = []
+    for turn in request.turns:
+        for part in turn.parts:
+            kind = type(part)
+            if kind is Text:
+                continue
+            if kind is Image or (isinstance(part, ToolResult) and any(type(c) is Image for c in part.content)):
+                needs.append("vision")
+            elif kind is Document:
+                needs.append("documents")
+            elif kind is Audio:
+                needs.append("audio")
+    if request.tools:
+        needs.append("tools")
+    if request.output is not None and not request.output.any_object:
+        needs.append("json_schema")
+    if request.stream:
+        needs.append("streaming")
+    criteria = request.criteria
+    if criteria is not None:
+        wanted = (
+            (criteria.requires_vision, "vision"),
+            (criteria.requires_functions, "tools"),
+            (criteria.requires_json_schema, "json_schema"),
+            (criteria.requires_reasoning, "reasoning"),
+            (criteria.requires_streaming, "streaming"),
+        )
+        needs.extend(need for is_wanted, need in wanted if is_wanted)
+    return tuple(dict.fromkeys(needs)) if len(needs) > 1 else tuple(needs)
+
+
+def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
+    """Put windows that are surely too small aside, and those that may be too small last.
+
+    The estimate is crude, so only a window that even half of it overflows is left out; between that and the
+    estimate the vendor decides, after the windows that surely fit.
+    """
+    sure: list[Choice] = []
+    doubtful: list[Choice] = []
+    left_out = list(plan.left_out)
+    fits_primary = False
+    for choice in plan.choices:
+        window = choice.card.context_tokens
+        if window is None or tokens <= window:
+            sure.append(choice)
+            fits_primary = fits_primary or not choice.reserve
+        elif tokens <= 2 * window:
+            doubtful.append(choice)
+        else:
+            told = f"its window of {window} tokens is too small for a prompt of about {tokens}"
+            left_out.append(_left_out(choice.provider, choice.model, told))
+    if not fits_primary:
+        # Nothing that would be asked at once surely fits: models kept for long prompts come forward.
+        sure = [msgspec.structs.replace(choice, reserve=False) for choice in sure]
+    if not sure and not any(not choice.reserve for choice in doubtful):
+        doubtful = [msgspec.structs.replace(choice, reserve=False) for choice in doubtful]
+    if not sure and not doubtful:
+        windows = [choice.card.context_tokens or 0 for choice in plan.choices]
+        return Failed(
+            kind="context_length",
+            safe_to_retry=True,
+            message=f"The prompt has about {tokens} tokens and the largest window among the candidates is "
+            f"{max(windows)}. Shorten it, or configure a model with a larger window.",
+        )
+    return _plan_of((*sure, *doubtful), tuple(left_out))
+
+
+def _lacking(card: ModelCard, needs: _Needs, least_window: int) -> str:
+    """Say what `card` is known to lack; unknown is permitted."""
+    for need in needs:
+        if getattr(card, need) is False:
+            return NEEDS[need]
+    if least_window and card.context_tokens is not None and card.context_tokens < least_window:
+        return f"its window of {card.context_tokens} tokens is below the {least_window} asked for"
+    return ""
+
+
+def _plan_of(choices: tuple[Choice, ...], left_out: tuple[Candidate, ...]) -> Plan:
+    candidates = tuple(
+        Candidate(deployment=c.deployment, provider=c.provider, model=c.model, rank=rank, reason=c.reason)
+        for rank, c in enumerate(choices)
+    )
+    return Plan(choices=choices, candidates=candidates, left_out=left_out)
+
+
+def _choice(name: str, card: ModelCard, reason: str, *, reserve: bool = False) -> Choice:
+    deployment = deployment_id(name, card.name)
+    return Choice(deployment=deployment, provider=name, model=card.name, card=card, reason=reason, reserve=reserve)
+
+
+def _left_out(name: str, model: str, reason: str) -> Candidate:
+    return Candidate(deployment=deployment_id(name, model), provider=name, model=model, reason=reason)
+
+
+def _nobody(left_out: list[Candidate]) -> Failed:
+    told = "; ".join(f"{c.deployment}: {c.reason}" for c in left_out) or "no provider is configured and enabled"
+    return Failed(kind="no_candidate", safe_to_retry=True, message=f"No model can answer this request: {told}.")
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" There are: {', '.join(known[:20])}." if known else ""
+
+
+def _priority_of(provider: ProviderPolicy) -> int:
+    return provider.priority
+
+
+def _window_of(card: ModelCard) -> int:
+    return card.context_tokens or 0
