@@ -164,31 +164,32 @@ class PlanCursor:
             and budget.spend(now)
         ):
             return Ask(choice=choice, wait_s=pause)
-        if advice.elsewhere in ("yes", "larger_window"):
-            other = self._take_other(choice, larger_window=advice.elsewhere == "larger_window", tokens=tokens)
-            if other is not None:
-                return Ask(choice=other)
+        if advice.elsewhere == "larger_window":
+            least_window = choice.card.context_tokens or tokens
+        elif advice.elsewhere == "yes":
+            least_window = 0
         elif advice.retry_here == "no":
             return GiveUp(reason=f"{failure.kind} is not answered by asking again")
-        return self._earliest_wait(now, deadline)
+        else:
+            return self._earliest_wait(now, deadline, least_window=0)
+        other = self._take_other(least_window)
+        return Ask(choice=other) if other is not None else self._earliest_wait(now, deadline, least_window=least_window)
 
-    def _take_other(self, failed: Choice, *, larger_window: bool, tokens: int) -> Choice | None:
-        """Take the next deployment that may be asked; one with a larger window only, where that is what is needed."""
+    def _take_other(self, least_window: int) -> Choice | None:
+        """Take the next deployment that may be asked; only one with a larger window, where that is what is needed."""
         assert self._coming is not None
         for place, other in enumerate(self._coming):
-            if larger_window:
-                if (other.card.context_tokens or 0) <= (failed.card.context_tokens or tokens):
-                    continue
-            elif other.reserve:
-                continue
-            del self._coming[place]
-            return other
+            if _is_larger(other, least_window) if least_window else not other.reserve:
+                del self._coming[place]
+                return other
         return None
 
-    def _earliest_wait(self, now: float, deadline: float) -> Ask | GiveUp:
-        if not self._waits:
+    def _earliest_wait(self, now: float, deadline: float, *, least_window: int) -> Ask | GiveUp:
+        """Return to whoever asked for patience and may be asked soonest."""
+        waits = [wait for wait in self._waits if not least_window or _is_larger(wait.choice, least_window)]
+        if not waits:
             return GiveUp(reason="no candidate is left")
-        earliest = min(self._waits, key=_ready_at)
+        earliest = min(waits, key=_ready_at)
         if earliest.ready_at >= deadline:
             return GiveUp(reason="no candidate is left, and waiting would take longer than the deadline")
         self._waits.remove(earliest)
@@ -198,6 +199,10 @@ class PlanCursor:
         """Draw an exponential back-off with full jitter, never zero: a reset is seldom over at once."""
         ceiling = min(self._policy.max_s, self._policy.base_s * 2.0 ** (tries - 1))
         return ceiling * (0.1 + 0.9 * rng.random())
+
+
+def _is_larger(choice: Choice, window: int) -> bool:
+    return (choice.card.context_tokens or 0) > window
 
 
 def _ready_at(wait: _Wait) -> float:

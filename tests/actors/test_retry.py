@@ -111,6 +111,13 @@ def test_context_length_goes_to_a_larger_window_only_and_may_use_the_reserve() -
     assert isinstance(third, GiveUp)
 
 
+def test_who_asked_to_wait_is_not_returned_to_for_a_prompt_too_long_for_another() -> None:
+    walk = Walk(choice("a"), choice("b"))
+    walk.fail("rate_limited", retry_after_s=1.0)
+
+    assert isinstance(walk.fail("context_length"), GiveUp)
+
+
 def test_reserve_is_not_used_for_any_other_failure() -> None:
     walk = Walk(choice("a", window=1000), choice("a2", window=5000, reserve=True))
 
