@@ -118,11 +118,31 @@ class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
         path: the SQLite file, or None for books in memory that end with the process.
         durability: `process` survives kill -9; `power` also survives the plug, by an fsync per group.
         confirm_s: how long an answer waits for a stalled disk before it goes out as not durable.
+        open_max: attempts that may be open at once; above the router's own bound, so that it never decides.
+        recent_max: closed attempts remembered in memory, to answer a booking that is asked twice.
+        segment_bytes: size of one journal file; it must hold the endings of `open_max` attempts twice over.
+        backlog_max: journal records that may wait for SQLite; above it new calls are refused.
+        gather_s: how long records gather before they go to SQLite in one transaction.
+        busy_s: how long a transaction waits for another process that writes to the file.
+        wal_bytes: above it the write-ahead log is folded into the file, readers or not.
+        retry_s: pause before something the disk refused is tried again.
+        close_s: how long a clean end waits for SQLite; what is left then is recovered by the next start.
+        rows_max: closed rows that books in memory keep one by one; older ones are kept as sums per day.
     """
 
     path: str | None = None
     durability: Literal["process", "power"] = "process"
     confirm_s: float = 5.0
+    open_max: int = 2048
+    recent_max: int = 4096
+    segment_bytes: int = 4 * 1024 * 1024
+    backlog_max: int = 65536
+    gather_s: float = 0.2
+    busy_s: float = 5.0
+    wal_bytes: int = 16 * 1024 * 1024
+    retry_s: float = 1.0
+    close_s: float = 10.0
+    rows_max: int = 2_000
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
