@@ -153,7 +153,8 @@ class Cancel(CoreData, frozen=True, kw_only=True):
 class Fence(CoreData, frozen=True, kw_only=True):
     """The incarnation ignores its cancellation: close its clone of the receive side, drop its replies for ever.
 
-    `AnswerInHand` for it follows. Its task may still end one day: `ChildExited` with its generation.
+    `AnswerInHand` for it follows. For a supervisor child: fence all beneath it.
+    Its task may still end one day: `ChildExited` with its generation.
     """
 
     id: str

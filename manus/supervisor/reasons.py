@@ -65,6 +65,19 @@ def is_abnormal(reason: ExitReason) -> bool:
     return not isinstance(reason, Normal | Shutdown)
 
 
+def as_init_failure(reason: ExitReason) -> ExitReason:
+    """Name the end of an incarnation that had not said `started()` for what it is."""
+    match reason:
+        case Normal():
+            return InitFailed(error="returned without having started")
+        case Shutdown(by=by):
+            return InitFailed(error=f"cancelled by {by} before it had started")
+        case Crashed(error=error, traceback=traceback):
+            return InitFailed(error=error, traceback=traceback)
+        case Hung() | InitFailed() | Wedged():
+            return reason
+
+
 def describe(reason: ExitReason) -> str:
     """Put a reason into one line for people; never a traceback."""
     match reason:
