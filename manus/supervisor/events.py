@@ -78,10 +78,13 @@ class RequestCrashed(SupervisionEventBase, frozen=True, kw_only=True, tag="reque
 
 
 class DeadLetter(SupervisionEventBase, frozen=True, kw_only=True, tag="dead_letter"):
-    """A message without reply address was refused. `message` names its type, never its content."""
+    """A message that nobody waits for an answer to was refused, or its actor ended with it in hand.
+
+    `message` names its type, never its content.
+    """
 
     message: str
-    why: Literal["full", "stopping", "unavailable", "expired"]
+    why: Literal["full", "stopping", "unavailable", "crashed"]
 
 
 class LateReply(SupervisionEventBase, frozen=True, kw_only=True, tag="late_reply"):
