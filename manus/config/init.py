@@ -1,0 +1,74 @@
+"""Own the starter file that `manus config init` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from manus.config.problems import InvalidConfig, Problem
+
+STARTER: Final = """\
+# The configuration of Manus. `manus config check` tells what is wrong with it, `manus config show` what it means.
+# Strings may hold ${VARIABLE} and ${VARIABLE:-default}; keys belong into the environment, not into this file.
+
+[general]
+# The first choice; left out, the enabled provider of the lowest priority number.
+# default_provider = "openai"
+# Who is asked next, in order; left out, every enabled provider by priority.
+# fallback_providers = ["ollama", "local"]
+routing_strategy = "priority"
+enable_streaming = true
+enable_logging = true
+
+[providers.openai]
+enabled = false                      # set OPENAI_API_KEY, then make this true
+priority = 1
+api_key = "${OPENAI_API_KEY}"
+# base_url = "https://api.openai.com/v1"   # any server that speaks the OpenAI API
+# Costs are USD per million tokens; a model without them has an unknown price.
+models = [
+    { name = "gpt-5.4-mini", cost_per_input = 0.75, cost_per_cache_read = 0.075, cost_per_output = 4.5 },
+    { name = "gpt-4o-mini", cost_per_input = 0.15, cost_per_cache_read = 0.075, cost_per_output = 0.6 },
+]
+
+[providers.ollama]
+enabled = false                      # start Ollama, name a model you have pulled, then make this true
+priority = 2
+base_url = "${OLLAMA_URL:-http://127.0.0.1:11434}"
+models = [{ name = "qwen3:8b", cost_per_input = 0, cost_per_output = 0 }]
+
+[providers.local]
+# The embedded model, run on this machine by a process of its own. No key, no network.
+priority = 1000
+models = [{ name = "smollm2-135m-instruct", cost_per_input = 0, cost_per_output = 0, context_length = 8192 }]
+
+[timeouts]
+# Seconds. request_s is a request's deadline over all attempts, the others are waits on one provider.
+request_s = 600
+connect_s = 5
+# headers_s = 60
+# first_content_s = 60
+# idle_s = 60
+
+[ledger]
+# path = "ledger.sqlite"              # left out: in the user's state directory
+durability = "process"               # "power" also survives the plug
+"""
+
+
+def write_starter(path: Path) -> None:
+    """Write the starter file, its directory included; a file that is there already is never touched.
+
+    Raises:
+        InvalidConfig: the file exists or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(STARTER)
+    except FileExistsError:
+        message = "exists already and is left as it is; name another file, or remove it first"
+        raise InvalidConfig([Problem(message=message, file=str(path))]) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is no path"
+        raise InvalidConfig([Problem(message=f"cannot be written: {reason}", file=str(path))]) from None

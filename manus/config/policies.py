@@ -1,0 +1,148 @@
+"""Own the step from a configuration to the values actors are handed; behind it nobody knows there was a file."""
+
+from __future__ import annotations
+
+import os.path
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from manus.config.provider_rules import base_url_of, type_of
+from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
+from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, RetryPolicy, RouterPolicy, Timeouts
+from manus.messages.usage import FREE, UNKNOWN_PRICE, Price, nano_usd
+
+IN_MEMORY: Final = ":memory:"
+"""The ledger path that means books which end with the process, spelt as SQLite spells it."""
+
+LEDGER_NAME: Final = "ledger.sqlite"
+
+_CAPABILITIES: Final = (
+    "vision",
+    "documents",
+    "audio",
+    "tools",
+    "json_schema",
+    "reasoning",
+    "streaming",
+    "sampling",
+    "prefill",
+)
+
+TYPE_TIMEOUTS: Final[dict[str, Timeouts]] = {
+    # Both load a model on demand before the first byte, from a disk that may be cold and large.
+    "ollama": Timeouts(headers_s=300.0, first_content_s=300.0),
+    "local": Timeouts(headers_s=300.0, first_content_s=300.0),
+}
+"""Where a type needs more patience than the rest."""
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def provider_policies(config: LLMConfig) -> tuple[ProviderPolicy, ...]:
+    """Describe every enabled entry, in the order of the file."""
+    return tuple(provider_policy(name, entry) for name, entry in config.providers.items() if entry.enabled)
+
+
+def disabled_providers(config: LLMConfig) -> tuple[str, ...]:
+    """Name the entries that are switched off."""
+    return tuple(name for name, entry in config.providers.items() if not entry.enabled)
+
+
+def provider_policy(name: str, entry: ProviderConfig) -> ProviderPolicy:
+    """Describe one entry, without its credentials. The entry has passed the checks, so its type is known."""
+    kind = type_of(name, entry)
+    assert kind is not None, "an enabled entry without a type does not pass the checks"
+    return ProviderPolicy(
+        name=name,
+        type=kind,
+        priority=entry.priority,
+        models=tuple(model_card(model, kind, entry) for model in entry.models),
+        any_model=not entry.models if entry.any_model is None else entry.any_model,
+        weight=entry.weight,
+        tags=tuple(entry.tags),
+    )
+
+
+def model_card(model: ModelConfig, kind: str, entry: ProviderConfig) -> ModelCard:
+    """Describe one model; costs in USD per million tokens become integers of nano-USD per million tokens."""
+    return ModelCard(
+        name=model.name,
+        price=_price(model, kind, entry),
+        context_tokens=model.context_length,
+        max_output_tokens=model.max_output_tokens,
+        tier=model.tier,
+        **{flag: getattr(model, flag) for flag in _CAPABILITIES},
+    )
+
+
+def timeouts_of(name: str, config: LLMConfig) -> Timeouts:
+    """Combine the waits on one entry: its own before `[timeouts]` before those of its type."""
+    entry = config.providers[name]
+    waits = TYPE_TIMEOUTS.get(type_of(name, entry) or "", Timeouts())
+    return msgspec.structs.replace(waits, **{**_given(config.timeouts), **_given(entry.timeouts)})
+
+
+def router_policy(config: LLMConfig) -> RouterPolicy:
+    """Give the router's numbers. The strategy is what the router of this version acts on."""
+    fallback = config.fallback_providers
+    return RouterPolicy(
+        in_flight_max=config.limits.in_flight_max,
+        stream_buffer=config.limits.stream_buffer,
+        consumer_stall_s=config.timeouts.consumer_stall_s,
+        timeout_s=config.timeouts.request_s,
+        default_provider=config.default_provider,
+        fallback_providers=None if fallback is None else tuple(fallback),
+        retry=RetryPolicy(**msgspec.structs.asdict(config.retry)),
+    )
+
+
+def ledger_policy(config: LLMConfig, *, base: Path, state: Path | None) -> LedgerPolicy:
+    """Say where the books are kept.
+
+    Args:
+        config: the configuration.
+        base: where a relative path starts: the directory of the file.
+        state: the user's state directory, for books whose place is not configured; None keeps those in memory.
+    """
+    path = config.ledger.path
+    if path == IN_MEMORY:
+        file = None
+    elif path is not None:
+        file = base / os.path.expanduser(path)  # unlike Path.expanduser, this never raises
+    else:
+        file = None if state is None else state / LEDGER_NAME
+    return LedgerPolicy(
+        path=None if file is None else str(file.absolute()),
+        durability=config.ledger.durability,
+        confirm_s=config.ledger.confirm_s,
+    )
+
+
+def _price(model: ModelConfig, kind: str, entry: ProviderConfig) -> Price:
+    costs = {
+        "input": model.cost_per_input,
+        "output": model.cost_per_output,
+        "cache_read": model.cost_per_cache_read,
+        "cache_write_short": model.cost_per_cache_write,
+        "cache_write_long": model.cost_per_cache_write_long,
+    }
+    if all(cost is None for cost in costs.values()) and not model.cost_per_request:
+        return FREE if _runs_on_this_machine(model.name, kind, entry) else UNKNOWN_PRICE
+    given = {part: nano_usd(cost) for part, cost in costs.items() if cost is not None}
+    return Price(**given, per_request=nano_usd(model.cost_per_request), version="config")
+
+
+def _runs_on_this_machine(model: str, kind: str, entry: ProviderConfig) -> bool:
+    """Tell whether nobody bills a model. A local Ollama also forwards names ending in `cloud` to its vendor."""
+    if kind == "local":
+        return True
+    host = urlsplit(base_url_of(kind, entry) or "").hostname
+    return kind == "ollama" and host in _LOOPBACK and not model.endswith("cloud")
+
+
+def _given(waits: TimeoutsConfig) -> dict[str, float]:
+    fields = TimeoutsConfig.__struct_fields__
+    return {field: getattr(waits, field) for field in fields if getattr(waits, field) is not None}

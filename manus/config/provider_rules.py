@@ -1,0 +1,218 @@
+"""Own what one provider entry must hold beyond its shape: a type we speak, a URL that is one, a key if it needs one.
+
+A disabled entry is only checked for what would be wrong in any case, so that an entry can be parked without its key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from manus.config.did_you_mean import listing, suggestion
+from manus.config.problems import Problem
+from manus.config.schema import ProviderConfig
+from manus.config.wheels import LOCAL_WHEELS, SERVER_WHEEL, is_installed
+
+TYPES: Final = ("openai", "anthropic", "bedrock", "ollama", "azure", "local")
+WIRED: Final = ("openai", "ollama", "local")
+"""The types this version can talk to."""
+
+DEFAULT_BASE_URLS: Final = {"openai": "https://api.openai.com/v1", "ollama": "http://127.0.0.1:11434"}
+
+KEY_HOSTS: Final = frozenset({"api.openai.com", "ollama.com"})
+"""Hosts that answer nobody without a key; other servers of these types may well."""
+
+LOCAL_ONLY: Final = ("command", "args", "health_path", "model_path", "context")
+REMOTE_ONLY: Final = ("base_url", "api_key", "api_keys", "organization", "project", "headers", "proxy")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
+
+EntryRule = Callable[[str, ProviderConfig], Iterator[Problem]]
+"""Is given the entry's name and the entry; the paths of its problems start below the entry."""
+
+
+def type_of(name: str, entry: ProviderConfig) -> str | None:
+    """Tell an entry's type: the one it states, or its name where that is a type; None where neither helps."""
+    return entry.type or (name if name in TYPES else None)
+
+
+def base_url_of(kind: str, entry: ProviderConfig) -> str | None:
+    """Tell where an entry's API lives, without a slash at the end."""
+    url = entry.base_url or DEFAULT_BASE_URLS.get(kind)
+    return url.rstrip("/") if url else None
+
+
+def problems_of_entry(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Give everything wrong with one entry."""
+    rules = (*ALWAYS, *(ENABLED if entry.enabled else ()))
+    for rule in rules:
+        yield from rule(name, entry)
+
+
+def name_can_stand_in_ids(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """An entry's name is part of actor and deployment ids."""
+    if not _NAME.fullmatch(name):
+        yield Problem(message="a provider's name is 1 to 64 letters, digits, '_', '-' and '.'; rename it")
+
+
+def type_is_spoken(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """An entry has a type, and an enabled one a type that this version speaks."""
+    kind = type_of(name, entry)
+    if kind is None:
+        yield Problem(
+            message=f"needs a type ({listing(TYPES)}), as its name is none of them{suggestion(name, TYPES)}"
+            '; a server that speaks the OpenAI API is type = "openai" with a base_url'
+        )
+    elif kind not in WIRED:
+        yield Problem(
+            message=f"providers of type '{kind}' are not available in this version, which speaks {listing(WIRED)}; "
+            'write enabled = false, or reach it through a server that speaks the OpenAI API (type = "openai")'
+        )
+
+
+def model_names_are_good(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """A model stands once in a list, under a name that can be sent."""
+    seen: set[str] = set()
+    for index, model in enumerate(entry.models):
+        path = f"models[{index}].name"
+        if not model.name.strip() or model.name != model.name.strip() or len(model.name) > 256:
+            yield Problem(path=path, message="a model's name is 1 to 256 characters without space at either end")
+        elif model.name in seen:
+            yield Problem(path=path, message="this model stands in the list twice; keep one of the two")
+        seen.add(model.name)
+
+
+def prices_are_whole(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """A price of which half is missing is no price."""
+    for index, model in enumerate(entry.models):
+        given = {"cost_per_input": model.cost_per_input, "cost_per_output": model.cost_per_output}
+        missing = [key for key, cost in given.items() if cost is None]
+        if len(missing) == 1:
+            yield Problem(
+                path=f"models[{index}]",
+                severity="warning",
+                message=f"has no {missing[0]}, so what it costs is unknown and never counted; add it (0 if it is free)",
+            )
+
+
+def base_url_is_a_url(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """A base URL is scheme, host, port and path; a key in it would leak into every log on the way."""
+    if entry.base_url is None:
+        return
+    url = _parsed(entry.base_url)
+    example = 'expected a URL such as "https://api.openai.com/v1"'
+    if url is None or not url.hostname:
+        yield Problem(path="base_url", message=f"{example}; this is none")
+    elif url.scheme not in ("http", "https"):
+        yield Problem(path="base_url", message=f"{example}; only http and https are spoken")
+    elif url.username is not None or url.password is not None:
+        yield Problem(path="base_url", message="holds a user name or password; use api_key or headers for credentials")
+    elif url.query or url.fragment or entry.base_url.endswith(("?", "#")):
+        yield Problem(path="base_url", message="has a query or fragment; a key belongs into api_key or headers")
+
+
+def proxy_is_a_url(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """A proxy is an http or https URL."""
+    if entry.proxy is not None:
+        url = _parsed(entry.proxy.reveal())
+        if url is None or not url.hostname or url.scheme not in ("http", "https"):
+            yield Problem(path="proxy", message='expected a URL such as "http://proxy.example:3128"')
+
+
+def headers_can_be_sent(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Extra headers have legal names and do not fight with those we write."""
+    for header in entry.headers:
+        if not _HEADER.fullmatch(header):
+            yield Problem(path="headers", message="a header's name is letters, digits and '-'; one of them is not")
+        elif header.lower() in _OURS:
+            yield Problem(path=f"headers.{header}", message="this header is written by Manus; remove it")
+        elif header.lower() == "authorization" and (entry.api_key or entry.api_keys):
+            yield Problem(path=f"headers.{header}", message="contradicts api_key; keep one of the two")
+
+
+def keys_are_given_once(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """One key or a list of different keys."""
+    if entry.api_key is not None and entry.api_keys:
+        yield Problem(path="api_keys", message="contradicts api_key; put all keys into api_keys")
+    if len(set(entry.api_keys)) < len(entry.api_keys):
+        yield Problem(path="api_keys", message="holds the same key twice; keep one of the two")
+
+
+def keys_fit_the_type(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Keys of a model server on this machine say nothing about a remote API, and the reverse."""
+    kind = type_of(name, entry)
+    misplaced = REMOTE_ONLY if kind == "local" else LOCAL_ONLY
+    meant = "another type than 'local'" if kind == "local" else 'type = "local"'
+    default = ProviderConfig()
+    for field in misplaced:
+        if getattr(entry, field) != getattr(default, field):
+            yield Problem(path=field, message=f"is for {meant}; remove it")
+
+
+def key_is_there(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Hosts known to refuse strangers need a key; asking without one would only fail later and less clearly."""
+    kind = type_of(name, entry)
+    url = _parsed(base_url_of(kind, entry) or "") if kind in ("openai", "ollama") else None
+    has_key = bool(entry.api_key or entry.api_keys or any(h.lower() == "authorization" for h in entry.headers))
+    if url is not None and url.hostname in KEY_HOSTS and not has_key:
+        variable = "OPENAI_API_KEY" if kind == "openai" else "OLLAMA_API_KEY"
+        yield Problem(path="api_key", message=f'is missing; write api_key = "${{{variable}}}" and set that variable')
+
+
+def tls_is_checked(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Switching the check off hands the key to whoever answers."""
+    if not entry.verify:
+        yield Problem(path="verify", severity="warning", message="is false: any server can pretend to be this provider")
+
+
+def health_path_is_a_path(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """A health path is asked on the server's own port."""
+    if entry.health_path is not None and not entry.health_path.startswith("/"):
+        yield Problem(path="health_path", message='expected a path such as "/health"')
+
+
+def embedded_model_is_installed(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Without a command of its own, a local entry runs the embedded server, and without a model_path its model."""
+    if type_of(name, entry) == "local" and entry.command is None:
+        needed = LOCAL_WHEELS if entry.model_path is None else (SERVER_WHEEL,)
+        missing = [wheel for wheel in needed if not is_installed(wheel)]
+        if missing:
+            yield Problem(
+                message=f"needs {' and '.join(missing)}, which is not installed: run `make setup`, give command = ... "
+                "to run a server of your own, or write enabled = false"
+            )
+
+
+ALWAYS: Final[tuple[EntryRule, ...]] = (
+    name_can_stand_in_ids,
+    model_names_are_good,
+    prices_are_whole,
+    base_url_is_a_url,
+    proxy_is_a_url,
+    headers_can_be_sent,
+    keys_are_given_once,
+    health_path_is_a_path,
+)
+ENABLED: Final[tuple[EntryRule, ...]] = (
+    type_is_spoken,
+    keys_fit_the_type,
+    key_is_there,
+    tls_is_checked,
+    embedded_model_is_installed,
+)
+
+
+def _parsed(text: str) -> SplitResult | None:
+    """Split a URL, or give None for what is none; a port out of range and an odd host count as none."""
+    if not text.isascii() or any(char.isspace() or not char.isprintable() for char in text):
+        return None
+    try:
+        url = urlsplit(text)
+        assert url.port is None or url.port >= 0
+        return url
+    except ValueError:
+        return None

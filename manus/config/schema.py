@@ -1,0 +1,242 @@
+"""Own the shape of the configuration file: its tables and keys, their types, units, bounds and defaults.
+
+`LLMConfig` is the whole file; `[general]` stands flat in it, as programs write it:
+`LLMConfig(default_provider="openai", providers={"openai": ProviderConfig(...)})`. Rules across keys are in `rules`.
+Descriptions in `Meta` are what an error says was expected.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from manus.config.secrets import Secret
+
+ProviderType = Literal["openai", "anthropic", "bedrock", "ollama", "azure", "local"]
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400, description="seconds, more than 0 and at most a day (86400)")]
+UsdPerMillionTokens = Annotated[float, Meta(ge=0, le=1e6, description="USD per million tokens, 0 or more")]
+Usd = Annotated[float, Meta(ge=0, le=1e9, description="an amount of USD, 0 or more")]
+Count = Annotated[int, Meta(ge=1, le=10**12, description="a whole number, 1 or more")]
+CountOrNone = Annotated[int, Meta(ge=0, le=10**12, description="a whole number, 0 or more")]
+InFlight = Annotated[int, Meta(ge=1, le=100_000, description="a whole number from 1 to 100000")]
+
+
+class RoutingStrategy(enum.StrEnum):
+    """How the first choice and the order after it are found."""
+
+    PRIORITY = "priority"
+    COST_AWARE = "cost_aware"
+    CAPABILITY = "capability"
+    LATENCY = "latency"
+    LEAST_BUSY = "least_busy"
+    WEIGHTED = "weighted"
+    ROUND_ROBIN = "round_robin"
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """What all tables of the file have in common: immutable, by keyword."""
+
+
+class ModelConfig(Section, frozen=True, kw_only=True):
+    """One model of a provider.
+
+    Costs are USD per million tokens; a model without them has an unknown price, never a price of zero.
+    `cost_per_cache_read` and the cache writes fall back to `cost_per_input`; `cost_per_request` is USD per call.
+    Capabilities (`vision` to `prefill`) may be left out: unknown is permitted. `tier` is 1 (small) to 10 (frontier).
+    """
+
+    name: str
+    cost_per_input: UsdPerMillionTokens | None = None
+    cost_per_output: UsdPerMillionTokens | None = None
+    cost_per_cache_read: UsdPerMillionTokens | None = None
+    cost_per_cache_write: UsdPerMillionTokens | None = None
+    cost_per_cache_write_long: UsdPerMillionTokens | None = None
+    cost_per_request: Usd = 0.0
+    context_length: Count | None = None
+    max_output_tokens: Count | None = None
+    vision: bool | None = None
+    documents: bool | None = None
+    audio: bool | None = None
+    tools: bool | None = None
+    json_schema: bool | None = None
+    reasoning: bool | None = None
+    streaming: bool | None = None
+    sampling: bool | None = None
+    prefill: bool | None = None
+    tier: Annotated[int, Meta(ge=1, le=10, description="a whole number from 1 (small) to 10 (frontier)")] | None = None
+
+
+class TimeoutsConfig(Section, frozen=True, kw_only=True):
+    """The named waits on a provider; what is left out comes from `[timeouts]`, then from the type's defaults."""
+
+    connect_s: Seconds | None = None
+    tls_s: Seconds | None = None
+    write_s: Seconds | None = None
+    headers_s: Seconds | None = None
+    first_content_s: Seconds | None = None
+    idle_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+
+class GlobalTimeoutsConfig(TimeoutsConfig, frozen=True, kw_only=True):
+    """`[timeouts]`: the waits of all providers, and those of a request as a whole.
+
+    Args:
+        request_s: a request's deadline over all attempts, where the caller names none.
+        consumer_stall_s: how long a stream waits for a caller that does not read.
+    """
+
+    request_s: Seconds = 600.0
+    consumer_stall_s: Seconds = 30.0
+
+
+class ProviderConfig(Section, frozen=True, kw_only=True):
+    """One `[providers.NAME]`.
+
+    Args:
+        type: which wire it speaks; left out where NAME itself is a type.
+        priority: lower is asked first.
+        api_key, api_keys: text, `${VARIABLE}`, or a table `{ env = "NAME" }` or `{ file = "PATH" }`.
+        base_url: where the API lives, up to and without the endpoint's own path.
+        headers: sent with every request; treated as secrets.
+        any_model: whether models that are not listed may be asked for; default: only where none is listed.
+        weight: share of the traffic under the `weighted` strategy.
+        concurrency: calls at once; more wait in the mailbox.
+        proxy: URL of an HTTP proxy, may carry credentials.
+        verify: false accepts any TLS certificate; for test servers only.
+        command, args, health_path, model_path, context: of `type = "local"`: the server to run in place of the
+            embedded one, and its model. In `args`, `{port}` and `{model}` stand for the port and the model's path.
+    """
+
+    type: ProviderType | None = None
+    enabled: bool = True
+    priority: Annotated[int, Meta(ge=-(10**6), le=10**6, description="a whole number; lower is asked first")] = 100
+    api_key: Secret | None = None
+    api_keys: Sequence[Secret] = ()
+    base_url: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    headers: Mapping[str, Secret] = {}
+    models: Sequence[ModelConfig] = ()
+    any_model: bool | None = None
+    timeouts: TimeoutsConfig = TimeoutsConfig()
+    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] | None = None
+    weight: Annotated[float, Meta(gt=0, le=1e6, description="a number more than 0")] = 1.0
+    tags: Sequence[str] = ()
+    proxy: Secret | None = None
+    verify: bool = True
+    command: str | None = None
+    args: Sequence[str] = ()
+    health_path: str | None = None
+    model_path: str | None = None
+    context: Annotated[int, Meta(ge=256, le=10**8, description="tokens, 256 or more")] | None = None
+
+    def __post_init__(self) -> None:
+        """Hide keys that a program passed as plain text, before anything can print them."""
+        for field in ("api_key", "api_keys", "headers", "proxy"):
+            msgspec.structs.force_setattr(self, field, _hidden(getattr(self, field)))
+
+
+class RetryConfig(Section, frozen=True, kw_only=True):
+    """`[retry]`: how failures are answered; the meaning of each is told at `messages.policy.RetryPolicy`."""
+
+    same_deployment: Annotated[int, Meta(ge=0, le=10, description="a whole number from 0 to 10")] = 1
+    base_s: Seconds = 0.2
+    max_s: Seconds = 5.0
+    attempts_max: Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")] = 8
+    wait_hint_max_s: Seconds = 60.0
+    budget_ratio: Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")] = 0.2
+    budget_min: Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")] = 10
+
+
+class LedgerConfig(Section, frozen=True, kw_only=True):
+    """`[ledger]`: where the books are kept.
+
+    Args:
+        path: the SQLite file, relative to the configuration file; `:memory:` for books that end with the process;
+            left out, a file in the user's state directory.
+        durability: `process` survives kill -9, `power` also survives the plug.
+        confirm_s: how long an answer waits for a stalled disk.
+    """
+
+    path: str | None = None
+    durability: Literal["process", "power"] = "process"
+    confirm_s: Seconds = 5.0
+
+
+class LimitsConfig(Section, frozen=True, kw_only=True):
+    """`[limits]`: what all requests together may use."""
+
+    in_flight_max: InFlight = 1024
+    stream_buffer: Annotated[int, Meta(ge=1, le=4096, description="a whole number from 1 to 4096")] = 32
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    tokens_per_day: Count | None = None
+
+
+class BudgetsConfig(Section, frozen=True, kw_only=True):
+    """`[budgets]`: what all requests together may cost, in USD."""
+
+    usd_per_request: Usd | None = None
+    usd_per_day: Usd | None = None
+    usd_per_month: Usd | None = None
+
+
+class IpcConfig(Section, frozen=True, kw_only=True):
+    """`[ipc]`: how `manus serve` talks to its host."""
+
+    socket_path: str | None = None
+    window: Count | None = None
+    in_flight_max: InFlight = 1024
+    consumer_stall_s: Seconds = 30.0
+    drain_s: Seconds = 30.0
+
+
+class General(Section, frozen=True, kw_only=True):
+    """`[general]`.
+
+    Args:
+        default_provider: the first choice; left out, the enabled provider of lowest priority number.
+        fallback_providers: who is asked next, in order; left out, every enabled provider by priority.
+        enable_streaming: whether the command line streams unless told otherwise.
+        enable_logging: whether supervision events go to the `manus` logger of the standard library.
+        global_rate_limit_rpm, global_token_limit_daily: requests per minute and tokens per day; 0 is no limit.
+    """
+
+    default_provider: str | None = None
+    fallback_providers: Sequence[str] | None = None
+    routing_strategy: RoutingStrategy = RoutingStrategy.PRIORITY
+    enable_streaming: bool = True
+    enable_logging: bool = True
+    global_rate_limit_rpm: CountOrNone = 0
+    global_token_limit_daily: CountOrNone = 0
+
+
+class LLMConfig(General, frozen=True, kw_only=True):
+    """The whole configuration. In a file, the keys of `General` stand under `[general]`."""
+
+    providers: Mapping[str, ProviderConfig] = {}
+    timeouts: GlobalTimeoutsConfig = GlobalTimeoutsConfig()
+    retry: RetryConfig = RetryConfig()
+    ledger: LedgerConfig = LedgerConfig()
+    limits: LimitsConfig = LimitsConfig()
+    budgets: BudgetsConfig = BudgetsConfig()
+    ipc: IpcConfig = IpcConfig()
+
+
+def _hidden(value: object) -> object:
+    """Turn text into secrets, also inside lists and tables; leave what is neither for the checks to refuse."""
+    match value:
+        case str():
+            return Secret(value)
+        case list() | tuple():
+            return tuple(_hidden(item) for item in value)
+        case dict():
+            return {name: _hidden(item) for name, item in value.items()}
+        case _:
+            return value
