@@ -1,0 +1,27 @@
+"""Own what the exit status of `manus` means, to a shell and to people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OK: Final = 0
+FAILED: Final = 1
+"""The request was good and failed all the same: no provider answered, or the answer is not whole."""
+
+BAD_INPUT: Final = 2
+"""Wrong usage, wrong configuration or a request that nobody could answer; trying again changes nothing."""
+
+INTERRUPTED: Final = 130
+"""Ctrl-C: 128 + SIGINT, as shells count."""
+
+BROKEN_PIPE: Final = 141
+"""Whoever read the output left: 128 + SIGPIPE, as shells count."""
+
+MEANINGS: Final = """\
+exit status:
+  0    done
+  1    the request failed
+  2    wrong usage, configuration or input; nothing was sent
+  130  interrupted by Ctrl-C
+  141  the reader of the output went away
+"""
