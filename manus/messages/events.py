@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from manus.messages.failures import Failed
-from manus.messages.usage import Usage
+from manus.messages.usage import Usage, VendorCounts
 
 FinishReason = Literal[
     "stop",
@@ -128,18 +128,24 @@ class LogprobsReported(Event, frozen=True, kw_only=True, tag="logprobs", omit_de
 
 
 class UsageReported(Event, frozen=True, kw_only=True, tag="usage", omit_defaults=True, gc=False):
-    """Token counts so far; a later report replaces an earlier one."""
+    """Token counts so far; a later report replaces an earlier one.
+
+    `usage.source` is `missing` where the vendor has not yet named both input and output. `counts` are
+    its own words, where its answer has a usage object of the usual shape.
+    """
 
     usage: Usage
+    counts: VendorCounts | None = None
 
 
 class FinishReported(Event, frozen=True, kw_only=True, tag="finish", omit_defaults=True, gc=False):
-    """Why the model stopped. Usage may still follow."""
+    """Why the model stopped, and the service tier that served it where the vendor says so."""
 
     reason: FinishReason
     raw: str | None = None
     detail: str | None = None
     stop_sequence: str | None = None
+    service_tier: str | None = None
 
 
 class Pinged(Event, frozen=True, kw_only=True, tag="ping", omit_defaults=True, gc=False):

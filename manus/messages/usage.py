@@ -64,6 +64,20 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class VendorCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A vendor's own token numbers as it reported them, untouched; `None` where it said nothing.
+
+    What `input` counts differs by vendor (cached tokens inside or outside), which is why nothing computes
+    with these: they are kept to be shown beside the normal form.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+
 _WORSE: dict[str, int] = {"reported": 0, "estimated": 1, "bound": 2, "missing": 3}
 
 NO_USAGE = Usage()

@@ -1,0 +1,169 @@
+"""Own the writing of a Chat Completions request (openai.md, sections 2.2 to 2.4).
+
+What a model's family refuses is left out, and said in a warning; what cannot be left out without changing
+the question (tools, images) is a failure that names it.
+"""
+
+from __future__ import annotations
+
+from manus.actors.codecs.base import CodecOptions, HttpRequest
+from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
+from manus.actors.codecs.normalise import normalise
+from manus.actors.codecs.openai_chat_messages import RULES, RULES_WITH_REASONING, write_messages
+from manus.actors.codecs.openai_models import Family, family_of
+from manus.messages.failures import Failed
+from manus.messages.requests import ChatRequest, Effort, Tool, ToolChoice
+
+WIRE = "openai-chat"
+
+_STOPS_MAX = 4
+
+
+def encode_chat(request: ChatRequest, model: str, options: CodecOptions) -> HttpRequest | Failed:
+    """Write the request; a `Failed` says what cannot go over this wire or to this model."""
+    warnings = Warnings()
+    try:
+        body = write_body(_body(request, model, options, warnings), options.bounds)
+    except Unencodable as refusal:
+        return refusal.failure
+    accept = "text/event-stream" if request.stream else "application/json"
+    return HttpRequest(
+        method="POST",
+        path="/chat/completions",
+        headers=(("content-type", "application/json"), ("accept", accept)),
+        body=body,
+        warnings=warnings.all(),
+    )
+
+
+def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings) -> Body:
+    family = family_of(model)
+    rules = RULES if options.reasoning_field is None else RULES_WITH_REASONING
+    turns = normalise(request.turns, rules, model)
+    # Tools and messages first and in a fixed order: prompt caches work on prefixes.
+    body: Body = {"model": model, "messages": write_messages(turns, family, options)}
+    effort = _effort(request, family, options, warnings)
+    if request.tools:
+        if family.tools == "no":
+            message = f"{model} takes function tools only over the Responses API. Choose another model."
+            raise Unencodable("unsupported", message, "tools")
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        _write_tool_choice(body, request.tool_choice)
+        if family.tools == "unless_reasoning" and family.thinks_with(effort):
+            warnings.say("reasoning_off_for_tools", f"{model} takes tools on this wire only while it does not think.")
+            effort = "off"
+    if request.output is not None:
+        body["response_format"] = _response_format(request)
+    if request.max_output_tokens is not None:
+        body[_max_tokens_field(family, options)] = request.max_output_tokens
+    _write_sampling(body, request, family, effort, options, warnings)
+    if effort is not None:
+        body["reasoning_effort"] = "none" if effort == "off" else effort
+    if request.service_tier is not None:
+        body["service_tier"] = request.service_tier
+    if request.end_user_id is not None:
+        body["safety_identifier" if family.openai else "user"] = request.end_user_id
+    body["stream"] = request.stream
+    if request.stream and options.include_usage:
+        body["stream_options"] = {"include_usage": True}
+    body.update(options_of(request.extra, WIRE, options.provider))
+    return body
+
+
+def _max_tokens_field(family: Family, options: CodecOptions) -> str:
+    if options.max_tokens_field != "auto":
+        return options.max_tokens_field
+    # Refused under the old name by everything that thinks; the only name that other vendors' servers read.
+    return "max_tokens" if family.reasons in ("never", "unknown") else "max_completion_tokens"
+
+
+def _effort(request: ChatRequest, family: Family, options: CodecOptions, warnings: Warnings) -> Effort | None:
+    """Choose the effort to send: the nearest that the family takes; None to send none."""
+    wanted = None if request.reasoning is None else request.reasoning.effort
+    if request.reasoning is not None and request.reasoning.budget_tokens is not None:
+        warnings.say("reasoning_budget_dropped", "This wire has no thinking budget in tokens; set an effort.")
+    if wanted is None:
+        return None
+    thoughtless = options.card is not None and options.card.reasoning is False
+    nearest = None if thoughtless else family.nearest_effort(wanted)
+    if nearest is None:
+        if wanted != "off":
+            warnings.say("reasoning_effort_dropped", "The model does not think, or takes no effort.")
+        return None
+    if nearest != wanted:
+        warnings.say("reasoning_effort_changed", f"The model takes no effort {wanted!r}; {nearest!r} was sent.")
+    return nearest
+
+
+def _write_sampling(
+    body: Body, request: ChatRequest, family: Family, effort: Effort | None, options: CodecOptions, warnings: Warnings
+) -> None:
+    sampling = request.sampling
+    free = not family.thinks_with(effort)
+    if options.card is not None and options.card.sampling is not None:
+        free = options.card.sampling
+    drawn: Body = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "logprobs": None if sampling.logprobs is None else True,
+        "top_logprobs": sampling.logprobs,
+    }
+    wanted = {name: value for name, value in drawn.items() if value is not None}
+    if free:
+        body.update(wanted)
+    elif wanted:
+        warnings.say("sampling_dropped", f"The model takes none of these while it thinks: {', '.join(wanted)}.")
+    if sampling.top_k is not None:
+        if options.top_k:
+            body["top_k"] = sampling.top_k
+        else:
+            warnings.say("top_k_dropped", "This wire has no top_k.")
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if sampling.stop:
+        _write_stop(body, sampling.stop, family, warnings)
+
+
+def _write_stop(body: Body, stop: tuple[str, ...], family: Family, warnings: Warnings) -> None:
+    # o3, o4-mini and everything later that thinks refuse the field, whatever the effort.
+    if family.reasons not in ("never", "unknown"):
+        warnings.say("stop_dropped", "The model takes no stop sequences.")
+        return
+    if family.openai and len(stop) > _STOPS_MAX:
+        message = f"OpenAI takes at most {_STOPS_MAX} stop sequences, {len(stop)} were given."
+        raise Unencodable("unsupported", message, "sampling.stop")
+    body["stop"] = list(stop)
+
+
+def _tool(tool: Tool) -> Body:
+    function: Body = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    function["parameters"] = tool.schema
+    if tool.strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _write_tool_choice(body: Body, choice: ToolChoice | None) -> None:
+    if choice is None:
+        return
+    if choice.mode == "tool":
+        body["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
+    else:
+        body["tool_choice"] = choice.mode
+    if not choice.parallel:
+        body["parallel_tool_calls"] = False
+
+
+def _response_format(request: ChatRequest) -> Body:
+    output = request.output
+    assert output is not None
+    if output.schema is None:
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": output.name, "schema": output.schema, "strict": output.strict},
+    }
