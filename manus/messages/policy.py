@@ -20,6 +20,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tls_s: TLS handshake.
         write_s: no byte of the request could be written for so long.
         headers_s: until the status line; models that load on demand need more.
+        answer_s: the same for an answer that is not streamed: no byte comes before all of it is written.
         first_content_s: until the first content of a stream; time to first token of slow reasoners.
         idle_s: between two pieces of content.
         total_s: one attempt in all.
@@ -29,6 +30,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tls_s: float = 5.0
     write_s: float = 30.0
     headers_s: float = 60.0
+    answer_s: float = 300.0
     first_content_s: float = 60.0
     idle_s: float = 60.0
     total_s: float = 600.0

@@ -1,0 +1,349 @@
+"""Own one attempt: a request encoded, sent, its answer decoded and delivered, and how that ended.
+
+One cancel scope covers the attempt, the envelope's own; its deadline moves from one named wait to the next. The
+transport owns the waits for a connection, TLS and writing; this file those for headers, the first content, idleness
+between content, and the total. Pings and keep-alives move nothing.
+
+Every end but a bug is a value, `CallEnded`. The socket is closed or given back for reuse in every case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import httpx
+import msgspec
+import trio
+
+from manus.actors.assembly import Assembly
+from manus.actors.codecs.base import Decoder, HttpRequest
+from manus.actors.delivery import Delivery
+from manus.actors.metering import billed, usage_received
+from manus.actors.transport_errors import failure_of
+from manus.actors.upstream import CLOSE_S, Upstream, reports_phases
+from manus.messages.calls import Call
+from manus.messages.events import CONTENT, StreamEvent
+from manus.messages.failures import Failed, TimeoutPhase
+from manus.messages.outcomes import Answer, CallEnded, RateLimitReading
+from manus.messages.usage import NO_USAGE
+from manus.supervisor.envelope import LATER, Envelope
+from manus.supervisor.phase import Phase
+from manus.supervisor.shield import bounded_shield
+
+LINGER_S = 0.25
+"""How long, after the caller has its terminal, the end of the body is waited for so that the connection can be kept."""
+
+_CONTENT = frozenset(CONTENT)
+
+
+class ProviderCall:
+    """One attempt at one deployment, for the task that handles its envelope."""
+
+    __slots__ = (
+        "_body",
+        "_call",
+        "_delivery",
+        "_env",
+        "_error",
+        "_hard",
+        "_hard_name",
+        "_headers",
+        "_limits",
+        "_options",
+        "_started_at",
+        "_status",
+        "_upstream",
+        "_waiting_for",
+    )
+
+    def __init__(self, upstream: Upstream, env: Envelope, call: Call, delivery: Delivery) -> None:
+        self._upstream = upstream
+        self._env = env
+        self._call = call
+        self._delivery = delivery
+        self._options = upstream.options_for(call.model)
+        self._started_at = trio.current_time()
+        total = self._started_at + upstream.spec.timeouts.total_s
+        self._hard = min(total, env.deadline)
+        self._hard_name: TimeoutPhase | None = "total" if total < env.deadline else None
+        self._waiting_for: TimeoutPhase | None = self._hard_name
+        self._status: int | None = None
+        self._headers: Mapping[str, str] = {}
+        self._error = bytearray()
+        self._limits: tuple[RateLimitReading, ...] = ()
+        self._body: AsyncIterator[bytes] | None = None
+
+    async def run(self) -> object:
+        """Make the attempt; gives a `CallEnded`, or `LATER` where that was given before the connection was let go.
+
+        Cancelling the envelope's scope (its asker left) ends it with what was received; cancelling the actor passes
+        through, after the socket has been closed.
+        """
+        encoded = self._upstream.codec.encode(self._call.request, self._call.model, self._options)
+        if isinstance(encoded, Failed):
+            return self._ended(encoded)
+        failure: Failed | None = None
+        with self._env.scope as scope:
+            scope.deadline = self._hard
+            failure = await self._exchange(encoded)
+        if self._env.replied:
+            return LATER
+        if scope.cancelled_caught:
+            failure = self._cut_short(trio.current_time() >= scope.deadline)
+        return self._ended(failure)
+
+    # --- the exchange -------------------------------------------------------------------------------
+
+    async def _exchange(self, encoded: HttpRequest) -> Failed | None:
+        """Send, read and decode. None: the answer is whole and on evidence."""
+        upstream, delivery = self._upstream, self._delivery
+        transport = await upstream.ready()
+        if isinstance(transport, Failed):
+            return transport
+        authorisation = await upstream.spec.credentials.authorise(encoded)
+        request = httpx.Request(
+            encoded.method,
+            upstream.url_of(encoded.path),
+            headers=(*encoded.headers, *authorisation),
+            content=encoded.body,
+            extensions={"timeout": upstream.transport_timeouts, "manus_phase": self._on_phase},
+        )
+        if not reports_phases(transport):
+            # A foreign transport does not say when bytes leave: from here on they may have.
+            self._on_phase("sending")
+            self._on_phase("sent")
+        try:
+            response = await transport.handle_async_request(request)
+        except httpx.HTTPError as error:
+            return failure_of(error, phase=delivery.phase)
+        read = False
+        try:
+            failure = await self._read(response, encoded)
+            read = True
+        finally:
+            if not read:
+                with bounded_shield(CLOSE_S):
+                    await self._close(response)
+        if failure is None and not body_complete(response):
+            await self._linger(response)
+        await self._close(response)
+        return failure
+
+    async def _read(self, response: httpx.Response, encoded: HttpRequest) -> Failed | None:
+        upstream, call = self._upstream, self._call
+        self._env.phase = Phase.SENT
+        self._delivery.advance("sent")
+        self._headers = headers = _lower_case(response.headers)
+        self._limits = upstream.codec.rate_limits(headers)
+        self._status = status = response.status_code
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._body = body = aiter(response.stream)
+        if not 200 <= status < 300:
+            return await self._refused(body)
+        if headers.get("content-type", "").startswith("text/html"):
+            return _web_page()
+        decoder = upstream.codec.decoder(stream=call.request.stream, model=call.model, options=self._options)
+        self._delivery.begin(Assembly(upstream.codec.wire, call.model, upstream.spec.bounds))
+        if encoded.warnings:
+            self._delivery.deliver(list(encoded.warnings))
+        try:
+            return await self._decode(body, decoder)
+        except httpx.HTTPError as error:
+            return failure_of(error, phase=self._delivery.phase)
+
+    async def _decode(self, body: AsyncIterator[bytes], decoder: Decoder) -> Failed | None:
+        """Read the body to its terminal event; one list of events per socket read."""
+        timeouts = self._upstream.spec.timeouts
+        streamed = self._call.request.stream
+        self._expect("first_content" if streamed else "idle", timeouts.first_content_s)
+        delivery, feed, idle_s = self._delivery, decoder.feed, timeouts.idle_s
+        async for data in body:
+            events = feed(data)
+            if events and not delivery.deliver(events) and not await self._wait_for_reader():
+                return _stalled()
+            # An answer that is not streamed has no content before its end: there any byte is a sign of life.
+            if not streamed or _has_content(events):
+                self._expect("idle", idle_s)
+            if decoder.done:
+                break
+        else:
+            events = decoder.finish()
+            if events and not delivery.deliver(events) and not await self._wait_for_reader():
+                return _stalled()
+        failure = self._verdict()
+        if failure is None and not delivery.flush_held() and not await self._wait_for_reader():
+            return _stalled()
+        return failure
+
+    async def _refused(self, body: AsyncIterator[bytes]) -> Failed:
+        """Read what the vendor says about an error, as far as the bound goes."""
+        self._expect("idle", self._upstream.spec.timeouts.idle_s)
+        try:
+            async for data in body:
+                self._error += data
+                if len(self._error) >= self._upstream.spec.bounds.error_bytes:
+                    break
+        except httpx.HTTPError:
+            pass  # The status is known, and that is what the failure is about.
+        return self._refusal()
+
+    async def _wait_for_reader(self) -> bool:
+        """Wait until the caller has room; False where it does not read. The vendor's idleness does not count."""
+        self._env.scope.deadline = self._hard
+        self._waiting_for = self._hard_name
+        if not await self._delivery.wait_room():
+            return False
+        self._expect("idle", self._upstream.spec.timeouts.idle_s)
+        return True
+
+    async def _linger(self, response: httpx.Response) -> None:
+        """Give the answer, then read to the end of the body, so that the connection can serve another call."""
+        self._env.reply(self._ended(None))
+        self._env.scope.deadline = trio.current_time() + LINGER_S
+        assert self._body is not None
+        try:
+            async for _ in self._body:
+                pass
+        except httpx.HTTPError:
+            pass  # The answer was whole; a connection that breaks now is only not kept.
+
+    async def _close(self, response: httpx.Response) -> None:
+        """Let the connection go: for reuse after the end of the body, else closed."""
+        generator_close = getattr(self._body, "aclose", None)
+        if generator_close is not None:
+            await generator_close()
+        await response.aclose()
+
+    # --- deadlines and phases -----------------------------------------------------------------------
+
+    def _on_phase(self, name: str) -> None:
+        """Called by the transport, synchronously, before it connects and sends and when the request has left."""
+        if name == "sending":
+            self._env.phase = Phase.SENDING
+            self._delivery.advance("sending")
+        elif name == "sent":
+            self._env.phase = Phase.SENT
+            self._delivery.advance("sent")
+            timeouts = self._upstream.spec.timeouts
+            self._expect("headers", timeouts.headers_s if self._call.request.stream else timeouts.answer_s)
+        else:
+            self._delivery.advance("connecting")
+
+    def _expect(self, what: TimeoutPhase, within_s: float) -> None:
+        """Move the deadline: `what` has to come within so many seconds, or before the attempt's own end."""
+        at = trio.current_time() + within_s
+        if at < self._hard:
+            self._waiting_for = what
+        else:
+            at = self._hard
+            self._waiting_for = self._hard_name
+        self._env.scope.deadline = at
+
+    # --- how it ended -------------------------------------------------------------------------------
+
+    def _cut_short(self, timed_out: bool) -> Failed:
+        """Say why the scope was cancelled: a named wait ran out, the request's deadline came, or the caller left."""
+        if not timed_out:
+            return Failed(kind="cancelled", message="The caller left.")
+        if self._status is not None and not 200 <= self._status < 300:
+            return self._refusal()  # only the text of a refusal was still to come
+        waited_for = self._waiting_for
+        if waited_for is None:
+            return Failed(kind="deadline", message="The request's deadline passed while this attempt ran.")
+        seconds = trio.current_time() - self._started_at
+        return Failed(
+            kind="timeout",
+            timeout=waited_for,
+            message=f"{_WAITS[waited_for]} The attempt was given up after {seconds:.3g} s (`timeouts.{waited_for}_s`).",
+        )
+
+    def _refusal(self) -> Failed:
+        assert self._status is not None
+        upstream = self._upstream
+        return upstream.codec.failure(
+            self._status, self._headers, bytes(self._error), now_unix_s=upstream.spec.now_unix_s()
+        )
+
+    def _verdict(self) -> Failed | None:
+        """Believe the end of an answer only on evidence."""
+        assembly = self._delivery.assembly
+        assert assembly is not None
+        if assembly.failure is not None:
+            return assembly.failure
+        if assembly.ended is None or assembly.ended.evidence == "none":
+            return Failed(
+                kind="incomplete",
+                message="The answer ended without the vendor's end marker or a finish reason: it may be cut short.",
+            )
+        return None
+
+    def _ended(self, failure: Failed | None) -> CallEnded:
+        """Draw the line: the answer as far as it came, the failure with its circumstances, and the bill."""
+        upstream, delivery, call = self._upstream, self._delivery, self._call
+        assembly = delivery.assembly
+        sent = delivery.phase in ("sent", "streaming")
+        bill = billed(failure, sent=sent, status=self._status, assembly=assembly)
+        usage = NO_USAGE
+        if bill in ("reported", "estimated"):
+            usage = usage_received(assembly, estimated_input_tokens=call.estimated_input_tokens)
+        request_id = self._headers.get("x-request-id")
+        answer = Answer() if assembly is None else assembly.answer()
+        if answer.usage != usage or request_id is not None:
+            answer = msgspec.structs.replace(answer, usage=usage, vendor_request_id=request_id)
+        if failure is not None:
+            failure = msgspec.structs.replace(
+                failure,
+                phase=delivery.phase,
+                safe_to_retry=bill == "no",
+                provider=upstream.spec.name,
+                model=call.model,
+                vendor_request_id=failure.vendor_request_id or request_id,
+            )
+        first = delivery.first_content_at
+        upstream.counters.count(failure)
+        return CallEnded(
+            answer=answer,
+            failure=failure,
+            billed=bill,
+            first_content_s=None if first is None else first - self._started_at,
+            rate_limits=self._limits,
+        )
+
+
+_WAITS: dict[TimeoutPhase, str] = {
+    "connect": "No connection was made in time.",
+    "tls": "The TLS handshake was not finished in time.",
+    "write": "The request could not be written in time.",
+    "pool": "No connection was free in time.",
+    "headers": "The server took the request and did not answer.",
+    "first_content": "The answer began and no content came.",
+    "idle": "The answer stopped coming.",
+    "total": "The answer took longer than one attempt may.",
+}
+
+
+def body_complete(response: httpx.Response) -> bool:
+    """Whether the whole body has been received already, where the transport can tell."""
+    return bool(getattr(response.stream, "complete", False))
+
+
+def _has_content(events: list[StreamEvent]) -> bool:
+    return any(type(event) in _CONTENT for event in events)
+
+
+def _lower_case(headers: httpx.Headers) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
+
+
+def _stalled() -> Failed:
+    return Failed(
+        kind="slow_consumer",
+        message="The caller did not read its stream for longer than `consumer_stall_s`; the stream was given up.",
+    )
+
+
+def _web_page() -> Failed:
+    return Failed(
+        kind="protocol",
+        message="The server answered with a web page instead of an API response; check `base_url` and proxies.",
+    )

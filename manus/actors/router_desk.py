@@ -1,0 +1,109 @@
+"""Own what all requests of one router incarnation share: the table, the refs, and the counts that survive a crash."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from manus.actors.retry import RetryBudget
+from manus.actors.routing import RoutingTable
+from manus.messages.ids import DeploymentId
+from manus.messages.policy import ProviderPolicy, RouterPolicy
+from manus.messages.routing import DeploymentMetrics, RoutingMetrics
+from manus.supervisor.context import Context
+from manus.supervisor.ref import Ref
+
+DEPLOYMENTS_COUNTED = 1024
+"""Deployments whose attempts are counted one by one; an entry that takes any model name could invent more."""
+
+
+class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What the router needs to know.
+
+    Args:
+        providers: the enabled entries; each has an actor `provider/<name>`.
+        disabled: names of the entries that are switched off.
+        fingerprints: per entry, what names its key in the books.
+        confirm_s: how long an answer waits for the books (`LedgerPolicy.confirm_s`).
+        seed: where jitter starts from; None draws one.
+    """
+
+    policy: RouterPolicy
+    providers: tuple[ProviderPolicy, ...]
+    disabled: tuple[str, ...] = ()
+    fingerprints: dict[str, str] = {}
+    confirm_s: float = 5.0
+    seed: int | None = None
+
+
+class RouterCell:
+    """What survives a crash of the router. Each method is one synchronous mutation."""
+
+    __slots__ = ("_by_deployment", "budget", "counts", "rng")
+
+    def __init__(self, spec: RouterSpec) -> None:
+        self.budget = RetryBudget(spec.policy.retry)
+        self.rng = random.Random(spec.seed)
+        self.counts = dict.fromkeys(
+            (
+                "requests",
+                "finished",
+                "unfinished",
+                "cancelled",
+                "shed",
+                "in_flight_peak",
+                "retries",
+                "failovers",
+                "restarts",
+            ),
+            0,
+        )
+        self._by_deployment: dict[DeploymentId, dict[str, int]] = {}
+
+    def count(self, what: str) -> None:
+        """Note that `what` happened once more."""
+        self.counts[what] += 1
+
+    def count_attempt(self, deployment: DeploymentId, result: str) -> None:
+        """Note how an attempt at `deployment` ended: `ok`, or the kind of its failure."""
+        results = self._by_deployment.get(deployment)
+        if results is None:
+            if len(self._by_deployment) >= DEPLOYMENTS_COUNTED:
+                return
+            results = self._by_deployment[deployment] = {}
+        results[result] = results.get(result, 0) + 1
+
+    def metrics(self, in_flight: int) -> RoutingMetrics:
+        """Tell it all."""
+        deployments = tuple(
+            DeploymentMetrics(
+                deployment=deployment,
+                attempts=sum(results.values()),
+                successes=results.get("ok", 0),
+                failures={kind: count for kind, count in results.items() if kind != "ok"},
+            )
+            for deployment, results in sorted(self._by_deployment.items())
+        )
+        return RoutingMetrics(in_flight=in_flight, deployments=deployments, **self.counts)
+
+
+class Desk:
+    """What one incarnation's requests share."""
+
+    __slots__ = ("_ctx", "_providers", "accounting", "cell", "spec", "table")
+
+    def __init__(self, spec: RouterSpec, ctx: Context) -> None:
+        self.spec = spec
+        self.cell: RouterCell = ctx.cell
+        self.table = RoutingTable(spec.providers, spec.policy, disabled=spec.disabled)
+        self.accounting = ctx.ref("accounting")
+        self._ctx = ctx
+        self._providers: dict[str, Ref] = {}
+
+    def provider(self, name: str) -> Ref:
+        """Give the ref of a provider entry's actor."""
+        ref = self._providers.get(name)
+        if ref is None:
+            ref = self._providers[name] = self._ctx.ref(f"provider/{name}")
+        return ref
