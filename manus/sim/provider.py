@@ -1,0 +1,332 @@
+"""Own the simulated provider: reads a request, chooses its script, plans the answer, keeps the bill.
+
+It does no IO and knows no clock. A serving hands it a request, gets an `Exchange`, and plays the
+exchange's steps; whatever a serving does, the bill is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from manus.sim.behaviour import Behaviour, Responder, Script
+from manus.sim.bill import PROMPT_CHARACTERS, ROWS_MAX, Bill, BillRow, RowState
+from manus.sim.faults import (
+    FAULTS,
+    Cut,
+    ErrorInside,
+    Fault,
+    HtmlBody,
+    HugeLine,
+    Malformed,
+    NoMarker,
+    Refused,
+    WrongCharset,
+    fault_named,
+    name_of,
+)
+from manus.sim.plan import answer_steps, reply_steps
+from manus.sim.steps import Accept, End, Generate, Hangup, Head, Planned, Played, Refuse, Send, Silence, Wait
+from manus.sim.wire import (
+    REQUEST_BYTES_MAX,
+    Call,
+    ChatAsked,
+    Reply,
+    SimRequest,
+    Spoken,
+    Wire,
+    WireName,
+    encode_json,
+    identifier,
+)
+from manus.sim.wire_ollama import OllamaWire
+from manus.sim.wire_openai import OpenAIWire
+from manus.sim.words import count_tokens, draw_text, tokens_of
+
+FAULT_HEADER = "x-sim-fault"
+"""A request with this header meets the fault it names, whatever the behaviour says."""
+
+FAULT_MODEL_PREFIX = "sim-"
+"""A request for the model `sim-<fault>` meets that fault; `sim-large` and other names meet none."""
+
+DEFAULT_MODELS = ("sim-large", "sim-small")
+
+HTTP_ERROR = 400
+"""From this status on, a response is an error."""
+
+_BEYOND_ASCII = " 🌍"
+
+
+def wire_named(name: WireName) -> Wire:
+    """Give the wire of that name."""
+    return OpenAIWire() if name == "openai" else OllamaWire()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The steps of one answer, and what it amounts to when they have all been played."""
+
+    steps: Iterator[Planned]
+    ends_as: RowState = "complete"
+    refuses: bool = False
+
+
+class SimProvider:
+    """A provider that answers by script and bills what it did.
+
+    Args:
+        wire: whose format it speaks.
+        behaviour: what it answers; a `Responder` decides request by request. May be replaced at any time
+            through `behave`.
+        models: what it lists; with `any_model` it also answers to every other name.
+        api_key: refuses other keys with 401 where set.
+        bill_rows_max: how many requests the bill remembers one by one.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_api_key",
+        "_behaviour",
+        "_received",
+        "any_model",
+        "bill",
+        "in_flight",
+        "in_flight_peak",
+        "models",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        wire: WireName = "openai",
+        behaviour: Behaviour | Responder | Script | None = None,
+        *,
+        models: tuple[str, ...] = DEFAULT_MODELS,
+        any_model: bool = True,
+        api_key: str | None = None,
+        bill_rows_max: int = ROWS_MAX,
+    ) -> None:
+        self.wire: Wire = wire_named(wire)
+        self.models = models
+        self.any_model = any_model
+        self.bill = Bill(bill_rows_max)
+        self.in_flight = 0
+        self.in_flight_peak = 0
+        self._api_key = api_key
+        self._received = 0
+        self.behave(behaviour if behaviour is not None else Behaviour())
+
+    def __repr__(self) -> str:
+        return f"<SimProvider {self.wire.name}: {self.in_flight} in flight, {self.bill!r}>"
+
+    @property
+    def behaviour(self) -> Behaviour | Responder:
+        """What it answers now."""
+        return self._behaviour
+
+    def behave(self, behaviour: Behaviour | Responder | Script) -> None:
+        """Answer so from the next request on; requests under way are not touched."""
+        self._behaviour: Behaviour | Responder = (
+            Behaviour(script=behaviour) if isinstance(behaviour, Script) else behaviour
+        )
+        self._answered = 0
+
+    def answer(self, request: SimRequest) -> Exchange:
+        """Plan the answer to a request that has been read whole.
+
+        Every request is counted; only chat requests that are not rejected can cost something. Nothing
+        is billed before the exchange's first step is taken.
+        """
+        self._received += 1
+        number = self._received
+        row = BillRow(
+            number=number,
+            request_id="req_" + identifier(self.wire.name, "request", number, length=32),
+            received_bytes=len(request.body),
+        )
+        plan = self._plan(request, row)
+        if request.method == "HEAD":
+            plan = replace(plan, steps=(step for step in plan.steps if not isinstance(step, Send)))
+        return Exchange(self, self.bill.open_row(row), plan)
+
+    def _plan(self, request: SimRequest, row: BillRow) -> _Plan:
+        if len(request.body) > REQUEST_BYTES_MAX:
+            return _Plan(reply_steps(self.wire.rejection(413, number=row.number, model="")))
+        key = self.wire.key_of(request)
+        if self._api_key is not None and key != self._api_key:
+            return _Plan(reply_steps(self.wire.rejection(401, number=row.number, model="", key=key)))
+        asked = self.wire.read(request, self.models)
+        if isinstance(asked, Reply):
+            return _Plan(reply_steps(asked))
+        row.model, row.stream, row.prompt = asked.model, asked.stream, asked.prompt[:PROMPT_CHARACTERS]
+        try:
+            demanded = self._demanded_fault(request, asked)
+        except ValueError as error:
+            return _Plan(reply_steps(_misspelt(error)))
+        if demanded is None and not self.any_model and asked.model not in self.models:
+            return _Plan(reply_steps(self.wire.rejection(404, number=row.number, model=asked.model)))
+        script = self._script_for(asked, demanded)
+        row.fault = None if script.fault is None else name_of(script.fault)
+        spoken = self._speak(asked, script, row)
+        steps = answer_steps(self.wire, spoken, script, stream=asked.stream, key=key)
+        return _Plan(steps, _ends_as(script.fault), isinstance(script.fault, Refused))
+
+    def _demanded_fault(self, request: SimRequest, asked: ChatAsked) -> Fault | None:
+        """Find the fault that the request itself asks for, by header or by model.
+
+        Raises:
+            ValueError: the header names a fault that does not exist.
+        """
+        spelling = request.headers.get(FAULT_HEADER)
+        if spelling is not None:
+            return fault_named(spelling)
+        if not asked.model.startswith(FAULT_MODEL_PREFIX) or asked.model in self.models:
+            return None
+        spelling = asked.model.removeprefix(FAULT_MODEL_PREFIX)
+        return fault_named(spelling) if spelling.partition(":")[0] in FAULTS else None
+
+    def _script_for(self, asked: ChatAsked, demanded: Fault | None) -> Script:
+        behaviour = self._behaviour
+        if demanded is not None:
+            usual = behaviour.script if isinstance(behaviour, Behaviour) else behaviour(asked)
+            return msgspec.structs.replace(usual, fault=demanded)
+        position = self._answered
+        self._answered += 1
+        return behaviour.script_for(position) if isinstance(behaviour, Behaviour) else behaviour(asked)
+
+    def _speak(self, asked: ChatAsked, script: Script, row: BillRow) -> Spoken:
+        seed = self._behaviour.seed if isinstance(self._behaviour, Behaviour) else 0
+        text = draw_text(f"{seed}/{asked.prompt}", script.words) if script.text is None else script.text
+        if isinstance(script.fault, Cut) and script.fault.where == "utf8" and text.isascii():
+            text += _BEYOND_ASCII
+        reasoning = tokens_of(script.reasoning)
+        room = asked.max_output_tokens
+        tokens = tokens_of(text)
+        cut_short = room is not None and len(reasoning) + len(tokens) > room
+        if room is not None and cut_short:
+            reasoning = reasoning[:room]
+            tokens = tokens[: room - len(reasoning)]
+        chunks = _chunks(tokens, script.chunk_tokens)
+        scripted = () if cut_short else script.tool_calls
+        calls = tuple(
+            Call(
+                id="call_" + identifier("call", row.request_id, position, length=24),
+                name=call.name,
+                arguments=call.arguments,
+            )
+            for position, call in enumerate(scripted)
+        )
+        finish = "length" if cut_short else script.finish or ("tool_calls" if calls else "stop")
+        return Spoken(
+            number=row.number,
+            request_id=row.request_id,
+            model=asked.model,
+            reasoning=tuple(reasoning),
+            reasoning_tokens=len(reasoning),
+            chunks=tuple("".join(chunk) for chunk in chunks),
+            chunk_tokens=tuple(len(chunk) for chunk in chunks),
+            calls=calls,
+            call_tokens=tuple(count_tokens(call.name) + count_tokens(call.arguments) for call in calls),
+            finish=finish,
+            input_tokens=asked.input_tokens,
+            cached_tokens=min(script.cached_tokens, asked.input_tokens),
+            include_usage=asked.include_usage,
+        )
+
+
+class Exchange:
+    """One request being answered: steps to play, and its row of the bill.
+
+    A serving calls `next_step` until it gives None, and `leave` when the client goes away or the serving
+    itself ends; both are synchronous.
+    """
+
+    __slots__ = ("_ends_as", "_provider", "_refuses", "_steps", "row")
+
+    def __init__(self, provider: SimProvider, row: BillRow, plan: _Plan) -> None:
+        self.row = row
+        self._provider = provider
+        self._steps = plan.steps
+        self._ends_as = plan.ends_as
+        self._refuses = plan.refuses
+        provider.in_flight += 1
+        provider.in_flight_peak = max(provider.in_flight_peak, provider.in_flight)
+
+    def refusal(self) -> Refuse | None:
+        """Give the `Refuse` that this exchange consists of, or None; to be asked before the first step."""
+        step = self.next_step() if self._refuses else None
+        assert step is None or isinstance(step, Refuse)
+        return step
+
+    def next_step(self) -> Played | None:
+        """Give the next thing to do; what the provider does for itself goes on the bill meanwhile.
+
+        None means that the exchange is over.
+        """
+        row = self.row
+        if row.state in ("disconnected", "cut", "refused"):
+            return None
+        for step in self._steps:
+            match step:
+                case Accept():
+                    row.state, row.billed = "working", True
+                    row.input_tokens, row.cached_tokens = step.input_tokens, step.cached_tokens
+                case Generate():
+                    row.output_tokens += step.tokens
+                case Head():
+                    row.status = step.status
+                    if row.state == "arriving":
+                        row.state = "working"
+                    return step
+                case Send():
+                    row.sent_bytes += len(step.data)
+                    if step.final:
+                        self._close()
+                    return step
+                case Refuse():
+                    self._close("refused")
+                    return step
+                case Hangup():
+                    self._close("cut")
+                    return step
+                case End():
+                    self._close()
+                    return step
+                case Wait() | Silence():
+                    return step
+        self._close()
+        return None
+
+    def leave(self) -> None:
+        """Stop: nobody listens any more. What was generated so far stays billed. Does nothing twice."""
+        self._close("disconnected")
+
+    def _close(self, state: RowState | None = None) -> None:
+        row = self.row
+        if not row.open:
+            return
+        if state is None:
+            rejected = row.status is not None and row.status >= HTTP_ERROR
+            state = "rejected" if rejected else self._ends_as
+        row.state = state
+        self._provider.in_flight -= 1
+
+
+def _ends_as(fault: Fault | None) -> RowState:
+    """Say what an answer played to its end amounts to under `fault`."""
+    match fault:
+        case ErrorInside() | HtmlBody() | NoMarker() | HugeLine() | Malformed() | WrongCharset(body=True):
+            return "failed"
+        case _:
+            return "complete"
+
+
+def _misspelt(error: ValueError) -> Reply:
+    body = encode_json({"error": {"message": str(error), "type": "simulator", "param": FAULT_HEADER, "code": None}})
+    return Reply(status=400, body=body, headers=(("content-type", "application/json"),))
+
+
+def _chunks(tokens: list[str], size: int) -> list[list[str]]:
+    return [tokens[begin : begin + size] for begin in range(0, len(tokens), size)]
