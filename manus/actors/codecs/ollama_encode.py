@@ -81,7 +81,7 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
     if tools:
         body["tools"] = [_tool(tool) for tool in tools]
     if request.output is not None:
-        body["format"] = "json" if request.output.schema is None else request.output.schema
+        body["format"] = "json" if request.output.any_object else request.output.schema
     think = _think(request, options, warnings)
     if think is not None:
         body["think"] = think

@@ -161,7 +161,7 @@ def _write_tool_choice(body: Body, choice: ToolChoice | None) -> None:
 def _response_format(request: ChatRequest) -> Body:
     output = request.output
     assert output is not None
-    if output.schema is None:
+    if output.any_object:
         return {"type": "json_object"}
     return {
         "type": "json_schema",
