@@ -30,7 +30,7 @@ from manus.actors.ledger_records import (
     short_text,
 )
 from manus.messages.accounting import Booked, Doubt, Granted, Release, Reserve, Settle
-from manus.messages.failures import Failed
+from manus.messages.failures import Failed, FailureKind
 from manus.messages.usage import Price, Usage
 
 TOKENS_MAX = 1_000_000_000
@@ -125,9 +125,12 @@ class Ledger:
         self._tokens["reserved"] += record.bound.total
         return record
 
-    def grant(self, key: AttemptKey) -> Granted:
-        """Note that the intent of an open attempt is written, and that its asker is told so now."""
-        self._open[key].granted = True
+    def grant(self, key: AttemptKey) -> Granted | Failed:
+        """Note that the intent of an attempt is written, and that its asker is told so now; unless it has ended."""
+        entry = self._open.get(key)
+        if entry is None:
+            return _failed(f"attempt {key[1]} of request {key[0]} was given up before it was granted")
+        entry.granted = True
         return _granted(key)
 
     def withdraw(self, key: AttemptKey) -> None:
@@ -138,10 +141,6 @@ class Ledger:
         del self._open[key]
         self._counts["reserved"] -= 1
         self._tokens["reserved"] -= entry.bound.total
-
-    def is_open(self, key: AttemptKey) -> bool:
-        """Say whether an attempt waits for its ending."""
-        return key in self._open
 
     def ungranted(self) -> list[AttemptKey]:
         """List the open attempts whose askers were never told that they may go ahead."""
@@ -286,8 +285,8 @@ def _granted(key: AttemptKey) -> Granted:
     return Granted(request_id=key[0], attempt=key[1])
 
 
-def _failed(message: str, retry_after_s: float | None = None) -> Failed:
-    return Failed(kind="ledger", message=message, safe_to_retry=True, phase="queued", retry_after_s=retry_after_s)
+def _failed(message: str, kind: FailureKind = "ledger", retry_after_s: float | None = None) -> Failed:
+    return Failed(kind=kind, message=message, safe_to_retry=True, phase="queued", retry_after_s=retry_after_s)
 
 
 def _plausible(usage: Usage) -> bool:

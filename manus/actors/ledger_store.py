@@ -33,9 +33,10 @@ class Pending(Generic[T]):
 
     __slots__ = ("_callback", "_value", "done")
 
+    _value: T
+
     def __init__(self) -> None:
         self.done = False
-        self._value: T | None = None
         self._callback: Callable[[T], None] | None = None
 
     def resolve(self, value: T) -> None:
@@ -47,13 +48,17 @@ class Pending(Generic[T]):
             callback, self._callback = self._callback, None
             callback(value)
 
+    @property
+    def value(self) -> T:
+        """The result, once it is `done`."""
+        assert self.done, "the result is still owed"
+        return self._value
+
     def then(self, callback: Callable[[T], None]) -> None:
-        """Call `callback` with the result when it is there: at once, if it is there already. One callback only."""
+        """Call `callback` with the result when it comes. One callback only, and only while it is not `done`."""
         assert self._callback is None, "a pending result has one reader"
-        if self.done:
-            callback(self._value)  # type: ignore[arg-type]  # resolved: the value is a T, which may be None
-        else:
-            self._callback = callback
+        assert not self.done, "the result is there: read it"
+        self._callback = callback
 
 
 Appended = Pending[bool] | Refused | None

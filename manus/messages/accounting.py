@@ -132,3 +132,31 @@ class RequestStatus(Message, frozen=True, kw_only=True, tag="request_status", om
     attempts: int = 0
     usage: Usage = Usage()
     cost_nano_usd: int | None = None
+
+
+class LedgerTroubled(Message, frozen=True, kw_only=True, tag="ledger_troubled", omit_defaults=True):
+    """The ledger's store is behind or refuses: `reason` says why. New calls may be refused until it heals."""
+
+    reason: str
+
+
+class LedgerHealed(Message, frozen=True, kw_only=True, tag="ledger_healed", omit_defaults=True):
+    """The ledger's store is well again, and nothing is owed to it."""
+
+
+class LedgerRecovered(Message, frozen=True, kw_only=True, tag="ledger_recovered", omit_defaults=True):
+    """What earlier runs left open was booked when the ledger was opened.
+
+    Args:
+        runs: runs that had not ended cleanly.
+        in_doubt: attempts now in doubt, with their upper bounds.
+        released: attempts of which nothing had been sent.
+        damaged: journals that could not be read to their end; put aside under these names.
+        left: runs that could not be booked, and why; the next start tries again.
+    """
+
+    runs: int = 0
+    in_doubt: int = 0
+    released: int = 0
+    damaged: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
