@@ -297,12 +297,16 @@ class SupervisorCore:
     # --- requests from outside ------------------------------------------------------------------
 
     def _add(self, spec: AnySpec) -> None:
-        if self._stop is not None or spec.id in self._roster.children:
-            self._roster.do(protocol.Refuse(id=spec.id, why="stopping" if self._stop is not None else "duplicate"))
-            return
-        child = self._roster.add(spec)
-        if self._phase == "up":
-            self._roster.queue_up(child)
+        if self._stop is not None:
+            self._roster.do(protocol.Refuse(id=spec.id, why="stopping"))
+        elif spec.id in self._roster.children:
+            self._roster.do(protocol.Refuse(id=spec.id, why="duplicate"))
+        elif self._roster.lingering_zombies(spec.id) > ZOMBIES_MAX:
+            self._roster.do(protocol.Refuse(id=spec.id, why="wedged"))
+        else:
+            child = self._roster.add(spec)
+            if self._phase == "up":
+                self._roster.queue_up(child)
 
     def _end(self, child_id: str, drain_until: float, after: Literal["retire", "remove"]) -> None:
         """End one child for good."""

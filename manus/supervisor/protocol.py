@@ -211,10 +211,14 @@ class Forget(CoreData, frozen=True, kw_only=True):
 
 
 class Refuse(CoreData, frozen=True, kw_only=True):
-    """A request about a child cannot be met: unknown, already there, or the supervisor is stopping."""
+    """A request about a child cannot be met.
+
+    It is unknown; already there; the supervisor is stopping; or too many zombies of a removed child
+    of that name linger for another one to be started.
+    """
 
     id: str
-    why: Literal["unknown", "duplicate", "stopping"]
+    why: Literal["unknown", "duplicate", "stopping", "wedged"]
 
 
 class Ready(CoreData, frozen=True, kw_only=True):
@@ -229,7 +233,9 @@ class Escalate(CoreData, frozen=True, kw_only=True):
 
 
 class Exit(CoreData, frozen=True, kw_only=True):
-    """No child runs any more: leave. The last action. `Crashed` after an escalation: the parent must see it as one."""
+    """No child runs any more: leave. The last action but for a `Refuse`. `Crashed` after an escalation:
+    the parent must see it as one.
+    """
 
     reason: ExitReason
 

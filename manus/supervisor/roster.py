@@ -50,6 +50,10 @@ class Roster:
         child = self.children[spec.id] = Child(carried, cause=f"add:{spec.id}")
         return child
 
+    def lingering_zombies(self, child_id: str) -> int:
+        """Count the zombies that a removed child of this name left behind."""
+        return len(self._lingering[child_id].zombies) if child_id in self._lingering else 0
+
     # --- into life ------------------------------------------------------------------------------
 
     def start(self, child: Child) -> None:

@@ -62,7 +62,7 @@ def _problems_of_lifecycle(spec: SupervisedSpec) -> Iterator[str]:
     if not spec.id or spec.id != spec.id.strip() or "*" in spec.id or "#" in spec.id:
         yield f"{spec.id!r}: an id is not empty and holds no space at its ends, no '*' and no '#'"
     if spec.significant and spec.restart == "permanent":
-        yield f"{spec.id}: significant with restart = permanent never applies, since a permanent child always comes back"
+        yield f"{spec.id}: significant never applies with restart = permanent: such a child always comes back"
     for setting in ("shutdown_s", "drain_s"):
         yield from _not_negative(spec, setting, getattr(spec, setting))
     for setting in ("start_timeout_s", "quarantine_s"):
@@ -129,7 +129,7 @@ def _problems_of_uses(workers: list[ChildSpec]) -> Iterator[str]:
     targets = {spec.id: [other for other in ids if covers(spec.uses, other)] for spec in workers}
     cycle = _cycle_in({name: sorted(others) for name, others in targets.items()})
     if cycle:
-        yield f"{cycle[0]}: the refs go round in a circle: {' -> '.join(cycle)}; asks along it could wait for each other"
+        yield f"{cycle[0]}: the refs go round in a circle, {' -> '.join(cycle)}: asks could wait for each other"
 
 
 def _cycle_in(targets: dict[str, list[str]]) -> list[str]:
