@@ -37,6 +37,9 @@ class SimTransport(httpx.AsyncBaseTransport):
         connect_s: how long connecting takes.
     """
 
+    reports_phases = True
+    """It calls `manus_phase`, so callers know when bytes leave."""
+
     def __init__(self, provider: SimProvider, *, grid_s: float = 0.0, connect_s: float = 0.0) -> None:
         self.provider = provider
         self._grid_s = grid_s
