@@ -167,3 +167,16 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     header_bytes: int = 256 * 1024
     answer_bytes: int = 64 * 1024 * 1024
     tool_calls: int = 1024
+
+
+class TransportPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a transport keeps what it may need again, in seconds.
+
+    Args:
+        keepalive_s: an idle connection older than that is not used. Load balancers forget idle flows after
+            240 s and more, some without a word; a request into a forgotten flow is answered by a reset.
+        addresses_kept_s: a host's addresses are looked up again after that.
+    """
+
+    keepalive_s: float = 60.0
+    addresses_kept_s: float = 60.0
