@@ -58,14 +58,15 @@ def billed(failure: Failed | None, *, sent: bool, status: int | None, assembly: 
     """Say what is known of the bill.
 
     Args:
-        failure: how the attempt ended, None for success.
+        failure: how the attempt ended, None for success. Before there is a status it may know that nothing left
+            even where the transport did not report its phases.
         sent: whether the whole request had left.
         status: the HTTP status, once there was one.
         assembly: what was received.
     """
     if assembly is not None and (failure is None or assembly.has_content):
         return "reported" if is_reported(assembly) else "estimated"
-    if not sent:
+    if not sent or (status is None and failure is not None and failure.safe_to_retry):
         return "no"
     if status is not None and not 200 <= status < 300:
         return "unknown" if status in GATEWAY_STATUSES else "no"

@@ -106,13 +106,17 @@ class ProviderCall:
             upstream.url_of(encoded.path),
             headers=(*encoded.headers, *authorisation),
             content=encoded.body,
-            extensions={"timeout": upstream.transport_timeouts, "manus_phase": self._on_phase},
+            extensions={
+                "timeout": upstream.transport_timeouts,
+                "manus_phase": self._on_phase,
+                "manus_body_bytes_max": None,  # the decoder bounds an answer, `_refused` an error
+            },
         )
-        if not reports_phases(transport):
-            # A foreign transport does not say when bytes leave: from here on they may have.
-            self._on_phase("sending")
-            self._on_phase("sent")
         try:
+            if not reports_phases(transport):
+                # A foreign transport does not say when bytes leave: from here on they may have.
+                self._on_phase("sending")
+                self._on_phase("sent")
             response = await transport.handle_async_request(request)
         except httpx.HTTPError as error:
             return failure_of(error, phase=delivery.phase)
@@ -218,6 +222,9 @@ class ProviderCall:
 
     def _on_phase(self, name: str) -> None:
         """Called by the transport, synchronously, before it connects and sends and when the request has left."""
+        if self._delivery.fenced:
+            # The router has booked this attempt as it stood. It must not go any further, whoever lets it still run.
+            raise httpx.WriteError("the attempt is over")
         if name == "sending":
             self._env.phase = Phase.SENDING
             self._delivery.advance("sending")

@@ -23,6 +23,8 @@ _CUT_SHORT = ("Server disconnected", "peer closed connection", "Connection close
 
 _NOT_HERE = Advice("no", "yes", True)
 
+_ANOTHER_ENTRY = Advice("no", "yes", False)
+
 _WAITS: dict[TimeoutPhase, str] = {
     "connect": "No connection was made in time (`timeouts.connect_s`): is the address right, is a proxy needed?",
     "tls": "The TLS handshake was not finished in time (`timeouts.tls_s`).",
@@ -54,8 +56,13 @@ def failure_of(error: Exception, *, phase: Phase) -> Failed:
         case httpx.ConnectError():
             return _unconnected(error)
         case httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
-            return _failed(
-                "invalid_request", "The request cannot be sent over HTTP: check `base_url`, headers and keys.", phase
+            # The entry's address, headers or key are at fault, never the prompt: another entry may well do.
+            return Failed(
+                kind="invalid_request",
+                message="The request cannot be sent over HTTP: check `base_url`, headers and keys.",
+                advice=_ANOTHER_ENTRY,
+                phase=phase,
+                safe_to_retry=True,
             )
         case httpx.RemoteProtocolError():
             return _broken_off(error, phase)
