@@ -70,8 +70,8 @@ async def open_bare_nursery() -> AsyncIterator[trio.Nursery]:
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             yield nursery
     except BaseExceptionGroup as group:
-        leaves = list(_leaves(group))
-        caught = leaves[0] if len(leaves) == 1 else group
+        # Only the wrapping of this very nursery is taken off: what is inside may be a group that its user raised.
+        caught = group.exceptions[0] if len(group.exceptions) == 1 else group
     try:
         if caught is not None:
             # Outside the except clause, lest the group become the context of its own leaf.

@@ -212,7 +212,7 @@ class Tree:
         """Run everything but the host's body, until told that the body is over and the actors are down."""
         try:
             with shield:
-                async with trio.open_nursery(strict_exception_groups=True) as nursery:
+                async with open_bare_nursery() as nursery:
                     self._ground.nursery = nursery
                     nursery.start_soon(self._ground.commons.deadlines.run, name="deadlines")
                     if stall is not None:
