@@ -219,9 +219,7 @@ class Ledger:
         if key in self._recent:
             return _failed(f"attempt {key[1]} of request {key[0]} is booked already; a new try needs a new number")
         if len(self._open) >= self.open_max:
-            return _failed(
-                f"{self.open_max} attempts are open (ledger.open_max); wait for some to end", retry_after_s=1.0
-            )
+            return _failed(f"{self.open_max} attempts are open; wait for some to end", "shed", retry_after_s=1.0)
         if not _plausible(reserve.bound) or not _plausible(reserve.estimate):
             return _failed("the bound or the estimate of this attempt is out of range")
         if len(reserve.request_id.encode("utf-8", "replace")) > REQUEST_ID_BYTES_MAX:
