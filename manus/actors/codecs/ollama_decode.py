@@ -174,12 +174,13 @@ def _arguments(raw: msgspec.Raw) -> str:
 
 
 def _usage_reported(line: Line) -> UsageReported:
-    # A count of zero is left out by the server, so absence means zero (ollama.md, section 3).
+    # A count of zero is left out by the server, so absence means zero. But no prompt is empty: a server that does not
+    # count it (older ones leave it out where all of it was cached) has reported nothing that may be booked as such.
     return UsageReported(
         usage=Usage(
             input_uncached=max(0, line.prompt_eval_count or 0),
             output=max(0, line.eval_count or 0),
-            source="reported",
+            source="missing" if line.prompt_eval_count is None else "reported",
         ),
         counts=VendorCounts(input=line.prompt_eval_count, output=line.eval_count),
     )
