@@ -187,7 +187,7 @@ def _in_one_piece(wire: Wire, spoken: Spoken, script: Script) -> Iterator[Planne
         case ErrorInside():
             body = wire.error_body()
         case Malformed():
-            body = body[: len(body) // 2] + b"!" + body[len(body) // 2 :]
+            body = body[: len(body) // 2] + b"\x01" + body[len(body) // 2 :]  # no JSON holds it, inside a string or out
         case WrongCharset(body=True):
             body = _latin1(body)
         case HugeLine():

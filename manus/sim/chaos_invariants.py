@@ -1,0 +1,305 @@
+"""Own what must hold of every chaos run: one function per promise, from a report to what is wrong with it.
+
+Each is judged from the outside: what clients saw, what the simulated providers billed, what the books say. None reads
+the state of the code that it judges. A function gives sentences; an empty list is a pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+from manus.actors.ledger_rows import LedgerRow
+from manus.messages.content import text_of as text_in
+from manus.messages.outcomes import Finished, Unfinished
+from manus.sim.bill import BillRow
+from manus.sim.chaos_plan import ClientPlan
+from manus.sim.chaos_world import Report, Seen, meeting_of, number_in, text_of
+from manus.sim.faults import Cut, DuplicateTerminal, NoMarker, NoUsage, PingsOnly, Slow, WrongCharset
+from manus.supervisor.events import ActorExited, ActorStarted, Escalated, Quarantined, RestartScheduled, StartFailed
+from manus.supervisor.reasons import Crashed
+from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
+
+TICK_S = 0.05
+"""How long after its deadline a caller is free at the latest (`supervisor/deadlines.py`)."""
+
+TERMINALS = (Finished, Unfinished, ActorFailed, Expired, Undelivered, Unavailable, Withdrawn)
+"""What a request may end with: the router's outcome, or the supervisor's where the router could not answer."""
+
+HARMLESS = (Slow, DuplicateTerminal, NoUsage)
+"""Faults under which an answer is whole all the same."""
+
+
+def one_end(report: Report) -> list[str]:
+    """P1: every request has exactly one terminal outcome, by its deadline and a tick."""
+    wrong: list[str] = []
+    for seen in report.seen:
+        client = seen.client
+        if math.isnan(seen.ended_at):
+            wrong.append(f"client {client.number} never came to an end")
+            continue
+        if seen.outcome is None and not seen.walked_away:
+            wrong.append(f"client {client.number} waited to the end and has no outcome")
+        if seen.outcome is not None and not isinstance(seen.outcome, TERMINALS):
+            wrong.append(f"client {client.number} was given a {type(seen.outcome).__name__}")
+        if seen.after_end:
+            wrong.append(f"client {client.number} got {seen.after_end} items after the end")
+        # A caller that rests between reads holds itself up, not us.
+        free_by = client.at_s + client.timeout_s + TICK_S + client.read_gap_s * (client.buffer + 1)
+        if client.read_gap_s == 0 and seen.ended_at > free_by + 1e-6:
+            wrong.append(f"client {client.number} was free at {seen.ended_at:g}, its deadline was {free_by - TICK_S:g}")
+    return wrong
+
+
+def restarts(report: Report) -> list[str]:
+    """P3: a crash has a cause, is followed by what the policy says, and in the end everybody serves."""
+    wrong: list[str] = []
+    following: dict[str, object] = {}
+    for event in report.events:
+        match event:
+            case ActorExited(actor=actor, reason=reason) | StartFailed(actor=actor, reason=reason):
+                if isinstance(reason, Crashed) and not reason.error:
+                    wrong.append(f"{actor} crashed without a cause")
+                following[actor] = event
+            case RestartScheduled(actor=actor) | Quarantined(actor=actor):
+                following[actor] = event
+            case ActorStarted(actor=actor):
+                following.pop(actor, None)
+            case Escalated(actor=actor):
+                wrong.append(f"{actor} escalated, which no plan here allows")
+            case _:
+                pass
+    for status in report.statuses:
+        if status.state not in ("running", "quarantined"):
+            wrong.append(f"{status.id} ended as {status.state}")
+        last = following.get(status.id)
+        if last is not None and not isinstance(last, Quarantined):
+            wrong.append(f"{status.id} did not come back after {type(last).__name__}")
+    return wrong
+
+
+def no_hang(report: Report) -> list[str]:
+    """P4: no attempt outlasts its named waits, and the world comes to rest."""
+    wrong = [] if report.quiet else ["the tree did not come to rest"]
+    longest = report.plan.total_s + 2 * report.plan.consumer_stall_s + report.plan.confirm_s + 1.0
+    for seen in report.seen:
+        if isinstance(seen.outcome, Finished | Unfinished) and seen.client.read_gap_s == 0:
+            wrong += [
+                f"client {seen.client.number}: attempt {attempt.number} at {attempt.provider} took "
+                f"{attempt.ended_s - attempt.started_s:g} s"
+                for attempt in seen.outcome.route.attempts
+                if attempt.ended_s - attempt.started_s > longest
+            ]
+    return wrong
+
+
+def no_lie(report: Report) -> list[str]:
+    """P5: a success is a whole answer that a provider really gave; nothing cut is called finished."""
+    wrong: list[str] = []
+    for seen in report.seen:
+        if isinstance(seen.outcome, Finished):
+            wrong += _doubts_about(seen.client, seen.outcome)
+    return wrong
+
+
+def whole_streams(report: Report) -> list[str]:
+    """P6: what a stream's reader has at the end is the answer, to the letter, or the beginning of one."""
+    wrong: list[str] = []
+    for seen in report.seen:
+        number = seen.client.number
+        if not seen.client.stream:
+            continue
+        match seen.outcome:
+            case Finished(answer=answer):
+                if seen.text != text_in(answer.parts):
+                    wrong.append(f"client {number} read {seen.text!r}, the answer is {text_in(answer.parts)!r}")
+            case Unfinished(partial=partial) if partial is not None and not seen.walked_away:
+                if not text_in(partial.parts).startswith(seen.text):
+                    wrong.append(f"client {number} read {seen.text!r}, the partial is {text_in(partial.parts)!r}")
+            case _:
+                pass
+        if not any(told.startswith(seen.text) for told in _all_that_could_be_said(seen)):
+            wrong.append(f"client {number} read {seen.text!r}, which nobody said")
+    return wrong
+
+
+def exact_books(report: Report) -> list[str]:
+    """P7: every billed call has a row; reported rows equal the bill; bounds cover it; released rows cost nothing."""
+    wrong: list[str] = []
+    keys = Counter((row.request_id, row.attempt) for row in report.rows)
+    wrong += [f"{key} has {count} rows" for key, count in keys.items() if count > 1]
+    wrong += [f"{row.request_id}#{row.attempt} is still {row.state}" for row in report.rows if row.is_open]
+    for (name, number), (rows, bills) in _by_provider_and_client(report).items():
+        who = f"client {number} at {name}"
+        billed = [bill for bill in bills if bill.billed]
+        kept = [row for row in rows if row.state != "released"]
+        if len(billed) > len(kept):
+            wrong.append(f"{who}: {len(billed)} calls were billed and {len(kept)} rows are kept")
+        for kind, mine, theirs in (
+            ("input", sum(_covers(row)[0] for row in kept), sum(bill.input_tokens for bill in billed)),
+            ("output", sum(_covers(row)[1] for row in kept), sum(bill.output_tokens for bill in billed)),
+        ):
+            if mine < theirs:
+                wrong.append(f"{who}: the books cover {mine} {kind} tokens and {theirs} were billed")
+        if kept and all(row.usage.source == "reported" for row in kept) and len(kept) == len(billed):
+            ours = (sum(row.usage.input_total for row in kept), sum(row.usage.output for row in kept))
+            bill = (sum(each.input_tokens for each in billed), sum(each.output_tokens for each in billed))
+            if ours != bill:
+                wrong.append(f"{who}: the books say {ours} tokens as reported, the bill says {bill}")
+    return wrong
+
+
+def told_as_booked(report: Report) -> list[str]:
+    """P7, to the caller: an outcome tells the usage and the cost that the books hold for its request."""
+    wrong: list[str] = []
+    rows = defaultdict(list)
+    for row in report.rows:
+        rows[row.request_id].append(row)
+    for seen in report.seen:
+        outcome = seen.outcome
+        if not isinstance(outcome, Finished | Unfinished) or not outcome.durable:
+            continue
+        settled = [row for row in rows[outcome.request_id] if row.state == "settled"]
+        cost = sum(row.cost_nano_usd or 0 for row in settled)
+        told = sum(1 for attempt in outcome.route.attempts if attempt.booking == "settled")
+        if told == len(settled) and outcome.cost_nano_usd != cost:
+            wrong.append(f"client {seen.client.number} was told {outcome.cost_nano_usd} nano-USD, the books say {cost}")
+        if told > len(settled):
+            wrong.append(
+                f"client {seen.client.number} was told of {told} settled attempts, the books have {len(settled)}"
+            )
+    return wrong
+
+
+def bounded(report: Report) -> list[str]:
+    """P10: nobody is asked more than its limit, nothing stays open, no mailbox is over its capacity."""
+    wrong: list[str] = []
+    if report.open_exchanges:
+        wrong.append(f"{report.open_exchanges} exchanges are still open")
+    limits = {each.name: each for each in report.plan.providers}
+    for name, peak in report.in_flight_peaks.items():
+        # A fenced incarnation's calls linger beside those of its successor, one zombie at most.
+        limit = limits[name].concurrency * (2 if _has_wedge(report, name) else 1)
+        if peak > limit:
+            wrong.append(f"{name} was asked {peak} things at once, its limit is {limits[name].concurrency}")
+    for status in report.statuses:
+        mailbox = status.mailbox
+        if mailbox is None:
+            continue
+        if status.id.startswith("provider/") and mailbox.queued_peak > limits[status.id[9:]].queue:
+            wrong.append(f"{status.id} had {mailbox.queued_peak} messages queued")
+        if mailbox.queued or mailbox.in_hand or mailbox.blocked or mailbox.booked:
+            wrong.append(f"{status.id} is not at rest: {mailbox}")
+        if status.zombies:
+            wrong.append(f"{status.id} still has {status.zombies} zombies")
+    return wrong
+
+
+def alive_after_healing(report: Report) -> list[str]:
+    """P3, liveness: once everything is healed, every new request succeeds."""
+    if report.plan.mode != "liveness":
+        return []
+    assert report.plan.heal_at_s is not None
+    return [
+        f"client {seen.client.number} came after the healing and got {_short(seen.outcome)}"
+        for seen in report.seen
+        if seen.client.at_s > report.plan.heal_at_s + 40 and not isinstance(seen.outcome, Finished)
+    ]
+
+
+INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
+    one_end,
+    restarts,
+    no_hang,
+    no_lie,
+    whole_streams,
+    exact_books,
+    told_as_booked,
+    bounded,
+    alive_after_healing,
+)
+
+
+def isolated(with_faults: Report, without: Report, name: str) -> list[str]:
+    """P2: what clients of provider `name` saw, and when, is the same with and without the others' faults."""
+    wrong: list[str] = []
+    calm = {seen.client.number: seen for seen in without.seen}
+    for seen in with_faults.seen:
+        if seen.client.provider != name:
+            continue
+        other = calm[seen.client.number]
+        if _fate(seen) != _fate(other):
+            wrong.append(
+                f"client {seen.client.number} of {name}: {_fate(seen)} with the others' faults, {_fate(other)} without"
+            )
+    return wrong
+
+
+def _fate(seen: Seen) -> tuple[object, ...]:
+    outcome = seen.outcome
+    ended = round(seen.ended_at, 6)
+    if isinstance(outcome, Finished):
+        return ("finished", ended, text_in(outcome.answer.parts), outcome.usage, seen.text)
+    return (_short(outcome), ended, seen.text)
+
+
+def _short(outcome: object) -> str:
+    kind = outcome.failure.kind if isinstance(outcome, Unfinished) else ""
+    return f"{type(outcome).__name__} {kind}".strip()
+
+
+def _doubts_about(client: ClientPlan, outcome: Finished) -> list[str]:
+    """Hold a success against what its provider was told to do."""
+    said = text_in(outcome.answer.parts)
+    name = outcome.provider
+    for attempt in range(1, len(client.meets.get(name, ())) + 9):
+        meeting = meeting_of(client, name, attempt)
+        script = meeting.script
+        if said != text_of(name, client.number, attempt, script.words) and not isinstance(
+            script.fault, WrongCharset | Cut
+        ):
+            continue
+        match script.fault:
+            case None | WrongCharset(body=False) | PingsOnly(count=int()):
+                return []
+            case NoMarker(finish=True, after_chunks=None):
+                return []
+            case fault if isinstance(fault, HARMLESS):
+                return []
+            case _:
+                continue
+    return [
+        f"client {client.number} was told that {name} finished with {said!r}; no attempt there could say that and end well"
+    ]
+
+
+def _all_that_could_be_said(seen: Seen) -> list[str]:
+    client = seen.client
+    said = [""]
+    for name, meets in client.meets.items():
+        for attempt in range(1, len(meets) + 9):
+            words = meeting_of(client, name, attempt).script.words
+            # The UTF-8 cut adds a character to a text that has none beyond ASCII.
+            said.append(text_of(name, client.number, attempt, words) + " \U0001f30d")
+    return said
+
+
+def _covers(row: LedgerRow) -> tuple[int, int]:
+    """How many input and output tokens a row vouches for: what was reported, else its bound."""
+    usage = row.usage if row.usage.source == "reported" else row.bound
+    return usage.input_total, usage.output
+
+
+def _by_provider_and_client(report: Report) -> dict[tuple[str, int], tuple[list[LedgerRow], list[BillRow]]]:
+    found: dict[tuple[str, int], tuple[list[LedgerRow], list[BillRow]]] = defaultdict(lambda: ([], []))
+    for row in report.rows:
+        found[row.provider, int(row.request_id.removeprefix("client-"))][0].append(row)
+    for name, bills in report.bills.items():
+        for bill in bills:
+            found[name, number_in(bill.prompt)][1].append(bill)
+    return found
+
+
+def _has_wedge(report: Report, name: str) -> bool:
+    return any(met.bug == "wedge" for client in report.plan.clients for met in client.meets.get(name, ()))

@@ -1,0 +1,403 @@
+"""Own one run of the chaos engine: the real tree over simulated providers, driven by a plan, observed into a report.
+
+The tree is the one that programs run: accounting, provider actors and the router. Only the network (`SimTransport`),
+the disk (`MemoryStore`) and the clock are simulated. The world breaks things and takes down what is seen; what that
+means is for `chaos_invariants`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable
+from typing import Literal
+
+import httpx
+import msgspec
+import trio
+
+from manus.actors.accounting import accounting_child
+from manus.actors.credentials import NoCredentials
+from manus.actors.ledger_records import AnyRecord
+from manus.actors.ledger_rows import LedgerRow
+from manus.actors.ledger_store import Fault as StoreFault
+from manus.actors.ledger_store import MemoryStore
+from manus.actors.provider import provider_child
+from manus.actors.router import router_child
+from manus.actors.router_desk import RouterSpec
+from manus.actors.upstream import ProviderSpec
+from manus.messages.content import text_turn
+from manus.messages.events import Reset, StreamEvent, TextDelta
+from manus.messages.ids import RequestId
+from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, RouterPolicy, Timeouts
+from manus.messages.requests import ChatRequest
+from manus.messages.usage import Price
+from manus.sim.behaviour import Responder, Script
+from manus.sim.bill import BillRow
+from manus.sim.chaos_plan import BlowPlan, Bug, ClientPlan, Meeting, Plan, ProviderPlan
+from manus.sim.memory import GRID_S, SimTransport
+from manus.sim.provider import SimProvider
+from manus.sim.wire import ChatAsked
+from manus.sim.words import draw_text
+from manus.supervisor.bus import EventBus
+from manus.supervisor.dialog import Dialog
+from manus.supervisor.shield import bounded_shield
+from manus.supervisor.spec import Backoff, ChildSpec, Intensity, SupervisorSpec
+from manus.supervisor.statistics import ActorStatus
+from manus.supervisor.tree import Tree, open_tree
+
+MODEL = "sim-large"
+PRICE = Price(input=1_000_000_000, output=2_000_000_000, version="chaos")
+UNIX_EPOCH_S = 1_800_000_000.0
+
+WEDGE_S = 3.0
+"""How long a wedged request ignores its cancellation: longer than `shutdown_s`, so that it is fenced."""
+
+QUIET_S = 60.0
+"""How long after the last client the tree may take to come to rest, in virtual time."""
+
+
+BugOf = Callable[[httpx.Request], Bug | None]
+"""Tells which bug, if any, the request that is about to be sent meets."""
+
+
+class InjectedBug(Exception):
+    """What an injected bug of ours raises: never caught by name, as a real one would not be."""
+
+
+class Seen(msgspec.Struct, kw_only=True):
+    """What one client saw.
+
+    Args:
+        outcome: the terminal, or None where the client walked away before it.
+        walked_away: it left without waiting for the last word.
+        text: what a caller has who prints what comes and starts over when told to.
+        after_end: items that came after the terminal was there and the stream had been read to its end.
+    """
+
+    client: ClientPlan
+    began_at: float
+    ended_at: float = math.nan
+    outcome: object = None
+    walked_away: bool = False
+    text: str = ""
+    resets: int = 0
+    items: int = 0
+    after_end: int = 0
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """One run, over: what the clients saw, what the books and the bills say, what the tree did."""
+
+    plan: Plan
+    seen: list[Seen]
+    rows: list[LedgerRow]
+    bills: dict[str, list[BillRow]]
+    events: list[object]
+    statuses: tuple[ActorStatus, ...]
+    quiet: bool
+    open_exchanges: int
+    in_flight_peaks: dict[str, int]
+    blows_missed: int
+    ended_at: float
+
+
+class ChaosWorld:
+    """One run. Made from a plan, run once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._clients = {client.number: client for client in plan.clients}
+        self._attempts: dict[tuple[str, int], int] = {}
+        self._sims = {each.name: SimProvider(each.wire, self._responder(each.name)) for each in plan.providers}
+        self._transports: list[SimTransport] = []
+        self._disk: Literal["well", "refuse", "stall"] = "well"
+        self._store = MemoryStore(faults=self._disk_fault, rows_max=100_000)
+        self._events: list[object] = []
+        self._missed = 0
+
+    async def run(self) -> Report:
+        """Drive the plan to its end and report. Raises only what is a bug of the world or the runtime."""
+        bus = EventBus()
+        bus.add_listener(self._events.append)
+        seen = [Seen(client=client, began_at=client.at_s) for client in self._plan.clients]
+        async with open_tree(self._root(), seed=self._plan.seed, bus=bus, stall=None) as tree:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._strike, tree)
+                for each in seen:
+                    nursery.start_soon(self._be_client, tree, each)
+            self._heal_disk()
+            quiet = await self._come_to_rest(tree)
+            statuses = tree.status()
+            events = list(self._events)
+        return Report(
+            plan=self._plan,
+            seen=seen,
+            rows=list(self._store.rows.values()),
+            bills={name: list(sim.bill) for name, sim in self._sims.items()},
+            events=events,
+            statuses=statuses,
+            quiet=quiet,
+            open_exchanges=sum(transport.open_exchanges for transport in self._transports),
+            in_flight_peaks={name: sim.in_flight_peak for name, sim in self._sims.items()},
+            blows_missed=self._missed,
+            ended_at=trio.current_time(),
+        )
+
+    # --- the tree -----------------------------------------------------------------------------------
+
+    def _root(self) -> SupervisorSpec:
+        plan = self._plan
+        policies = tuple(
+            ProviderPolicy(
+                name=each.name,
+                type=each.wire,
+                priority=priority,
+                models=(ModelCard(name=MODEL, price=PRICE, context_tokens=32_000, max_output_tokens=256),),
+            )
+            for priority, each in enumerate(plan.providers)
+        )
+        policy = RouterPolicy(in_flight_max=plan.in_flight_max, consumer_stall_s=plan.consumer_stall_s)
+        router = router_child(RouterSpec(policy=policy, providers=policies, confirm_s=plan.confirm_s, seed=plan.seed))
+        books = accounting_child(self._store, LedgerPolicy(confirm_s=plan.confirm_s), now_unix_s=_unix_s)
+        # The plan's blows must not exhaust what escalates: that the tree falls then is proven elsewhere.
+        patient = Intensity(max_restarts=1000, period_s=60.0)
+        quick = Backoff(min_s=GRID_S, max_s=GRID_S, jitter=0.0)
+        children = tuple(self._provider(each, entry) for each, entry in zip(plan.providers, policies, strict=True))
+        return SupervisorSpec(
+            id="root",
+            children=(
+                msgspec.structs.replace(books, intensity=patient, backoff=quick),
+                SupervisorSpec(id="providers", children=children, ordered=False),
+                msgspec.structs.replace(router, intensity=patient, backoff=quick),
+            ),
+        )
+
+    def _provider(self, provider: ProviderPlan, policy: ProviderPolicy) -> ChildSpec:
+        plan = self._plan
+        spec = ProviderSpec(
+            name=provider.name,
+            wire="ollama" if provider.wire == "ollama" else "openai-chat",
+            policy=policy,
+            credentials=NoCredentials(),
+            transport_factory=lambda _base_url: self._transport(provider.name),
+            base_url="http://sim.test" + self._sims[provider.name].wire.base_path,
+            timeouts=Timeouts(
+                connect_s=1.0,
+                write_s=1.0,
+                headers_s=plan.headers_s,
+                answer_s=plan.total_s,
+                first_content_s=plan.first_content_s,
+                idle_s=plan.idle_s,
+                total_s=plan.total_s,
+            ),
+            concurrency=provider.concurrency,
+            queue=provider.queue,
+            now_unix_s=_unix_s,
+        )
+        child = provider_child(
+            spec,
+            intensity=Intensity(max_restarts=provider.max_restarts, period_s=60.0),
+            backoff=Backoff(min_s=provider.backoff_s, max_s=max(provider.backoff_s, 0.5), jitter=0.0),
+            quarantine_s=provider.quarantine_s,
+        )
+        return msgspec.structs.replace(child, shutdown_s=plan.shutdown_s)
+
+    def _transport(self, name: str) -> httpx.AsyncBaseTransport:
+        transport = SimTransport(self._sims[name], grid_s=GRID_S)
+        self._transports.append(transport)
+        return BuggyTransport(transport, lambda request: self._meeting_now(name, request).bug)
+
+    def _responder(self, name: str) -> Responder:
+        def respond(asked: ChatAsked) -> Script:
+            number = number_in(asked.prompt)
+            attempt = self._attempts[name, number] = self._attempts.get((name, number), 0) + 1
+            script = meeting_of(self._clients[number], name, attempt).script
+            return msgspec.structs.replace(script, text=text_of(name, number, attempt, script.words))
+
+        return respond
+
+    def _meeting_now(self, name: str, request: httpx.Request) -> Meeting:
+        """Find what the request that is about to be sent meets: the attempt after those that arrived."""
+        number = number_in(request.content.decode())
+        return meeting_of(self._clients[number], name, self._attempts.get((name, number), 0) + 1)
+
+    # --- the clients --------------------------------------------------------------------------------
+
+    async def _be_client(self, tree: Tree, seen: Seen) -> None:
+        client = seen.client
+        await trio.sleep_until(client.at_s)
+        request = ChatRequest(
+            request_id=RequestId(f"client-{client.number}"),
+            turns=(text_turn("user", f"client {client.number} asks"),),
+            provider=client.provider,
+            fallback_providers=() if client.alone else None,
+            stream=client.stream,
+            on_interrupt=client.on_interrupt,
+        )
+        leaves_at = math.inf if client.leaves_after_s is None else client.at_s + client.leaves_after_s
+        if not client.stream and client.leaves == "close":
+            with trio.move_on_at(leaves_at) as interest:
+                seen.outcome = await tree.ref("router").ask(request, deadline=client.at_s + client.timeout_s)
+            seen.walked_away = interest.cancelled_caught
+        else:
+            await self._stream(tree, seen, request, leaves_at)
+        seen.ended_at = trio.current_time()
+
+    async def _stream(self, tree: Tree, seen: Seen, request: ChatRequest, leaves_at: float) -> None:
+        client = seen.client
+        deadline = client.at_s + client.timeout_s
+        with tree.ref("router").ask_stream(request, deadline=deadline, buffer=client.buffer) as dialog:
+            with trio.move_on_at(leaves_at) as interest:
+                await _read(dialog, seen)
+            if not interest.cancelled_caught:
+                return
+            if client.leaves == "close":
+                seen.walked_away = True
+                return
+            dialog.cancel()
+            await _read(dialog, seen)
+
+    # --- trouble ------------------------------------------------------------------------------------
+
+    async def _strike(self, tree: Tree) -> None:
+        for blow in self._plan.blows:
+            await trio.sleep_until(blow.at_s)
+            self._deal(tree, blow)
+        self._heal_disk()
+
+    def _deal(self, tree: Tree, blow: BlowPlan) -> None:
+        match blow.kind:
+            case "crash" | "cancel":
+                try:
+                    if blow.kind == "crash":
+                        tree.crash(blow.target, InjectedBug(f"crash of {blow.target}"))
+                    else:
+                        tree.cancel_incarnation(blow.target)
+                except LookupError:
+                    self._missed += 1  # it is down already, between two incarnations
+            case "books_refuse":
+                self._disk = "refuse"
+            case "books_stall":
+                self._disk = "stall"
+            case "books_heal":
+                self._heal_disk()
+
+    def _disk_fault(self, point: Literal["before", "after"], record: AnyRecord) -> StoreFault | None:
+        if self._disk == "well" or point == "after":
+            return None
+        return self._disk
+
+    def _heal_disk(self) -> None:
+        self._disk = "well"
+        self._store.heal()
+
+    async def _come_to_rest(self, tree: Tree) -> bool:
+        """Wait until nothing is in hand, queued or open any more; False where that does not come."""
+        for _ in range(int(QUIET_S / 0.5)):
+            statuses = tree.status()
+            busy = any(each.in_hand or each.queued or each.blocked or each.zombies for each in statuses)
+            settled = all(each.state in ("running", "quarantined", "backoff") for each in statuses)
+            if not busy and settled and not any(row.is_open for row in self._store.rows.values()):
+                return True
+            await trio.sleep(0.5)
+        return False
+
+
+class BuggyTransport(httpx.AsyncBaseTransport):
+    """A transport with a bug of ours where the plan says so; else the simulated one."""
+
+    reports_phases = True
+
+    def __init__(self, inner: SimTransport, bug_of: BugOf) -> None:
+        self._inner = inner
+        self._bug_of = bug_of
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, unless a bug comes first.
+
+        Raises:
+            InjectedBug: where the plan says so.
+        """
+        bug = self._bug_of(request)
+        if bug == "raise_connecting":
+            raise InjectedBug("while connecting")
+        response = await self._inner.handle_async_request(request)
+        if bug == "raise_sent":
+            await response.aclose()
+            raise InjectedBug("after the request had been sent")
+        if bug == "wedge":
+            with bounded_shield(WEDGE_S):
+                await trio.sleep(WEDGE_S)
+        if bug == "raise_body":
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            response.stream = BuggyBody(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        """Close the simulated transport."""
+        await self._inner.aclose()
+
+
+class BuggyBody(httpx.AsyncByteStream):
+    """A body that raises after its first piece."""
+
+    def __init__(self, inner: httpx.AsyncByteStream) -> None:
+        self._inner = inner
+        self._body = aiter(inner)
+        self._given = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Give the first piece, then raise."""
+        if self._given:
+            raise InjectedBug("in the middle of the body")
+        self._given += 1
+        return await anext(self._body)
+
+    async def aclose(self) -> None:
+        """Close the body beneath."""
+        await self._inner.aclose()
+
+
+def number_in(prompt: str) -> int:
+    """Find the client's number in a prompt, or in a request body that holds one."""
+    return int(prompt.partition("client ")[2].partition(" asks")[0])
+
+
+def meeting_of(client: ClientPlan, name: str, attempt: int) -> Meeting:
+    """Tell what the `attempt`-th attempt (from 1) of `client` at provider `name` meets."""
+    meets = client.meets.get(name) or (Meeting(),)
+    return meets[min(attempt, len(meets)) - 1]
+
+
+def text_of(name: str, number: int, attempt: int, words: int) -> str:
+    """Tell what provider `name` says to the `attempt`-th attempt of client `number`: no two answers are alike."""
+    return draw_text(f"{name}/{number}/{attempt}", words)
+
+
+async def _read(dialog: Dialog, seen: Seen) -> None:
+    """Read a stream to its end, at the client's own pace."""
+    async for item in dialog:
+        assert isinstance(item, list)
+        seen.items += 1
+        _take(item, seen)
+        if seen.client.read_gap_s:
+            await trio.sleep(seen.client.read_gap_s)
+    seen.outcome = await dialog.outcome()
+    if await dialog.receive() is not None:
+        seen.after_end += 1
+
+
+def _take(events: list[StreamEvent], seen: Seen) -> None:
+    for event in events:
+        if isinstance(event, TextDelta):
+            seen.text += event.text
+        elif isinstance(event, Reset):
+            seen.text = ""
+            seen.resets += 1
+
+
+def _unix_s() -> float:
+    return UNIX_EPOCH_S + trio.current_time()
