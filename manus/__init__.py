@@ -1,1 +1,107 @@
-"""Placeholder to be replaced."""
+"""Manus: a supervised LLM agent layer on Trio. The public names, resolved when they are first used.
+
+```python
+async with manus.open_agent("llm.toml") as agent:
+    response = await agent.generate("Hello")
+    async for chunk in agent.stream("Tell me a story"):
+        print(chunk.delta, end="")
+```
+Importing this package loads no loop and no HTTP: a name's module is imported when the name is asked for (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from manus._version import __version__
+
+if TYPE_CHECKING:
+    from manus.agent import LLMAgent as LLMAgent
+    from manus.agent import open_agent as open_agent
+    from manus.asking import AskOptions as AskOptions
+    from manus.config.schema import LLMConfig as LLMConfig
+    from manus.config.schema import ModelConfig as ModelConfig
+    from manus.config.schema import ProviderConfig as ProviderConfig
+    from manus.config.schema import RoutingStrategy as RoutingStrategy
+    from manus.config.secrets import Secret as Secret
+    from manus.errors import AuthenticationError as AuthenticationError
+    from manus.errors import ConfigurationError as ConfigurationError
+    from manus.errors import ContentPolicyError as ContentPolicyError
+    from manus.errors import ContextLengthError as ContextLengthError
+    from manus.errors import FallbackError as FallbackError
+    from manus.errors import InternalError as InternalError
+    from manus.errors import InvalidRequestError as InvalidRequestError
+    from manus.errors import LLMError as LLMError
+    from manus.errors import OutputFormatError as OutputFormatError
+    from manus.errors import OverloadedError as OverloadedError
+    from manus.errors import ProviderError as ProviderError
+    from manus.errors import RateLimitError as RateLimitError
+    from manus.errors import RequestCancelledError as RequestCancelledError
+    from manus.errors import StreamingError as StreamingError
+    from manus.errors import TimeoutError as TimeoutError  # noqa: A004
+    from manus.errors import TokenLimitError as TokenLimitError
+    from manus.loading import load_config as load_config
+    from manus.messages.content import Text as Text
+    from manus.messages.content import ToolCall as ToolCall
+    from manus.messages.content import ToolResult as ToolResult
+    from manus.messages.content import Turn as Turn
+    from manus.messages.requests import OutputFormat as OutputFormat
+    from manus.messages.requests import ReasoningOptions as ReasoningOptions
+    from manus.messages.requests import RoutingCriteria as RoutingCriteria
+    from manus.messages.requests import Tool as Tool
+    from manus.messages.requests import ToolChoice as ToolChoice
+    from manus.reports import ProviderState as ProviderState
+    from manus.reports import UsageReport as UsageReport
+    from manus.responses import LLMResponse as LLMResponse
+    from manus.responses import ResponseUsage as ResponseUsage
+    from manus.responses import StreamChunk as StreamChunk
+    from manus.streams import LLMStream as LLMStream
+    from manus.streams import SSEStream as SSEStream
+
+_MODULES = {
+    "agent": ("LLMAgent", "open_agent"),
+    "asking": ("AskOptions",),
+    "config.schema": ("LLMConfig", "ModelConfig", "ProviderConfig", "RoutingStrategy"),
+    "config.secrets": ("Secret",),
+    "errors": (
+        "AuthenticationError",
+        "ConfigurationError",
+        "ContentPolicyError",
+        "ContextLengthError",
+        "FallbackError",
+        "InternalError",
+        "InvalidRequestError",
+        "LLMError",
+        "OutputFormatError",
+        "OverloadedError",
+        "ProviderError",
+        "RateLimitError",
+        "RequestCancelledError",
+        "StreamingError",
+        "TimeoutError",
+        "TokenLimitError",
+    ),
+    "loading": ("load_config",),
+    "messages.content": ("Text", "ToolCall", "ToolResult", "Turn"),
+    "messages.requests": ("OutputFormat", "ReasoningOptions", "RoutingCriteria", "Tool", "ToolChoice"),
+    "reports": ("ProviderState", "UsageReport"),
+    "responses": ("LLMResponse", "ResponseUsage", "StreamChunk"),
+    "streams": ("LLMStream", "SSEStream"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_MODULE_OF)]  # the table above is the one list of names
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'manus' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"manus.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

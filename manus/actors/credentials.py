@@ -84,3 +84,32 @@ class StaticKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are never copied or written anywhere")
+
+
+@final
+class WithHeaders:
+    """Credentials with further headers of the entry's own: an organization, a gateway's key.
+
+    Their values are kept out of reprs, copies and pickles like a key.
+    """
+
+    __slots__ = ("_headers", "_inner")
+
+    def __init__(self, inner: Credentials, headers: Headers) -> None:
+        self._inner = inner
+        self._headers = headers
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The name of the inner credentials' key."""
+        return self._inner.fingerprint
+
+    async def authorise(self, request: HttpRequest) -> Headers:
+        """Show the key, and add the headers."""
+        return (*await self._inner.authorise(request), *self._headers)
+
+    def __repr__(self) -> str:
+        return f"WithHeaders({self._inner!r}, {len(self._headers)} more)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials are never copied or written anywhere")

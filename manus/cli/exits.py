@@ -17,6 +17,9 @@ INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 """Whoever read the output left: 128 + SIGPIPE, as shells count."""
 
+TERMINATED: Final = 143
+"""SIGTERM: 128 + 15."""
+
 MEANINGS: Final = """\
 exit status:
   0    done
@@ -24,4 +27,5 @@ exit status:
   2    wrong usage, configuration or input; nothing was sent
   130  interrupted by Ctrl-C
   141  the reader of the output went away
+  143  ended by SIGTERM
 """

@@ -24,8 +24,8 @@ DEFAULT_BASE_URLS: Final = {"openai": "https://api.openai.com/v1", "ollama": "ht
 KEY_HOSTS: Final = frozenset({"api.openai.com", "ollama.com"})
 """Hosts that answer nobody without a key; other servers of these types may well."""
 
-LOCAL_ONLY: Final = ("command", "args", "health_path", "model_path", "context")
-REMOTE_ONLY: Final = ("base_url", "api_key", "api_keys", "organization", "project", "headers", "proxy")
+LOCAL_ONLY: Final = ("command", "args", "health_path", "model_path")
+REMOTE_ONLY: Final = ("base_url", "api_key", "api_keys", "organization", "project", "headers", "proxy", "ca_file")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -153,6 +153,13 @@ def keys_fit_the_type(name: str, entry: ProviderConfig) -> Iterator[Problem]:
             yield Problem(path=field, message=f"is for {meant}; remove it")
 
 
+def context_can_be_asked_for(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Only servers that load a model on demand can be told how large a window to give it."""
+    if entry.context is not None and type_of(name, entry) not in ("local", "ollama", None):
+        message = 'is for type = "local" or "ollama"; a model\'s own window is models[].context_length'
+        yield Problem(path="context", message=message)
+
+
 def key_is_there(name: str, entry: ProviderConfig) -> Iterator[Problem]:
     """Hosts known to refuse strangers need a key; asking without one would only fail later and less clearly."""
     kind = type_of(name, entry)
@@ -167,6 +174,12 @@ def tls_is_checked(name: str, entry: ProviderConfig) -> Iterator[Problem]:
     """Switching the check off hands the key to whoever answers."""
     if not entry.verify:
         yield Problem(path="verify", severity="warning", message="is false: any server can pretend to be this provider")
+
+
+def tls_is_told_one_thing(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Certificates to trust mean nothing where none is looked at."""
+    if entry.ca_file is not None and not entry.verify:
+        yield Problem(path="ca_file", message="contradicts verify = false; keep one of the two")
 
 
 def health_path_is_a_path(name: str, entry: ProviderConfig) -> Iterator[Problem]:
@@ -196,10 +209,12 @@ ALWAYS: Final[tuple[EntryRule, ...]] = (
     headers_can_be_sent,
     keys_are_given_once,
     health_path_is_a_path,
+    tls_is_told_one_thing,
 )
 ENABLED: Final[tuple[EntryRule, ...]] = (
     type_is_spoken,
     keys_fit_the_type,
+    context_can_be_asked_for,
     key_is_there,
     tls_is_checked,
     embedded_model_is_installed,

@@ -62,7 +62,7 @@ def waits_end_before_their_whole(config: LLMConfig) -> Iterator[Problem]:
     }
     for path, table in tables.items():
         total_s = table.total_s or config.timeouts.total_s
-        for field in ("connect_s", "tls_s", "write_s", "headers_s", "first_content_s", "idle_s"):
+        for field in ("connect_s", "tls_s", "write_s", "headers_s", "answer_s", "first_content_s", "idle_s"):
             wait_s = getattr(table, field)
             if total_s is not None and wait_s is not None and wait_s > total_s:
                 yield Problem(
@@ -89,6 +89,10 @@ def what_is_not_enforced_is_said(config: LLMConfig) -> Iterator[Problem]:
     for field in ("global_rate_limit_rpm", "global_token_limit_daily"):
         if getattr(config, field):
             yield _not_yet(f"general.{field}", "is accepted, but not enforced by this version")
+    for name, entry in config.providers.items():
+        if len(set(entry.api_keys)) > 1:
+            place = f"{child_path('providers', name)}.api_keys"
+            yield _not_yet(place, "holds several keys, of which this version uses only the first")
     for path, table, default in (
         ("limits", config.limits, LimitsConfig()),
         ("budgets", config.budgets, BudgetsConfig()),

@@ -23,7 +23,7 @@ UsdPerMillionTokens = Annotated[float, Meta(ge=0, le=1e6, description="USD per m
 Usd = Annotated[float, Meta(ge=0, le=1e9, description="an amount of USD, 0 or more")]
 Count = Annotated[int, Meta(ge=1, le=10**12, description="a whole number, 1 or more")]
 CountOrNone = Annotated[int, Meta(ge=0, le=10**12, description="a whole number, 0 or more")]
-InFlight = Annotated[int, Meta(ge=1, le=100_000, description="a whole number from 1 to 100000")]
+InFlight = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")]
 
 
 class RoutingStrategy(enum.StrEnum):
@@ -78,6 +78,7 @@ class TimeoutsConfig(Section, frozen=True, kw_only=True):
     tls_s: Seconds | None = None
     write_s: Seconds | None = None
     headers_s: Seconds | None = None
+    answer_s: Seconds | None = None
     first_content_s: Seconds | None = None
     idle_s: Seconds | None = None
     total_s: Seconds | None = None
@@ -95,6 +96,26 @@ class GlobalTimeoutsConfig(TimeoutsConfig, frozen=True, kw_only=True):
     consumer_stall_s: Seconds = 30.0
 
 
+class WireConfig(Section, frozen=True, kw_only=True):
+    """`[providers.NAME.wire]`: where a server that speaks a vendor's wire differs from that vendor.
+
+    Args:
+        max_tokens_field: how the bound of the answer is spelt; `auto` goes by the model's family.
+        system_role: how system turns are labelled; `auto` goes by the model's family.
+        include_usage: ask for usage in streams; off for servers that refuse `stream_options`.
+        top_k: the server takes `top_k`.
+        reasoning_field: where the server wants the model's earlier thinking back.
+        truncate: let Ollama drop the oldest turns silently where the prompt is too long.
+    """
+
+    max_tokens_field: Literal["auto", "max_completion_tokens", "max_tokens"] = "auto"
+    system_role: Literal["auto", "system", "developer"] = "auto"
+    include_usage: bool = True
+    top_k: bool = False
+    reasoning_field: Literal["reasoning_content", "reasoning"] | None = None
+    truncate: bool = False
+
+
 class ProviderConfig(Section, frozen=True, kw_only=True):
     """One `[providers.NAME]`.
 
@@ -109,8 +130,11 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         concurrency: calls at once; more wait in the mailbox.
         proxy: URL of an HTTP proxy, may carry credentials.
         verify: false accepts any TLS certificate; for test servers only.
-        command, args, health_path, model_path, context: of `type = "local"`: the server to run in place of the
-            embedded one, and its model. In `args`, `{port}` and `{model}` stand for the port and the model's path.
+        ca_file: certificates to trust in place of the usual ones, relative to the configuration file.
+        context: the context window in tokens to ask a local server or Ollama for.
+        wire: peculiarities of the server.
+        command, args, health_path, model_path: of `type = "local"`: the server to run in place of the embedded one,
+            and its model. In `args`, `{port}` and `{model}` stand for the port and the model's path.
     """
 
     type: ProviderType | None = None
@@ -125,11 +149,13 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
     models: Sequence[ModelConfig] = ()
     any_model: bool | None = None
     timeouts: TimeoutsConfig = TimeoutsConfig()
+    wire: WireConfig = WireConfig()
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] | None = None
     weight: Annotated[float, Meta(gt=0, le=1e6, description="a number more than 0")] = 1.0
     tags: Sequence[str] = ()
     proxy: Secret | None = None
     verify: bool = True
+    ca_file: str | None = None
     command: str | None = None
     args: Sequence[str] = ()
     health_path: str | None = None

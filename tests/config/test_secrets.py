@@ -14,7 +14,7 @@ import pytest
 
 from manus.config.check import check_text
 from manus.config.load import load, load_file
-from manus.config.problems import InvalidConfig
+from manus.config.problems import InvalidConfig, errors_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.config.show import show
@@ -36,7 +36,7 @@ api_keys = ["{CANARY}", "${{KEY}}"]
 @pytest.fixture
 def config() -> LLMConfig:
     checked = check_text(FILE, file="llm.toml", environ={"KEY": f"{CANARY}-2"}, base=Path())
-    assert checked.problems == ()
+    assert errors_of(checked.problems) == ()
     return checked.config
 
 

@@ -1,0 +1,341 @@
+"""Own the public face for Trio programs: `open_agent` builds the tree, `LLMAgent` asks it.
+
+The runtime lives in the caller's own loop; there is no thread between. Everything an agent starts ends with its
+`async with` block: requests in flight drain or are cancelled, the books are settled and closed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Unpack, final
+
+import msgspec
+import trio
+
+from manus.actors.ledger_file import LedgerUnusable
+from manus.actors.ledger_opening import open_ledger
+from manus.actors.upstream import LocalServer, TransportFactory
+from manus.asking import AskOptions, chat_request
+from manus.config.did_you_mean import listing, suggestion
+from manus.config.load import Loaded, Source
+from manus.config.problems import InvalidConfig, Problem
+from manus.config.schema import ProviderConfig
+from manus.errors import (
+    ConfigurationError,
+    InternalError,
+    InvalidRequestError,
+    OverloadedError,
+    configuration_error,
+    error_of,
+    error_of_terminal,
+)
+from manus.event_log import LOGGER, log_event
+from manus.loading import load_source, state_directory_of_user
+from manus.messages.accounting import StatsAsked, UsageStats
+from manus.messages.calls import ProviderStatus, StatusAsked
+from manus.messages.failures import Failed
+from manus.messages.outcomes import Route, Unfinished
+from manus.messages.policy import ProviderPolicy
+from manus.messages.requests import ChatRequest
+from manus.messages.routing import ExplainAsked, RoutingMetrics, RoutingMetricsAsked
+from manus.prompts import Prompt
+from manus.redaction import redactor
+from manus.reports import ProviderState, UsageReport, provider_state, usage_report
+from manus.responses import LLMResponse
+from manus.streams import LLMStream, SSEStream, response_or_error
+from manus.supervisor.bus import Subscription
+from manus.supervisor.stall import StallPolicy
+from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
+from manus.supervisor.tree import RuntimeFailed, Tree, open_tree
+from manus.wiring import Wiring, secrets_of, tree_spec, wire
+
+STATUS_S: Final = 1.0
+"""How long a provider's actor has to say how it is; the supervisor's picture is given in any case."""
+
+BOOKS_S: Final = 30.0
+"""How long the books have to add themselves up; a ledger of millions of rows takes seconds."""
+
+DAY_S: Final = 86_400.0
+
+DRAIN_S: Final = 30.0
+HARD_S: Final = 5.0
+
+
+@final
+class LLMAgent:
+    """Ask the best of the configured models. Made by `open_agent`; used from the loop that made it."""
+
+    def __init__(self, tree: Tree, wiring: Wiring, loaded: Loaded) -> None:
+        self._tree = tree
+        self._wiring = wiring
+        self._loaded = loaded
+        self._router = tree.ref("router")
+        self._accounting = tree.ref("accounting")
+        self._first_choice: tuple[str, str | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<LLMAgent {', '.join(self.get_available_providers())}>"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the configuration wants said aloud: providers found by themselves, and warnings."""
+        return self._loaded.notes
+
+    @property
+    def origin(self) -> str:
+        """Where the configuration came from."""
+        return self._loaded.origin
+
+    @property
+    def enable_streaming(self) -> bool:
+        """Whether the configuration wants answers streamed where the caller leaves it open."""
+        return self._loaded.config.enable_streaming
+
+    # --- asking ---------------------------------------------------------------------------------------
+
+    async def generate(self, prompt: Prompt, **options: Unpack[AskOptions]) -> LLMResponse:
+        """Ask, and wait for the whole answer. Failover is invisible but for `response.route`.
+
+        Cancelled, the call upstream is cancelled with it and what was used is settled.
+
+        Raises:
+            InvalidRequestError: the request is wrong in itself; nothing was sent.
+            LLMError: it failed; the tree of errors is drawn in `manus.errors`.
+        """
+        request = self._request(prompt, options, stream=False)
+        outcome = await self._router.ask(request, deadline=self._deadline(request), trace_id=request.request_id)
+        return response_or_error(outcome, request.request_id, options.get("response_format"))
+
+    def stream(self, prompt: Prompt, **options: Unpack[AskOptions]) -> LLMStream:
+        """Ask, and get the answer in chunks as it comes. The request is on its way when this returns.
+
+        Raises:
+            InvalidRequestError: the request is wrong in itself; nothing was sent. All else is raised by the stream.
+        """
+        return self.begin(prompt, **options)
+
+    def begin(self, prompt: Prompt, *, streamed: bool = True, **options: Unpack[AskOptions]) -> LLMStream:
+        """Ask, and get a handle that can be cancelled and still tells what was used: what `stream` is made of.
+
+        With `streamed=False` the provider is asked for the answer in one piece, and there is one chunk, the final one.
+
+        Raises:
+            InvalidRequestError: the request is wrong in itself; nothing was sent.
+        """
+        request = self._request(prompt, options, stream=streamed)
+        dialog = self._router.ask_stream(
+            request,
+            deadline=self._deadline(request),
+            buffer=self._wiring.router.stream_buffer,
+            trace_id=request.request_id,
+        )
+        return LLMStream(dialog, request_id=request.request_id, asked=options.get("response_format"))
+
+    def stream_sse(self, prompt: Prompt, **options: Unpack[AskOptions]) -> SSEStream:
+        """Ask, and get the answer as server-sent events: text with ids, ending in `final` or `error`."""
+        return SSEStream(self.stream(prompt, **options))
+
+    async def explain(self, prompt: Prompt, **options: Unpack[AskOptions]) -> Route:
+        """Tell how a request would be routed now, without making it.
+
+        Raises:
+            LLMError: nobody could answer it.
+        """
+        request = self._request(prompt, options, stream=False)
+        answer = await self._question(ExplainAsked(request=request), deadline_s=STATUS_S)
+        if isinstance(answer, Failed):
+            raise error_of(Unfinished(request_id=request.request_id, failure=answer))
+        assert isinstance(answer, Route)
+        return answer
+
+    # --- providers ------------------------------------------------------------------------------------
+
+    def get_available_providers(self) -> list[str]:
+        """Name the enabled providers, the one that is asked first before the others."""
+        first = self._first_choice[0] if self._first_choice else self._wiring.router.default_provider
+        ordered = sorted(self._wiring.policies, key=lambda policy: (policy.name != first, policy.priority))
+        return [policy.name for policy in ordered]
+
+    async def get_provider_status(self) -> dict[str, ProviderState]:
+        """Tell how each provider is doing. Never waits longer than a second; a busy actor is told about, not by."""
+        actors = {actor.id: actor for actor in self._tree.status()}
+        said: dict[str, ProviderStatus] = {}
+        async with trio.open_nursery() as nursery:
+            for policy in self._wiring.policies:
+                nursery.start_soon(self._ask_status, policy.name, said)
+        return {
+            policy.name: provider_state(
+                actors[f"provider/{policy.name}"],
+                said.get(policy.name),
+                name=policy.name,
+                kind=policy.type,
+                priority=policy.priority,
+                models=tuple(card.name for card in policy.models),
+            )
+            for policy in self._wiring.policies
+        }
+
+    async def switch_provider(self, name: str, model: str | None = None) -> None:
+        """Make `name` (and `model`, if given) the first choice of this agent's later requests, and change nothing else.
+
+        Raises:
+            InvalidRequestError: there is no such provider, or it has no such model.
+        """
+        await trio.lowlevel.checkpoint()
+        policy = self._policy(name)
+        if model is not None and not policy.any_model and model not in (card.name for card in policy.models):
+            known = [card.name for card in policy.models]
+            raise InvalidRequestError(
+                f"model: {name} lists no model of this name; there is {listing(known)}{suggestion(str(model), known)}"
+            )
+        self._first_choice = (name, model)
+
+    # --- the books ------------------------------------------------------------------------------------
+
+    async def get_usage_stats(self) -> UsageReport:
+        """Give the books of all time, a line per provider and model; crashed runs and other processes are in them."""
+        return await self._books(None)
+
+    async def get_usage_summary(self, days: float = 1.0) -> UsageReport:
+        """Give the books of the last `days` days, counted back from now."""
+        if not days > 0:
+            raise InvalidRequestError("days: expected a number more than 0")
+        return await self._books(time.time() - days * DAY_S)
+
+    async def get_routing_metrics(self) -> RoutingMetrics:
+        """Give the router's counts since the agent was opened."""
+        answer = await self._question(RoutingMetricsAsked(), deadline_s=STATUS_S)
+        assert isinstance(answer, RoutingMetrics)
+        return answer
+
+    # --- watching -------------------------------------------------------------------------------------
+
+    def events(self, capacity: int = 256) -> Subscription:
+        """Subscribe to what happens inside: an async iterator and a context manager, which closes it.
+
+        A reader that falls behind by more than `capacity` events loses the oldest, and is told how many.
+        """
+        return self._tree.bus.subscribe(capacity)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    def _request(self, prompt: Prompt, options: AskOptions, *, stream: bool) -> ChatRequest:
+        given: dict[str, Any] = dict(options)
+        if self._first_choice is not None and given.get("provider") is None and given.get("model") is None:
+            given["provider"], given["model"] = self._first_choice
+        return chat_request(prompt, given, stream=stream)
+
+    def _deadline(self, request: ChatRequest) -> float:
+        timeout_s = self._wiring.router.timeout_s if request.timeout_s is None else request.timeout_s
+        return trio.current_time() + timeout_s
+
+    def _policy(self, name: object) -> ProviderPolicy:
+        for policy in self._wiring.policies:
+            if policy.name == name:
+                return policy
+        known = [policy.name for policy in self._wiring.policies]
+        if name in self._wiring.disabled:
+            raise InvalidRequestError(f"provider: this entry has enabled = false; there is {listing(known)}")
+        raise InvalidRequestError(
+            f"provider: there is no provider of this name; there is {listing(known)}{suggestion(str(name), known)}"
+        )
+
+    async def _ask_status(self, name: str, said: dict[str, ProviderStatus]) -> None:
+        deadline = trio.current_time() + STATUS_S
+        answer = await self._tree.ref(f"provider/{name}").ask(StatusAsked(), deadline=deadline, shed=True)
+        if isinstance(answer, ProviderStatus):
+            said[name] = answer
+
+    async def _books(self, since_unix_s: float | None) -> UsageReport:
+        deadline = trio.current_time() + BOOKS_S
+        answer = await self._accounting.ask(StatsAsked(since_unix_s=since_unix_s), deadline=deadline)
+        match answer:
+            case UsageStats():
+                return usage_report(answer)
+            case Failed(message=message):
+                raise OverloadedError(f"The books cannot be read: {message}")
+            case ActorFailed() | Undelivered() | Unavailable() | Expired() | Withdrawn():
+                raise error_of_terminal(answer, "")
+            case other:
+                raise AssertionError(f"accounting answered with a {type(other).__name__}")
+
+    async def _question(self, question: object, *, deadline_s: float) -> object:
+        answer = await self._router.ask(question, deadline=trio.current_time() + deadline_s)
+        match answer:
+            case ActorFailed() | Undelivered() | Unavailable() | Expired() | Withdrawn():
+                raise error_of_terminal(answer, "")
+            case _:
+                return answer
+
+
+@asynccontextmanager
+async def open_agent(
+    config: Source = None,
+    *,
+    transports: Mapping[str, TransportFactory] | None = None,
+    keep_books: bool = True,
+    drain_s: float = DRAIN_S,
+    hard_s: float = HARD_S,
+    seed: int | None = None,
+    stall: StallPolicy | None = None,
+    now_unix_s: Callable[[], float] = time.time,
+) -> AsyncIterator[LLMAgent]:
+    """Open an agent in the running Trio loop.
+
+    Leaving the block by itself lets requests in flight drain for `drain_s`; an exception or a cancellation ends them
+    at once. Either way every call ends in the books before the block does.
+
+    Args:
+        config: a path, an `LLMConfig`, a mapping in the file's shape; None searches the usual places and then the
+            environment.
+        transports: transports of your own, by provider: called with the base URL, once per incarnation.
+        keep_books: False keeps the ledger in memory, whatever the configuration says.
+        drain_s: how long requests in flight may finish when the block ends.
+        hard_s: how long what was cancelled may take to clean up.
+        seed: makes jitter repeatable; for tests.
+        stall: watch the loop from a thread of the operating system, and name what holds it.
+        now_unix_s: the wall clock that ledger rows are dated with.
+
+    Raises:
+        ConfigurationError: the configuration cannot be used; it lists every problem.
+        InternalError: an actor could not be kept running.
+    """
+    loaded, wiring = _prepare(config, transports)
+    books = wiring.ledger if keep_books else msgspec.structs.replace(wiring.ledger, path=None)
+    redact = redactor(secret.reveal() for secret in secrets_of(loaded.config))
+    try:
+        async with open_ledger(books, now_unix_s=now_unix_s) as store:
+            spec = tree_spec(wiring, store, now_unix_s=now_unix_s)
+            async with open_tree(spec, seed=seed, stall=stall, redact=redact, drain_s=drain_s, hard_s=hard_s) as tree:
+                if loaded.config.enable_logging:
+                    tree.bus.add_listener(log_event)
+                    for note in loaded.notes:
+                        LOGGER.info("%s", note)
+                yield LLMAgent(tree, wiring, loaded)
+    except LedgerUnusable as error:
+        raise ConfigurationError(str(error)) from None
+    except RuntimeFailed as error:
+        raise InternalError(f"An actor could not be kept running: {error}") from error
+
+
+def _no_server(name: str, entry: ProviderConfig) -> LocalServer:
+    raise InvalidConfig([Problem(path=f"providers.{name}", message="is not wired")])
+
+
+def _prepare(config: Source, transports: Mapping[str, TransportFactory] | None) -> tuple[Loaded, Wiring]:
+    loaded = load_source(config)
+    base = Path() if loaded.path is None else loaded.path.parent
+    try:
+        wiring = wire(
+            loaded.config,
+            base=base,
+            state=state_directory_of_user(),
+            transports=transports,
+            local_server=_no_server,
+        )
+    except InvalidConfig as invalid:
+        raise configuration_error(invalid) from None
+    return loaded, wiring

@@ -1,0 +1,60 @@
+"""Own what the command line writes: the answer to stdout, byte by byte as it comes, and everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manus.errors import LLMError
+    from manus.responses import LLMResponse
+
+STDOUT_FD = 1
+
+
+def say(text: str) -> None:
+    """Write a line for people. A stderr that nobody reads is no reason to fail."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        return
+
+
+def write_all(text: str) -> None:
+    """Write `text` to stdout whole, past Python's buffer, so that nothing is left to flush when the reader is gone.
+
+    Blocks while the reader is slow: call it in a thread.
+
+    Raises:
+        BrokenPipeError: the reader has left.
+    """
+    left = memoryview(text.encode("utf-8", "replace"))
+    while left:
+        left = left[os.write(STDOUT_FD, left) :]
+
+
+def story_of(response: LLMResponse) -> str:
+    """Tell on a line who answered, what it used and what it cost; on more, who was asked before."""
+    from manus.messages.usage import format_usd
+
+    usage = response.usage
+    tokens = f"{usage.input_tokens} in + {usage.output_tokens} out tokens ({usage.source})"
+    cost = f"cost {format_usd(usage.cost_nano_usd)}" + ("" if usage.durable else ", not yet on disk")
+    who = f"{response.provider}/{response.model}" if response.provider else "nobody asked"
+    lines = [f"{attempt.deployment}: {attempt.result}" for attempt in response.route.attempts[:-1]]
+    facts = (who, response.finish_reason, tokens, cost, f"{response.latency_ms / 1000:.2f} s", response.request_id)
+    return "\n".join(f"[{line}]" for line in (*lines, " | ".join(facts)))
+
+
+def story_of_failure(error: LLMError) -> str:
+    """Tell what a failed request used and cost, if anything was sent."""
+    from manus.messages.usage import format_usd
+
+    if not error.attempts:
+        return ""
+    usage = error.usage
+    lines = [f"{attempt.deployment}: {attempt.result}, {attempt.booking}" for attempt in error.attempts]
+    tokens = f"{usage.input_total} in + {usage.output} out tokens ({usage.source})"
+    lines.append(f"{tokens} | cost {format_usd(error.cost_nano_usd)} | {error.request_id}")
+    return "\n".join(f"[{line}]" for line in lines)

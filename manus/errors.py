@@ -1,0 +1,280 @@
+"""Own the exceptions of the public face, and the one place where a failure becomes one of them.
+
+```
+LLMError
+├── ConfigurationError          the configuration cannot be used; `.problems` has all that is wrong
+├── InvalidRequestError         the request itself is wrong: nothing was sent (also a ValueError)
+├── ProviderError               a provider refused or broke
+│   ├── AuthenticationError     key missing, wrong or without permission
+│   ├── RateLimitError          too fast, or the provider's quota is used up; `.retry_after_s`
+│   ├── ContentPolicyError      the provider's content policy
+│   └── StreamingError          the answer broke off or made no sense; `.partial` has what came
+├── TokenLimitError             more tokens or money than allowed
+│   └── ContextLengthError      more than the model's context window
+├── TimeoutError                a named wait or the request's deadline ran out (also a builtin TimeoutError)
+├── FallbackError               every candidate failed, or there was none; `.attempts` tells each story
+├── OverloadedError             too much at once, on our side; nothing was sent; `.retry_after_s`
+├── RequestCancelledError       cancelled or the agent stopped before there was an answer
+├── OutputFormatError           the answer came, but is not of the shape that was asked for; `.partial`
+└── InternalError               a defect of ours: an actor crashed or hung with the request in hand
+```
+
+Inside Manus a failure is a value (`messages.failures.Failed`); only the face raises. Every error carries what is known:
+`failure`, `request_id`, `attempts`, `partial`, `usage`, `cost_nano_usd`. Its text says what happened and what to do
+next, and holds neither a key nor a prompt. All of it survives pickling.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Final, Self, assert_never
+
+from manus.messages.failures import Failed, FailureKind
+from manus.messages.ids import RequestId
+from manus.messages.outcomes import Answer, Attempt, Route, Unfinished
+from manus.messages.usage import NO_USAGE, Usage
+from manus.supervisor.terminals import (
+    ActorFailed,
+    Expired,
+    SupervisorTerminal,
+    Unavailable,
+    Undelivered,
+    Withdrawn,
+)
+
+if TYPE_CHECKING:
+    from manus.config.problems import InvalidConfig, Problem
+
+
+class LLMError(Exception):
+    """Whatever goes wrong at the public face.
+
+    Attributes:
+        failure: the failure that decided, as the router saw it; None where no request was made.
+        request_id: the request's id in the ledger.
+        attempts: every call that was made, with its own failure and booking.
+        partial: what had been answered by then.
+        usage: tokens of all attempts.
+        cost_nano_usd: what they cost; None where a price is unknown.
+    """
+
+    failure: Failed | None = None
+    request_id: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    partial: Answer | None = None
+    usage: Usage = NO_USAGE
+    cost_nano_usd: int | None = None
+
+    @property
+    def kind(self) -> FailureKind | None:
+        """What happened, in one word."""
+        return None if self.failure is None else self.failure.kind
+
+    @property
+    def provider(self) -> str | None:
+        """The provider entry that the deciding failure came from."""
+        return None if self.failure is None else self.failure.provider
+
+    @property
+    def model(self) -> str | None:
+        """The model that the deciding failure came from."""
+        return None if self.failure is None else self.failure.model
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """When to come back, in seconds from when it was raised, where somebody said so."""
+        return None if self.failure is None else self.failure.retry_after_s
+
+    def to_dict(self) -> dict[str, object]:
+        """Give it as plain data, for a log or another process."""
+        return {
+            "type": type(self).__name__,
+            "message": str(self),
+            "kind": self.kind,
+            "provider": self.provider,
+            "model": self.model,
+            "request_id": self.request_id,
+            "retry_after_s": self.retry_after_s,
+            "attempts": len(self.attempts),
+            "cost_nano_usd": self.cost_nano_usd,
+        }
+
+    def _about(self, unfinished: Unfinished) -> Self:
+        self.failure = unfinished.failure
+        self.request_id = unfinished.request_id
+        self.attempts = unfinished.route.attempts
+        self.partial = unfinished.partial
+        self.usage = unfinished.usage
+        self.cost_nano_usd = unfinished.cost_nano_usd
+        return self
+
+
+class ConfigurationError(LLMError):
+    """The configuration cannot be used.
+
+    Attributes:
+        problems: everything that is wrong with it, each with file, line, path and mend.
+    """
+
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message, problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class InvalidRequestError(LLMError, ValueError):
+    """The request is wrong in itself; its text names the place and the mend. Nothing was sent."""
+
+
+class ProviderError(LLMError):
+    """A provider refused the request or broke while answering it."""
+
+
+class AuthenticationError(ProviderError):
+    """The provider does not accept the key, or the key may not do this."""
+
+
+class RateLimitError(ProviderError):
+    """The provider wants fewer requests or tokens for a while, or its quota is used up."""
+
+
+class ContentPolicyError(ProviderError):
+    """The provider's content policy stands against the request or its answer."""
+
+
+class StreamingError(ProviderError):
+    """The answer broke off or made no sense; `partial` has what had come."""
+
+
+class TokenLimitError(LLMError):
+    """The request would use more than it may: tokens, bytes or money."""
+
+
+class ContextLengthError(TokenLimitError):
+    """The prompt does not fit into the context window of any candidate."""
+
+
+class TimeoutError(LLMError, builtins.TimeoutError):  # noqa: A001  # the name users know
+    """A named wait or the request's deadline ran out."""
+
+
+class FallbackError(LLMError):
+    """Every candidate failed, or no candidate was able to answer."""
+
+
+class OverloadedError(LLMError):
+    """Too much is in flight already on our side, or the provider's actor is resting after failures."""
+
+
+class RequestCancelledError(LLMError):
+    """The request was cancelled, or the agent was stopped, before there was an answer."""
+
+
+class OutputFormatError(LLMError):
+    """The answer is not of the shape that `response_format` asked for; `partial` has it as it came."""
+
+
+class InternalError(LLMError):
+    """A defect of ours. The books are right all the same; please report it with the request id."""
+
+
+ERROR_OF: Final[dict[FailureKind, type[LLMError]]] = {
+    "auth": AuthenticationError,
+    "permission": AuthenticationError,
+    "not_found": ProviderError,
+    "invalid_request": InvalidRequestError,
+    "context_length": ContextLengthError,
+    "content_policy": ContentPolicyError,
+    "too_large": TokenLimitError,
+    "rate_limited": RateLimitError,
+    "quota_exhausted": RateLimitError,
+    "overloaded": ProviderError,
+    "timeout": TimeoutError,
+    "server": ProviderError,
+    "network": ProviderError,
+    "protocol": StreamingError,
+    "incomplete": StreamingError,
+    "unsupported": InvalidRequestError,
+    "no_candidate": FallbackError,
+    "admission": OverloadedError,
+    "budget_exceeded": TokenLimitError,
+    "shed": OverloadedError,
+    "slow_consumer": StreamingError,
+    "deadline": TimeoutError,
+    "cancelled": RequestCancelledError,
+    "actor_crashed": InternalError,
+    "actor_hung": InternalError,
+    "stopped": RequestCancelledError,
+    "unavailable": OverloadedError,
+    "ledger": InternalError,
+}
+"""The exception of each kind of failure, where one candidate decided alone."""
+
+_NAMED_BY_THE_CALLER: Final = frozenset({"provider", "model", "fallback_providers"})
+
+
+def error_of(unfinished: Unfinished) -> LLMError:
+    """Make the exception for a request that found no success."""
+    failure = unfinished.failure
+    text = failure.message if unfinished.route.attempts == () else _story(unfinished)
+    return _class_of(failure, unfinished.route)(text)._about(unfinished)
+
+
+def error_of_terminal(terminal: SupervisorTerminal, request_id: str) -> LLMError:
+    """Make the exception for a request that the supervisor ended in the router's place."""
+    match terminal:
+        case ActorFailed(kind="stopped") | Undelivered(reason="stopping"):
+            kind: FailureKind = "stopped"
+            message = "The agent was closed. Open another one."
+        case ActorFailed(safe_to_retry=True):
+            kind = "actor_crashed"
+            message = "The router failed before anything was sent. Ask again."
+        case ActorFailed():
+            kind = "actor_crashed"
+            message = "The router failed with the request in hand. The books have what was sent."
+        case Undelivered(reason="full"):
+            kind = "shed"
+            message = "The router's mailbox is full. Come back soon."
+        case Undelivered() | Unavailable():
+            kind = "unavailable"
+            message = "The router is not running. Come back soon."
+        case Expired():
+            kind = "deadline"
+            message = "The request's deadline passed before there was an answer (`timeout_s`)."
+        case Withdrawn():
+            kind = "cancelled"
+            message = "The request was cancelled."
+        case _:
+            assert_never(terminal)
+    failure = Failed(
+        kind=kind,
+        message=message,
+        retry_after_s=terminal.retry_after_s if isinstance(terminal, Unavailable) else None,
+        safe_to_retry=isinstance(terminal, ActorFailed) and terminal.safe_to_retry,
+    )
+    return error_of(Unfinished(request_id=RequestId(request_id), failure=failure))
+
+
+def configuration_error(invalid: InvalidConfig) -> ConfigurationError:
+    """Make the exception for a configuration that did not pass its checks."""
+    return ConfigurationError(str(invalid), invalid.problems)
+
+
+def _class_of(failure: Failed, route: Route) -> type[LLMError]:
+    if failure.kind == "no_candidate" and failure.param in _NAMED_BY_THE_CALLER:
+        return InvalidRequestError  # a name of the caller's that stands for nobody
+    asked = {attempt.deployment for attempt in route.attempts}
+    if len(asked) > 1 and failure.what_to_do.elsewhere == "yes":
+        return FallbackError
+    return ERROR_OF[failure.kind]
+
+
+def _story(unfinished: Unfinished) -> str:
+    """Tell what happened, when to come back, and the names under which the books have it."""
+    failure, attempts = unfinished.failure, unfinished.route.attempts
+    parts = [failure.message]
+    if failure.retry_after_s is not None:
+        parts.append(f"Come back in {failure.retry_after_s:.3g} s.")
+    return f"{' '.join(parts)} [{attempts[-1].deployment}, request {unfinished.request_id}]"

@@ -1,0 +1,45 @@
+"""Own the rendering of events into the standard library's `manus` logger, for `enable_logging`.
+
+Actors never log; they emit events, and this is one reader of them. Events hold neither keys nor prompts.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import msgspec
+
+from manus.supervisor.events import ActorExited, ActorStarted, LateReply
+from manus.supervisor.reasons import Crashed, Hung, InitFailed, Normal, Shutdown, Wedged, describe
+
+LOGGER: Final = logging.getLogger("manus")
+# Without a handler of its own the standard library would print warnings to stderr where the host set up nothing.
+LOGGER.addHandler(logging.NullHandler())
+
+_QUIET: Final = (ActorStarted, ActorExited, LateReply)
+_LEFT_OUT: Final = frozenset({"at", "traceback", "stack"})
+
+
+def log_event(event: object) -> None:
+    """Write one event: the expected at DEBUG, what somebody should look at as a warning."""
+    level = logging.DEBUG if isinstance(event, _QUIET) else logging.WARNING
+    if LOGGER.isEnabledFor(level):
+        LOGGER.log(level, "%s", line_of(event))
+
+
+def line_of(event: object) -> str:
+    """Write an event as `name field=value ...`, without its stack."""
+    if not isinstance(event, msgspec.Struct):
+        return type(event).__name__
+    fields = {name: getattr(event, name) for name in event.__struct_fields__ if name not in _LEFT_OUT}
+    told = (f"{name}={_shown(value)}" for name, value in fields.items() if value not in ("", None, ()))
+    return " ".join((type(event).__name__, *told))
+
+
+def _shown(value: object) -> str:
+    match value:
+        case Normal() | Shutdown() | Crashed() | Hung() | InitFailed() | Wedged():
+            return describe(value)
+        case _:
+            return str(value)

@@ -1,0 +1,217 @@
+"""Own the step from a configuration to a tree: which actors there are, what each is handed, who may talk to whom.
+
+```
+root ── accounting
+     ── providers ── provider/NAME ...
+     ── router              asks provider/* and accounting
+```
+Nothing runs here: it makes specs. Behind it nobody knows that there was a configuration.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx
+import msgspec
+
+from manus.actors.accounting import accounting_child
+from manus.actors.codecs.base import CodecOptions
+from manus.actors.credentials import Credentials, Headers, NoCredentials, StaticKey, WithHeaders
+from manus.actors.ledger_store import LedgerStore
+from manus.actors.provider import provider_child
+from manus.actors.router import router_child
+from manus.actors.router_desk import RouterSpec
+from manus.actors.transport import make_transport
+from manus.actors.upstream import LocalServer, ProviderSpec, TransportFactory
+from manus.config.policies import (
+    disabled_providers,
+    ledger_policy,
+    provider_policy,
+    router_policy,
+    timeouts_of,
+)
+from manus.config.problems import InvalidConfig, Problem, child_path
+from manus.config.provider_rules import base_url_of
+from manus.config.schema import LLMConfig, ProviderConfig
+from manus.config.secrets import Secret
+from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy, RouterPolicy
+from manus.supervisor.spec import Intensity, SupervisorSpec
+
+WIRES: Final = {"openai": "openai-chat", "ollama": "ollama", "local": "openai-chat"}
+"""Which codec speaks to which type."""
+
+CONCURRENCY: Final = {"openai": 64, "ollama": 8, "local": 4}
+"""Calls at once where the configuration does not say. Model servers on a machine of one's own queue behind a few."""
+
+ROOT_INTENSITY: Final = Intensity(max_restarts=5, period_s=60.0)
+"""The root gives up early: what its children cannot mend, a restart of the program may."""
+
+
+class Wiring(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tree is made of, before its ledger is open.
+
+    Args:
+        providers: one spec per enabled entry, in the order of the file.
+        disabled: the entries that are switched off.
+    """
+
+    providers: tuple[ProviderSpec, ...]
+    disabled: tuple[str, ...]
+    router: RouterPolicy
+    ledger: LedgerPolicy
+
+    @property
+    def policies(self) -> tuple[ProviderPolicy, ...]:
+        """What the router knows of each provider."""
+        return tuple(provider.policy for provider in self.providers)
+
+
+def wire(
+    config: LLMConfig,
+    *,
+    base: Path,
+    state: Path | None,
+    transports: Mapping[str, TransportFactory] | None = None,
+    local_server: Callable[[str, ProviderConfig], LocalServer],
+) -> Wiring:
+    """Turn a checked configuration into what its actors are handed.
+
+    Args:
+        config: the configuration.
+        base: where its relative paths start.
+        state: the user's state directory, for a ledger whose place is not configured.
+        transports: transports of the caller's own, by provider; each is called once per incarnation with the base URL.
+        local_server: makes the model server of an entry of type `local`.
+
+    Raises:
+        InvalidConfig: what the checks could not see: certificates or a host name that cannot be used.
+    """
+    router = router_policy(config)
+    return Wiring(
+        providers=tuple(
+            _provider(name, config, base=base, transports=transports or {}, local_server=local_server)
+            for name, entry in config.providers.items()
+            if entry.enabled
+        ),
+        disabled=disabled_providers(config),
+        router=router,
+        ledger=ledger_policy(config, base=base, state=state),
+    )
+
+
+def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], float] = time.time) -> SupervisorSpec:
+    """Describe the tree, over an open ledger store. Children start in this order and stop in reverse."""
+    fingerprints = {provider.name: provider.credentials.fingerprint for provider in wiring.providers}
+    router = RouterSpec(
+        policy=wiring.router,
+        providers=wiring.policies,
+        disabled=wiring.disabled,
+        fingerprints={name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint is not None},
+        confirm_s=wiring.ledger.confirm_s,
+    )
+    providers = SupervisorSpec(
+        id="providers",
+        ordered=False,
+        children=tuple(provider_child(provider) for provider in wiring.providers),
+    )
+    return SupervisorSpec(
+        id="manus",
+        intensity=ROOT_INTENSITY,
+        children=(accounting_child(store, wiring.ledger, now_unix_s=now_unix_s), providers, router_child(router)),
+    )
+
+
+def secrets_of(config: LLMConfig) -> tuple[Secret, ...]:
+    """List every secret of a configuration, so that texts from outside can be cleaned of them."""
+    found: list[Secret] = []
+    for entry in config.providers.values():
+        single = (entry.api_key, entry.proxy)
+        found.extend(secret for secret in (*single, *entry.api_keys, *entry.headers.values()) if secret)
+    return tuple(found)
+
+
+def _provider(
+    name: str,
+    config: LLMConfig,
+    *,
+    base: Path,
+    transports: Mapping[str, TransportFactory],
+    local_server: Callable[[str, ProviderConfig], LocalServer],
+) -> ProviderSpec:
+    entry = config.providers[name]
+    policy = provider_policy(name, entry)
+    is_local = policy.type == "local"
+    concurrency = entry.concurrency or CONCURRENCY[policy.type]
+    spec = ProviderSpec(
+        name=name,
+        wire=WIRES[policy.type],
+        policy=policy,
+        credentials=_credentials(entry),
+        transport_factory=transports.get(name) or _stock(name, config, base=base, connections_max=concurrency),
+        base_url=None if is_local else base_url_of(policy.type, entry),
+        server=local_server(name, entry) if is_local else None,
+        options=_codec_options(policy.type, entry),
+        timeouts=timeouts_of(name, config),
+        concurrency=concurrency,
+    )
+    if spec.base_url is not None and name not in transports:
+        _try(name, spec.transport_factory, spec.base_url)
+    return spec
+
+
+def _stock(name: str, config: LLMConfig, *, base: Path, connections_max: int) -> TransportFactory:
+    entry = config.providers[name]
+    timeouts = timeouts_of(name, config)
+    verify = entry.verify if entry.ca_file is None else str(base / entry.ca_file)
+
+    # A function and no `partial`: that would show the proxy's password to whoever prints a spec.
+    def connect_to(base_url: str) -> httpx.AsyncBaseTransport:
+        return make_transport(
+            base_url,
+            timeouts=timeouts,
+            bounds=Bounds(),
+            connections_max=connections_max,
+            proxy=None if entry.proxy is None else entry.proxy.reveal(),
+            verify=verify,
+        )
+
+    return connect_to
+
+
+def _try(name: str, factory: TransportFactory, base_url: str) -> None:
+    """Make a transport for nothing: what is wrong with it must stop the start, not crash the actor again and again."""
+    place = child_path("providers", name)
+    try:
+        factory(base_url)
+    except OSError as error:
+        message = f"its certificates cannot be read: {error.strerror or 'no certificates'}"
+        raise InvalidConfig([Problem(path=f"{place}.ca_file", message=message)]) from None
+    except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol):
+        message = "cannot be used as the address of a server; check its host, and the proxy if there is one"
+        raise InvalidConfig([Problem(path=f"{place}.base_url", message=message)]) from None
+
+
+def _credentials(entry: ProviderConfig) -> Credentials:
+    keys = [*filter(None, (entry.api_key,)), *entry.api_keys]
+    credentials: Credentials = StaticKey(keys[0].reveal()) if keys else NoCredentials()
+    named = (("OpenAI-Organization", entry.organization), ("OpenAI-Project", entry.project))
+    headers: Headers = (
+        *((header, value) for header, value in named if value is not None),
+        *((header, value.reveal()) for header, value in entry.headers.items()),
+    )
+    return WithHeaders(credentials, headers) if headers else credentials
+
+
+def _codec_options(kind: str, entry: ProviderConfig) -> CodecOptions:
+    options = CodecOptions(
+        **msgspec.structs.asdict(entry.wire),
+        context_tokens=entry.context if kind == "ollama" else None,
+    )
+    if kind != "local":
+        return options
+    # llama.cpp's server: the older spelling, and sampling options that OpenAI does not take.
+    return msgspec.structs.replace(options, max_tokens_field="max_tokens", system_role="system", top_k=True)
