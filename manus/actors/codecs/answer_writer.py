@@ -200,7 +200,7 @@ class AnswerWriter:
 
     def _reason(self) -> FinishReason:
         # Precedence of canonical.md, section 2.1. A forced tool finishes with `stop`, and so does a refusal.
-        reason = "unknown" if self._finish_raw is None else self._reasons.get(self._finish_raw, "unknown")
+        reason = self._reasons.get(self._finish_raw or "", "unknown")
         if self._refused:
             return "refusal"
         if self.call_count and (reason == "stop" or self._finish_raw is None):

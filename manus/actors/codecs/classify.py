@@ -100,9 +100,11 @@ def protocol_failure(message: str) -> Failed:
 
 
 def _sentence(kind: FailureKind, where: str, facts: ErrorFacts) -> str:
-    label = " ".join(word for word in (where, facts.code or facts.type) if word)
+    label = ", ".join(word for word in (where, facts.code or facts.type) if word)
     # A message about a key repeats the key, masked by the vendor's taste.
     words = "" if kind == "auth" else vendor_words(facts.message)
+    if words and words[-1] not in ".!?…":
+        words += "."
     said = f"{kind} ({label}): {words}" if words else f"{kind} ({label})."
     hint = _WHAT_TO_DO.get(kind, "")
     return f"{said} {hint}" if hint else said

@@ -112,8 +112,8 @@ class OllamaDecoder:
                 line = _lenient_line(load_tolerant(text))
             except MALFORMED_ERRORS:
                 page = text.lstrip().startswith(b"<")
-                what = "a web page" if page else "a line that is no JSON"
-                self._writer.fail(protocol_failure(f"The server answered with {what}."))
+                what = "with a web page. Check base_url" if page else "with a line that is no JSON"
+                self._writer.fail(protocol_failure(f"The server answered {what}."))
                 return
         self._saw_line = True
         if line is not None:

@@ -186,7 +186,8 @@ class OpenAIChatDecoder:
         if chunk is not None:
             self._take_chunk(chunk)
         if self._saw_choice:
-            self._close("marker")
+            # The JSON is whole, yet only a finish reason says that the answer in it is.
+            self._close("marker" if self._writer.finished else "none")
             return
         facts = facts_of_body(body)
         if facts.message:
