@@ -23,8 +23,10 @@ from manus.messages.failures import Phase
 HELD_EVENTS_MAX = 256
 """Lifecycle events kept back before the first content; a vendor that sends more only pings, and those add nothing."""
 
-PHASES: tuple[Phase, ...] = ("queued", "connecting", "sending", "sent", "streaming")
+PHASES: dict[Phase, int] = {"queued": 0, "connecting": 1, "sending": 2, "sent": 3, "streaming": 4}
 """How far a call got, in order."""
+
+_LEAVING = PHASES["sending"]
 
 
 class Sink(Protocol):
@@ -137,11 +139,11 @@ class Delivery:
 
     def advance(self, phase: Phase) -> None:
         """Note how far the call got. A resend on a fresh connection does not take it back."""
-        if PHASES.index(phase) <= PHASES.index(self.phase):
+        before, now = PHASES[self.phase], PHASES[phase]
+        if now <= before:
             return
-        had_left = self.phase not in ("queued", "connecting")
         self.phase = phase
-        if not had_left and phase != "connecting" and not self._fenced:
+        if before < _LEAVING <= now and not self._fenced:
             self._on_sending()
 
     def deliver(self, events: list[StreamEvent]) -> bool:

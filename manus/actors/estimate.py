@@ -145,11 +145,23 @@ def bound_usage(request: ChatRequest, card: ModelCard | None = None) -> Usage:
 
 def estimate_usage(request: ChatRequest, card: ModelCard | None = None) -> Usage:
     """Expect what one attempt at `request` will use; never above its bound."""
-    bound = bound_usage(request, card)
-    prompt = 4 + sum(_estimate_turn(turn) for turn in request.turns)
-    prompt += sum(_estimate_bytes(tool.schema) + estimate_tokens(tool.description) + 8 for tool in request.tools)
+    return expected_usage(estimate_prompt_tokens(request), bound_usage(request, card))
+
+
+def estimate_prompt_tokens(request: ChatRequest) -> int:
+    """Expect how many tokens the prompt of `request` has, whoever reads it."""
+    prompt = 4
+    for turn in request.turns:
+        prompt += _estimate_turn(turn)
+    for tool in request.tools:
+        prompt += _estimate_bytes(tool.schema) + estimate_tokens(tool.description) + 8
+    return prompt
+
+
+def expected_usage(prompt_tokens: int, bound: Usage) -> Usage:
+    """Expect a usage from an expected prompt; never above `bound`."""
     return Usage(
-        input_uncached=min(prompt, bound.input_uncached),
+        input_uncached=min(prompt_tokens, bound.input_uncached),
         output=min(EXPECTED_OUTPUT_TOKENS, bound.output),
         source="estimated",
     )

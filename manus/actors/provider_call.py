@@ -9,7 +9,7 @@ Every end but a bug is a value, `CallEnded`. The socket is closed or given back 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import httpx
 import msgspec
@@ -83,8 +83,9 @@ class ProviderCall:
         if isinstance(encoded, Failed):
             return self._ended(encoded)
         failure: Failed | None = None
-        with self._env.scope as scope:
-            scope.deadline = self._hard
+        scope = self._env.scope
+        scope.deadline = self._hard
+        with scope:
             failure = await self._exchange(encoded)
         if self._env.replied:
             return LATER
@@ -100,13 +101,9 @@ class ProviderCall:
         transport = await upstream.ready()
         if isinstance(transport, Failed):
             return transport
-        authorisation = await upstream.spec.credentials.authorise(encoded)
-        request = httpx.Request(
-            encoded.method,
-            upstream.url_of(encoded.path),
-            headers=(*encoded.headers, *authorisation),
-            content=encoded.body,
-            extensions={
+        request = await upstream.request_of(
+            encoded,
+            {
                 "timeout": upstream.transport_timeouts,
                 "manus_phase": self._on_phase,
                 "manus_body_bytes_max": None,  # the decoder bounds an answer, `_refused` an error
@@ -293,13 +290,16 @@ class ProviderCall:
         usage = NO_USAGE
         if bill in ("reported", "estimated"):
             usage = usage_received(assembly, estimated_input_tokens=call.estimated_input_tokens)
+        redact = upstream.spec.redact
         request_id = self._headers.get("x-request-id")
+        if request_id is not None:
+            request_id = redact(request_id)
         answer = Answer() if assembly is None else assembly.answer()
         if answer.usage != usage or request_id is not None:
             answer = msgspec.structs.replace(answer, usage=usage, vendor_request_id=request_id)
         if failure is not None:
             failure = msgspec.structs.replace(
-                failure,
+                redacted(failure, redact),
                 phase=delivery.phase,
                 safe_to_retry=bill == "no",
                 provider=upstream.spec.name,
@@ -327,6 +327,12 @@ _WAITS: dict[TimeoutPhase, str] = {
     "idle": "The answer stopped coming.",
     "total": "The answer took longer than one attempt may.",
 }
+
+
+def redacted(failure: Failed, redact: Callable[[str], str]) -> Failed:
+    """Strike secrets out of all that a server may have said in a failure: some repeat the key they were shown."""
+    words = {field: getattr(failure, field) for field in ("message", "code", "param", "vendor_request_id")}
+    return msgspec.structs.replace(failure, **{field: redact(word) for field, word in words.items() if word})
 
 
 def body_complete(response: httpx.Response) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from manus.actors.estimate import estimate_usage
+from manus.actors.estimate import estimate_prompt_tokens
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
 from manus.actors.router_request import RequestRun
 from manus.actors.routing import Plan
@@ -94,6 +94,7 @@ class Router:
         limit = self._spec.policy.in_flight_max
         return Unfinished(
             request_id=request.request_id,
+            cost_nano_usd=0,
             failure=Failed(
                 kind="shed",
                 message=f"{limit} requests are in flight, the most the router takes (`in_flight_max`). Come back soon.",
@@ -104,7 +105,7 @@ class Router:
         )
 
     def _explain(self, request: ChatRequest) -> Route | Failed:
-        plan = self._desk.table.plan(request, estimated_input_tokens=estimate_usage(request).input_uncached)
+        plan = self._desk.table.plan(request, estimated_input_tokens=estimate_prompt_tokens(request))
         if isinstance(plan, Plan):
             return Route(strategy=self._spec.policy.strategy, candidates=plan.candidates, left_out=plan.left_out)
         return plan

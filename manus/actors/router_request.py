@@ -12,7 +12,7 @@ import trio
 
 from manus.actors.attempt import OpenAttempt, failure_of_terminal
 from manus.actors.delivery import CallerChannel
-from manus.actors.estimate import bound_usage, estimate_usage
+from manus.actors.estimate import bound_usage, estimate_prompt_tokens, expected_usage
 from manus.actors.retry import Ask, GiveUp, PlanCursor
 from manus.actors.router_desk import Desk
 from manus.actors.routing import Choice, Plan
@@ -41,9 +41,9 @@ class RequestRun:
         "_desk",
         "_durable",
         "_env",
-        "_estimate",
         "_partial",
         "_plan",
+        "_prompt_tokens",
         "_request",
         "_told",
         "_usage",
@@ -54,7 +54,7 @@ class RequestRun:
         self._env = env
         self._request = request
         self._admitted_at = trio.current_time()
-        self._estimate = estimate_usage(request)
+        self._prompt_tokens = estimate_prompt_tokens(request)
         self._plan: Plan = _NO_PLAN
         self._attempt: OpenAttempt | None = None
         self._told: list[Attempt] = []
@@ -87,7 +87,7 @@ class RequestRun:
     async def _journey(self) -> Outcome:
         """Make attempts until one succeeds or nothing more can be done."""
         desk = self._desk
-        plan = desk.table.plan(self._request, estimated_input_tokens=self._estimate.input_uncached)
+        plan = desk.table.plan(self._request, estimated_input_tokens=self._prompt_tokens)
         if isinstance(plan, Failed):
             return self._unfinished(plan)
         self._plan = plan
@@ -121,7 +121,7 @@ class RequestRun:
             failure,
             now=trio.current_time(),
             deadline=self._env.deadline,
-            tokens=self._estimate.input_uncached,
+            tokens=self._prompt_tokens,
             budget=desk.cell.budget,
             rng=desk.cell.rng,
             full=failure.kind == "overloaded" and failure.status is None and failure.phase == "queued",
@@ -156,7 +156,7 @@ class RequestRun:
             choice,
             accounting=desk.accounting,
             channel=self._channel,
-            input_tokens=self._estimate.input_uncached,
+            input_tokens=self._prompt_tokens,
         )
         failure = await self._reserve(attempt)
         if failure is None:
@@ -165,7 +165,7 @@ class RequestRun:
                 model=choice.model,
                 deployment=choice.deployment,
                 attempt=attempt.number,
-                estimated_input_tokens=self._estimate.input_uncached,
+                estimated_input_tokens=self._prompt_tokens,
             )
             answered = await desk.provider(choice.provider).ask(
                 call, deadline=env.deadline, sink=attempt.delivery, trace_id=env.trace_id, shed=shed
@@ -185,13 +185,6 @@ class RequestRun:
         if not attempt.take_place():
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
         bound = bound_usage(request, choice.card)
-        estimate = self._estimate
-        if estimate.output > bound.output or estimate.input_uncached > bound.input_uncached:
-            estimate = msgspec.structs.replace(
-                estimate,
-                output=min(estimate.output, bound.output),
-                input_uncached=min(estimate.input_uncached, bound.input_uncached),
-            )
         reserve = Reserve(
             request_id=request.request_id,
             attempt=attempt.number,
@@ -199,7 +192,7 @@ class RequestRun:
             provider=choice.provider,
             model=choice.model,
             bound=bound,
-            estimate=estimate,
+            estimate=expected_usage(self._prompt_tokens, bound),
             price=choice.card.price,
             request_key=request.request_key,
             conversation_id=request.conversation_id,

@@ -14,8 +14,8 @@ import httpx
 import msgspec
 
 from manus.actors.codecs import codec_for
-from manus.actors.codecs.base import CodecOptions
-from manus.actors.credentials import Credentials
+from manus.actors.codecs.base import CodecOptions, HttpRequest
+from manus.actors.credentials import Credentials, Headers
 from manus.messages.failures import Failed
 from manus.messages.policy import Bounds, ModelCard, ProviderPolicy, Timeouts
 from manus.supervisor.shield import bounded_shield
@@ -26,8 +26,8 @@ TransportFactory = Callable[[str], httpx.AsyncBaseTransport]
 CLOSE_S = 1.0
 """How long closing may take; our own transport closes at once, a foreign one may have to wait."""
 
-URLS_KEPT = 64
-"""Parsed URLs remembered per incarnation: one per path of the wire, so there are few."""
+KNOWN_MAX = 64
+"""Addresses and headers remembered per incarnation: one per path and credentials, so there are few."""
 
 
 class LocalServer(Protocol):
@@ -54,6 +54,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         transport_factory: makes an incarnation's connections.
         server: for `type = "local"`.
         now_unix_s: the wall clock, for hints that name a date.
+        redact: strikes the entry's own secrets out of what a server says in a failure.
     """
 
     name: str
@@ -69,6 +70,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 64
     queue: int = 64
     now_unix_s: Callable[[], float] = time.time
+    redact: Callable[[str], str] = str
 
 
 class ProviderCounters:
@@ -96,7 +98,7 @@ class Upstream:
     transport, and the connections to the old address are closed: nobody is there any more.
     """
 
-    __slots__ = ("_base_url", "_options", "_transport", "_urls", "codec", "counters", "spec", "transport_timeouts")
+    __slots__ = ("_base_url", "_known", "_options", "_transport", "codec", "counters", "spec", "transport_timeouts")
 
     def __init__(self, spec: ProviderSpec, counters: ProviderCounters) -> None:
         if (spec.base_url is None) == (spec.server is None):
@@ -118,7 +120,7 @@ class Upstream:
         self._options: dict[str | None, CodecOptions] = {None: base}
         for card in spec.policy.models:
             self._options[card.name] = msgspec.structs.replace(base, card=card)
-        self._urls: dict[str, httpx.URL] = {}
+        self._known: dict[tuple[str, Headers, Headers], tuple[httpx.URL, httpx.Headers]] = {}
         self._base_url: str | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
         if spec.base_url is not None:
@@ -144,14 +146,27 @@ class Upstream:
         known = self._options.get(model)
         return known if known is not None else msgspec.structs.replace(self._options[None], card=ModelCard(name=model))
 
-    def url_of(self, path: str) -> httpx.URL:
-        """Give the address of `path`, parsed once."""
-        url = self._urls.get(path)
-        if url is None:
-            if len(self._urls) >= URLS_KEPT:
-                self._urls.clear()
-            url = self._urls[path] = httpx.URL(f"{self._base_url}{path}")
-        return url
+    async def request_of(self, encoded: HttpRequest, extensions: dict[str, object]) -> httpx.Request:
+        """Address, authorise and dress what the codec wrote; no checkpoint unless the credentials need one.
+
+        httpx would parse the address and build the same headers for every call, at four times the cost.
+        """
+        authorisation = await self.spec.credentials.authorise(encoded)
+        key = (encoded.path, encoded.headers, authorisation)
+        known = self._known.get(key)
+        if known is None:
+            url = httpx.URL(f"{self._base_url}{encoded.path}")
+            bare = httpx.Request(encoded.method, url, headers=(*encoded.headers, *authorisation), content=b"")
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            known = self._known[key] = (url, bare.headers)
+        url, headers = known
+        headers = httpx.Headers(headers)
+        headers["content-length"] = str(len(encoded.body))
+        body = httpx.ByteStream(encoded.body)
+        request = httpx.Request(encoded.method, url, headers=headers, stream=body, extensions=extensions)
+        request.read()
+        return request
 
     async def aclose(self) -> None:
         """Close every connection, within a bound, also when this task is being cancelled."""
@@ -162,7 +177,7 @@ class Upstream:
     def _go_to(self, base_url: str) -> httpx.AsyncBaseTransport | None:
         former, self._transport = self._transport, self.spec.transport_factory(base_url)
         self._base_url = base_url.rstrip("/")
-        self._urls.clear()
+        self._known.clear()
         return former
 
 
