@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,15 @@ Post = Callable[[Callable[[], object]], object]
 
 BATCH_MAX = 1024
 """Records per transaction: another process waits no longer than this takes (some 20 ms)."""
+
+FOLD_WAIT_MS = 50
+"""How long folding the log in waits for readers, and makes other writers wait."""
+
+FOLD_PAUSE_S = 1.0
+"""Between two tries of it."""
+
+LOG_OVERRUN = 4
+"""A log of so many times `wal_bytes` is the end: records then wait in the journal, and soon calls are refused."""
 
 
 class Filler:
@@ -44,6 +54,7 @@ class Filler:
         self._batch: list[tuple[int, AnyRecord]] = []
         self._jobs: deque[tuple[Callable[[sqlite3.Connection], None], Callable[[str], object]]] = deque()
         self._ended_at_unix_s: float | None = None
+        self._fold_at = 0.0
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"manus ledger {run_id}", daemon=True)
@@ -112,7 +123,6 @@ class Filler:
                     end_run(self._connection, self._run_id, ended_at_unix_s, certain=True)
                 self.clean = True
                 return
-            self._bound_wal()
         except Exception as error:
             trouble = f"SQLite does not take the ledger's rows: {error}"
             self._fail_jobs(trouble)
@@ -124,6 +134,7 @@ class Filler:
             while waiting > 0 and len(self._batch) < BATCH_MAX:
                 self._batch.append(self._queue.popleft())
                 waiting -= 1
+            self._bound_log()
             with transaction(self._connection):
                 ingest(self._connection, self._run_id, [record for _, record in self._batch])
             number = self._batch[-1][0]
@@ -139,11 +150,28 @@ class Filler:
         while self._jobs:
             self._jobs.popleft()[1](reason)
 
-    def _bound_wal(self) -> None:
-        # Commits checkpoint what they can by themselves, but a reader in their way lets the log grow: then wait for it.
-        log = Path(f"{self._path}-wal")
-        if log.exists() and log.stat().st_size > self._policy.wal_bytes:
+    def _bound_log(self) -> None:
+        """Keep SQLite's write-ahead log within its bound.
+
+        Commits fold in what they can by themselves, but whoever reads at the time is in their way, and the log grows.
+
+        Raises:
+            sqlite3.OperationalError: a reader has been in the way for so long that nothing more may be written.
+        """
+        if self._log_bytes() <= self._policy.wal_bytes:
+            return
+        if time.monotonic() >= self._fold_at:
+            self._fold_at = time.monotonic() + FOLD_PAUSE_S
+            # Whoever writes waits while this waits for the readers, so it does not wait for long.
+            self._connection.execute(f"PRAGMA busy_timeout = {FOLD_WAIT_MS}")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._connection.execute(f"PRAGMA busy_timeout = {int(self._policy.busy_s * 1000)}")
+        if self._log_bytes() > LOG_OVERRUN * self._policy.wal_bytes:
+            raise sqlite3.OperationalError("a long read keeps its log from being folded in (ledger.wal_bytes)")
+
+    def _log_bytes(self) -> int:
+        log = Path(f"{self._path}-wal")
+        return log.stat().st_size if log.exists() else 0
 
 
 class Syncer:
