@@ -39,6 +39,7 @@ from manus.config.provider_rules import base_url_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy, RouterPolicy
+from manus.redaction import redactor
 from manus.supervisor.spec import Intensity, SupervisorSpec
 
 WIRES: Final = {"openai": "openai-chat", "ollama": "ollama", "local": "openai-chat"}
@@ -127,11 +128,13 @@ def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], fl
 
 def secrets_of(config: LLMConfig) -> tuple[Secret, ...]:
     """List every secret of a configuration, so that texts from outside can be cleaned of them."""
-    found: list[Secret] = []
-    for entry in config.providers.values():
-        single = (entry.api_key, entry.proxy)
-        found.extend(secret for secret in (*single, *entry.api_keys, *entry.headers.values()) if secret)
-    return tuple(found)
+    return tuple(secret for entry in config.providers.values() for secret in secrets_of_entry(entry))
+
+
+def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
+    """List the secrets of one entry."""
+    single = tuple(secret for secret in (entry.api_key, entry.proxy) if secret is not None)
+    return (*single, *entry.api_keys, *entry.headers.values())
 
 
 def _provider(
@@ -157,6 +160,7 @@ def _provider(
         options=_codec_options(policy.type, entry),
         timeouts=timeouts_of(name, config),
         concurrency=concurrency,
+        redact=redactor(secret.reveal() for secret in secrets_of_entry(entry)),
     )
     if spec.base_url is not None and name not in transports:
         _try(name, spec.transport_factory, spec.base_url)
