@@ -96,7 +96,6 @@ class OriginTransport(httpx.AsyncBaseTransport):
 
         Raises:
             httpx.TransportError: as the stock transport does in the same situations.
-            httpx.DecodingError: an encoding that was not asked for and cannot be undone.
         """
         url = request.url
         if url.netloc != self._netloc or url.raw_scheme != self._scheme:
@@ -111,7 +110,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
             with wait_at_most(waits.pool_s, httpx.PoolTimeout, "no connection was free"):
                 connection = await self._pool.wait_for_slot()
         connection, head = await self._exchange(connection, wire, waits, report, body_bytes_max)
-        stream = ResponseStream(self._pool, connection, head.first, waits.read_s)
+        stream = ResponseStream(self._pool, connection, waits.read_s)
         return httpx.Response(
             head.status,
             headers=head.headers,

@@ -27,13 +27,12 @@ _ENCODED = frozenset((b"content-encoding", b"content-length"))
 
 
 class ResponseHead(msgspec.Struct, frozen=True, gc=False):
-    """A final response's head, and what of its body came with it."""
+    """A final response's head."""
 
     status: int
     http_version: bytes
     reason: bytes
     headers: Headers
-    first: bytes
 
 
 class Connection:
@@ -49,6 +48,7 @@ class Connection:
         "_answer_begun",
         "_body",
         "_body_bytes_left",
+        "_body_error",
         "_decoder",
         "_early",
         "_end_seen",
@@ -56,6 +56,7 @@ class Connection:
         "_keep_alive",
         "_parser",
         "_reader",
+        "_rest",
         "_sent_before",
         "_stream",
         "_unsent",
@@ -79,7 +80,9 @@ class Connection:
         self._end_seen = False
         self._reader = HeadReader(self._header_bytes_max)
         self._early: tuple[bytes, bytes] | Exception | None = None
+        self._rest = b""
         self._body: Body | None = None
+        self._body_error: Exception | None = None
         self._body_bytes_left: int | None = None
         self._decoder: ContentDecoder | None = None
 
@@ -166,7 +169,6 @@ class Connection:
             httpx.ReadTimeout: no head within `headers_s`.
             httpx.ReadError: the connection broke.
             httpx.RemoteProtocolError: the server closed without an answer, or its head is malformed.
-            httpx.DecodingError: an encoding that cannot be undone.
         """
         early = self._early
         if isinstance(early, Exception):
@@ -200,20 +202,23 @@ class Connection:
             self._body = UntilCloseBody()
         else:
             self._body = SizedBody(framing.length_bytes)
+        self._rest = rest
         self._body_bytes_left = body_bytes_max
         if framing.content_encoding:
-            self._decoder = decoder_for(framing.content_encoding, body_bytes_max)
-        if self._decoder is not None:
-            headers = [header for header in headers if header[0].lower() not in _ENCODED]
-        elif framing.length_bytes is not None and body_bytes_max is not None and framing.length_bytes > body_bytes_max:
-            raise _too_long(framing.length_bytes)
+            headers = self._expect_encoded(headers, framing.content_encoding)
         return ResponseHead(
-            status=status,
-            http_version=block[:8],
-            reason=block[13 : block.index(b"\r")],
-            headers=headers,
-            first=self._take(rest) if rest else b"",
+            status=status, http_version=block[:8], reason=block[13 : block.index(b"\r")], headers=headers
         )
+
+    def _expect_encoded(self, headers: Headers, encoding: bytes) -> Headers:
+        """Prepare to undo the body's encoding; give the headers that are true of the decoded body."""
+        try:
+            self._decoder = decoder_for(encoding, self._body_bytes_left)
+        except httpx.DecodingError as error:
+            self._body_error = error
+        if self._decoder is None:
+            return headers
+        return [header for header in headers if header[0].lower() not in _ENCODED]
 
     async def receive_body(self, read_s: float | None) -> bytes:
         """Receive the body bytes of one read, at least one; `b""` is the end of the body.
@@ -226,9 +231,13 @@ class Connection:
         """
         body = self._body
         assert body is not None
+        if self._body_error is not None:
+            raise self._body_error
         fruitless_bytes = 0
         while not body.complete:
-            if read_s is None:
+            if self._rest:
+                received, self._rest = self._rest, b""
+            elif read_s is None:
                 received = await self._receive()
             else:
                 with wait_at_most(read_s, httpx.ReadTimeout, "no byte of the response came"):
@@ -254,7 +263,8 @@ class Connection:
     def reusable(self) -> bool:
         """Whether the connection may serve another exchange now."""
         body = self._body
-        return self._keep_alive and body is not None and body.complete and not body.surplus and not self.closed
+        in_step = body is not None and body.complete and not body.surplus and not self._rest
+        return in_step and self._keep_alive and not self.closed
 
     def may_resend(self, wire: WireRequest) -> bool:
         """Say whether a request that failed on this connection may be sent again without being done twice.
@@ -295,17 +305,12 @@ class Connection:
         if self._body_bytes_left is not None:
             self._body_bytes_left -= len(data)
             if self._body_bytes_left < 0:
-                raise _too_long(None)
+                raise httpx.RemoteProtocolError("the response's body is longer than the bound (response_bytes)")
         return data
 
     def _end_decoding(self) -> None:
         if self._decoder is not None:
             self._decoder.end()
-
-
-def _too_long(length_bytes: int | None) -> httpx.RemoteProtocolError:
-    stated = "" if length_bytes is None else f" ({length_bytes} bytes)"
-    return httpx.RemoteProtocolError(f"the response's body is longer than the bound{stated} (response_bytes)")
 
 
 def _say(error: Exception) -> str:

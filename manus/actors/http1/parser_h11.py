@@ -29,6 +29,9 @@ class H11Parser:
         if not isinstance(event, h11.Response):
             raise httpx.RemoteProtocolError("the response is malformed")
         self.headers = event.headers.raw_items()
+        if len(self.headers) != head.count(b"\r\n") - 2:
+            # h11 makes one of several equal content-lengths; we refuse them, as llhttp does.
+            raise httpx.RemoteProtocolError("the response repeats its content-length")
 
     def feed(self, received: bytes) -> bytes:
         """Give the body bytes in `received`."""

@@ -11,10 +11,11 @@ from manus.actors.http1.head import Headers
 class HttptoolsParser:
     """One response; see `ResponseParser`. The `on_` methods are llhttp's callbacks."""
 
-    __slots__ = ("_parser", "_pieces", "complete", "headers", "surplus")
+    __slots__ = ("_in_head", "_parser", "_pieces", "complete", "headers", "surplus")
 
     def __init__(self, method: str, head: bytes) -> None:
         self.headers: Headers = []
+        self._in_head = True
         self.complete = False
         self.surplus = False
         self._pieces: list[bytes] = []
@@ -47,8 +48,13 @@ class HttptoolsParser:
             self.surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header of the head. Trailers come after `on_headers_complete` and are dropped."""
-        self.headers.append((name, value.rstrip(b" \t")))
+        """Note a header; what comes after the head is a trailer, and dropped."""
+        if self._in_head:
+            self.headers.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Notice the end of the head."""
+        self._in_head = False
 
     def on_body(self, piece: bytes) -> None:
         """Note a piece of the body."""

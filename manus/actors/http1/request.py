@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
 
 import httpx
 import msgspec
@@ -80,7 +80,8 @@ async def encode(request: httpx.Request, *, body_bytes_max: int) -> WireRequest:
     if not encoding_named:
         lines.append(b"accept-encoding: identity")
     head = b"\r\n".join((*lines, b"", b""))
-    if not _HEAD.fullmatch(head):
+    # A value with a line break in it makes a well-formed head, of more lines than were meant.
+    if head.count(b"\n") != len(lines) + 1 or not _HEAD.fullmatch(head):
         raise httpx.LocalProtocolError("the request has an illegal method, target, header name or header value")
     if chunked:
         body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
@@ -97,10 +98,16 @@ async def _read(content: object, body_bytes_max: int) -> bytes:
     if not isinstance(content, AsyncIterable):
         raise httpx.LocalProtocolError("the request's body can only be read synchronously")
     body = bytearray()
-    async for part in content:
-        body += part
-        if len(body) > body_bytes_max:
-            raise _oversized(body_bytes_max)
+    parts = aiter(content)
+    try:
+        async for part in parts:
+            body += part
+            if len(body) > body_bytes_max:
+                raise _oversized(body_bytes_max)
+    finally:
+        # A generator that is not run to its end has to be closed by whoever leaves it.
+        if isinstance(parts, AsyncGenerator):
+            await parts.aclose()
     return bytes(body)
 
 

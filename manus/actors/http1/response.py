@@ -18,13 +18,11 @@ class ResponseStream(httpx.AsyncByteStream):
 
     Args:
         connection: in the middle of this response; owned from now on.
-        first: what came with the head.
     """
 
-    def __init__(self, pool: ConnectionPool, connection: Connection, first: bytes, read_s: float | None) -> None:
+    def __init__(self, pool: ConnectionPool, connection: Connection, read_s: float | None) -> None:
         self._pool = pool
         self._connection: Connection | None = connection
-        self._first = first
         self._read_s = read_s
         self._closed = False
         if connection.complete:
@@ -32,7 +30,7 @@ class ResponseStream(httpx.AsyncByteStream):
 
     @property
     def complete(self) -> bool:
-        """Whether the whole body has been received and its connection let go; some of it may be unread still."""
+        """Whether the whole body has been read, and the connection let go."""
         return self._connection is None and not self._closed
 
     def __aiter__(self) -> Self:
@@ -46,9 +44,6 @@ class ResponseStream(httpx.AsyncByteStream):
 
     async def receive(self) -> bytes:
         """Give the next piece; `b""` is the end of the body. Raises as `Connection.receive_body` does."""
-        if self._first:
-            data, self._first = self._first, b""
-            return data
         connection = self._connection
         if connection is None:
             if self._closed:
@@ -69,7 +64,6 @@ class ResponseStream(httpx.AsyncByteStream):
         """Let the connection go: it is closed unless the body was complete. Synchronous and idempotent."""
         if self._connection is not None:
             self._closed = True
-            self._first = b""
             self._let_go(self._connection)
 
     async def aclose(self) -> None:
