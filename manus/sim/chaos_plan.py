@@ -253,8 +253,15 @@ def _isolation(seed: int, rng: random.Random) -> Plan:
         name = rng.choice(("alpha", "beta"))
         drawn = _client(rng, number, (name,), trouble, rng.randint(0, 100))
         if name == "beta":
-            meets = {"beta": tuple(Meeting(script=_script(rng, None)) for _ in range(1))}
-            drawn = msgspec.structs.replace(drawn, meets=meets)
+            # What beta's clients do themselves falls between the lines of the grid: a tie within beta would be decided
+            # by the order of tasks, and alpha's tasks are part of that order.
+            drawn = msgspec.structs.replace(
+                drawn,
+                meets={"beta": (Meeting(script=_script(rng, None)),)},
+                timeout_s=drawn.timeout_s + GRID_S * 0.3,
+                leaves_after_s=None if drawn.leaves_after_s is None else drawn.leaves_after_s + GRID_S * 0.6,
+                read_gap_s=0.0,
+            )
         clients.append(msgspec.structs.replace(drawn, provider=name, alone=True))
     blows = tuple(
         BlowPlan(

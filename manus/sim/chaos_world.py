@@ -296,7 +296,7 @@ class ChaosWorld:
         for _ in range(int(QUIET_S / 0.5)):
             statuses = tree.status()
             busy = any(each.in_hand or each.queued or each.blocked or each.zombies for each in statuses)
-            settled = all(each.state in ("running", "quarantined", "backoff") for each in statuses)
+            settled = all(each.state in ("running", "quarantined") for each in statuses)
             if not busy and settled and not any(row.is_open for row in self._store.rows.values()):
                 return True
             await trio.sleep(0.5)
