@@ -18,26 +18,26 @@ from manus.supervisor.runner import Incarnation
 from manus.supervisor.spec import Liveness
 
 _LOOKS_PER_TIMEOUT = 4
-"""How often the progress of an actor is looked at within its timeout: a verdict comes at most a quarter late."""
+"""How often the progress of an actor is looked at within its timeout: a verdict comes at most two quarters late."""
 
 
 @final
 class ProgressJudge:
     """Judges from successive looks at a slot: work that waits while nothing gets done is a hang after a while."""
 
-    __slots__ = ("_handled", "_since", "_timeout_s")
+    __slots__ = ("_handled", "_since", "_timeout_s", "_waited")
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._handled = -1
+        self._handled = 0
+        self._waited = False
         self._since = 0.0
 
     def stuck_s(self, statistics: SlotStatistics, now: float) -> float | None:
         """Give for how long nothing has been done, once that is too long; None while all is well."""
-        waiting = statistics.queued + statistics.blocked
-        if not waiting or statistics.handled != self._handled:
-            self._handled = statistics.handled
-            self._since = now
+        waiting = statistics.queued + statistics.blocked > 0
+        if not (waiting and self._waited) or statistics.handled != self._handled:
+            self._waited, self._handled, self._since = waiting, statistics.handled, now
             return None
         stuck_s = now - self._since
         return stuck_s if stuck_s >= self._timeout_s else None

@@ -29,7 +29,8 @@ from manus.supervisor.stacks import await_stack
 class Incarnation:
     """One life of one actor. The supervisor makes it and spawns `run`; all else here is synchronous.
 
-    `on_started`, `on_unwinding` and `on_exit` tell the supervisor; `on_exit` comes exactly once, and last.
+    `on_started`, `on_unwinding` and `on_exit` tell the supervisor; `on_exit` comes exactly once, and last, unless the
+    whole tree goes down with what the incarnation died of.
     """
 
     def __init__(
@@ -89,10 +90,11 @@ class Incarnation:
         # Nothing was taken since it began to unwind; what a request task replied late has left the ledger.
         self.slot.answer_in_hand(self.generation, self._kind_of_end(), _name_of(error))
         self._orders.close()
-        self._on_exit(verdict.reason)
         try:
             if verdict.passes_on is not None:
+                # It takes the whole tree along: there is nothing left for a supervisor to decide.
                 raise verdict.passes_on
+            self._on_exit(verdict.reason)
         finally:
             del error, verdict  # or the frame and the exception keep each other alive
 
@@ -160,10 +162,13 @@ class Incarnation:
     # --- for the supervisor -------------------------------------------------------------------------
 
     def order(self, order: Control) -> bool:
-        """Put an order into the control lane; False when that is full, which only a hung actor lets happen."""
+        """Put an order into the control lane; False when that is full, which only a hung actor lets happen.
+
+        False also for an incarnation that is over already, while the supervisor has yet to read of its end.
+        """
         try:
             self._orders.send_nowait(order)
-        except (trio.WouldBlock, trio.BrokenResourceError):
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         return True
 

@@ -198,7 +198,6 @@ class Shell:
                 self._ground.nursery.start_soon(self._look_after, incarnation, spec.liveness, watched, name=name)
 
         def on_unwinding() -> None:
-            watched.cancel(reason="it unwinds")
             at = trio.current_time() + max(spec.shutdown_s, UNWIND_S)
             self._schedule(at, (spec.id, "unwinding"), lambda: self._does_not_come_to_an_end(incarnation))
 
@@ -281,6 +280,7 @@ class Shell:
     def _schedule(self, at: float, key: tuple[str, Purpose], call: Callable[[], None]) -> None:
         self._timers_set += 1
         self._timers[key] = (at, self._timers_set, call)
+        self._wake.wake()
 
     def _removal_over(self, child_id: str) -> None:
         self.incarnations.pop(child_id, None)

@@ -50,7 +50,7 @@ class StallPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 @final
 class StallWatch:
-    """Watches the loop it was started on, until closed."""
+    """Watches the loop it was made on, from then on: `run` must follow, for the beat and for the end of the thread."""
 
     def __init__(self, policy: StallPolicy, bus: EventBus) -> None:
         self._policy = policy
@@ -61,10 +61,10 @@ class StallWatch:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="loop stall watch", daemon=True)
         self.stalls = 0
+        self._thread.start()
 
     async def run(self) -> None:
-        """Beat until cancelled; the thread lives as long."""
-        self._thread.start()
+        """Beat until cancelled, then end the thread."""
         try:
             while True:
                 self._beat = time.monotonic()

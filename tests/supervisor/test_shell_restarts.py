@@ -279,8 +279,8 @@ async def test_who_comes_back_after_which_end(autojump_clock: object, restart: s
                 tree.cancel_incarnation("a")
         await trio.sleep(BACKOFF_S + 1)
 
-        reason = diary.of(ActorExited)[0].reason
-        assert isinstance(reason, {"normal": Normal, "crash": Crashed, "cancelled": Shutdown}[end])
+        reasons: dict[str, type[object]] = {"normal": Normal, "crash": Crashed, "cancelled": Shutdown}
+        assert type(diary.of(ActorExited)[0].reason) is reasons[end]
         assert tree.status()[0].generation == (2 if comes_back else 1)
         assert tree.status()[0].state == ("running" if comes_back else "stopped")
         assert len(diary.of(RestartScheduled)) == comes_back
