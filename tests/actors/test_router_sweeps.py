@@ -1,0 +1,161 @@
+"""One disturbance at every step of a request: whatever is struck and whenever, one end, true books, nothing left open.
+
+The sweep lets `n` scheduler passes go by, then strikes, for n = 0, 1, 2, ... until the request is over before the blow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+import trio.testing
+
+from manus.messages.outcomes import Finished, Unfinished
+from manus.messages.policy import RetryPolicy, RouterPolicy
+from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
+from manus.sim.behaviour import Script
+from manus.sim.faults import Cut, Fault, Rejected
+from manus.supervisor.dialog import Dialog
+from manus.supervisor.terminals import ActorFailed
+from tests.actors.rig import Rig, Upstreams, asked, open_rig, text_seen
+
+TEXT = "one two three four five"
+STEPS_MAX = 200
+
+AT_ONCE = RouterPolicy(retry=RetryPolicy(same_deployment=0))
+"""A back-off would wait for a clock that stands still while the sweep counts passes."""
+
+
+class Blow(Exception):
+    """What is injected."""
+
+
+class Struck:
+    """One run: a request, and the moment at which it is disturbed."""
+
+    def __init__(self, rig: Rig, passes: int) -> None:
+        self.rig = rig
+        self.passes = passes
+        self.was_over = False
+        self.struck = False
+        self.answer: object = None
+        self.left = False
+        self.scope = trio.CancelScope()
+        self.dialog: Dialog | None = None
+
+    async def run(self, *, stream: bool, mode: str, blow: Callable[[Struck], None]) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._strike, blow)
+            with self.scope:
+                if stream:
+                    await self._stream(mode)
+                else:
+                    self.answer = await self.rig.ask()
+            self.left = self.scope.cancelled_caught
+            self.was_over = True
+
+    async def _stream(self, mode: str) -> None:
+        request = asked(stream=True, on_interrupt=mode)
+        events = []
+        with self.rig.router.ask_stream(request, deadline=trio.current_time() + 60) as dialog:
+            self.dialog = dialog
+            async for item in dialog:
+                assert isinstance(item, list)
+                events.extend(item)
+            self.answer = await dialog.outcome()
+        if isinstance(self.answer, Finished):
+            assert text_seen(events) == self.answer.answer.parts[0].text  # type: ignore[union-attr]
+
+    async def _strike(self, blow: Callable[[Struck], None]) -> None:
+        for _ in range(self.passes):
+            await trio.lowlevel.checkpoint()
+        if not self.was_over:
+            self.struck = True
+            blow(self)
+
+
+def leave(run: Struck) -> None:
+    run.scope.cancel()
+
+
+def cancel(run: Struck) -> None:
+    if run.dialog is not None:
+        run.dialog.cancel()
+
+
+def crash(actor: str) -> Callable[[Struck], None]:
+    def strike(run: Struck) -> None:
+        run.rig.tree.crash(actor, Blow())
+
+    return strike
+
+
+BLOWS: dict[str, Callable[[Struck], None]] = {
+    "the caller leaves": leave,
+    "the caller cancels": cancel,
+    "the provider crashes": crash("provider/a"),
+    "the other provider crashes": crash("provider/b"),
+    "the router crashes": crash("router"),
+    "accounting crashes": crash("accounting"),
+}
+
+FAULTS: dict[str, Fault | None] = {
+    "fair": None,
+    "cut": Cut(where="body", after_chunks=2),
+    "refused": Rejected(status=401),
+}
+
+
+@pytest.mark.parametrize("mode", ["whole", "auto", "restart"])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("blow", BLOWS)
+def test_blow_at_every_step_leaves_one_end_and_true_books(blow: str, fault: str, mode: str) -> None:
+    if mode == "whole" and blow == "the caller cancels":
+        pytest.skip("only a stream has a handle to cancel by")
+    kinds: set[str] = set()
+    for passes in range(STEPS_MAX):
+        run = _run(_sweep_once, passes, blow, fault, mode)
+        kinds.add("left" if run.left else type(run.answer).__name__)
+        if not run.struck:
+            break
+    else:
+        pytest.fail("the request never ended before the blow")
+    assert passes > 5
+    assert "Finished" in kinds or fault == "cut"
+
+
+async def _sweep_once(passes: int, blow: str, fault: str, mode: str) -> Struck:
+    first = Upstreams(Script(text=TEXT, fault=FAULTS[fault]))
+    async with open_rig(("a", first), ("b", Upstreams(Script(text=TEXT))), policy=AT_ONCE) as rig:
+        run = Struck(rig, passes)
+
+        await run.run(stream=mode != "whole", mode="auto" if mode == "whole" else mode, blow=BLOWS[blow])
+        _check_end(run, blow)
+        await rig.check()
+        assert not [event for event in rig.events if type(event).__name__ == "RequestCrashed"]
+        metrics = await rig.router.ask(RoutingMetricsAsked(), deadline=trio.current_time() + 5)
+        assert isinstance(metrics, RoutingMetrics)
+        assert metrics.in_flight == 0
+    return run
+
+
+def _check_end(run: Struck, blow: str) -> None:
+    if run.left:
+        assert blow == "the caller leaves"
+        return
+    match run.answer:
+        case Finished(durable=durable):
+            assert durable
+        case Unfinished(failure=failure, partial=partial):
+            if failure.kind == "cancelled":
+                assert blow == "the caller cancels"
+            assert partial is None or partial.finish.reason in ("incomplete", "cancelled")
+        case ActorFailed(kind=kind):
+            assert (blow, kind) == ("the router crashes", "actor_crashed")
+        case other:
+            pytest.fail(f"an end that nobody should see: {other}")
+
+
+def _run(sweep: Callable[..., Awaitable[Struck]], *arguments: object) -> Struck:
+    return trio.run(sweep, *arguments, clock=trio.testing.MockClock(autojump_threshold=0.0))
