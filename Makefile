@@ -26,7 +26,7 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 # actor answers inline must not be.
 ASYNC_IGNORED := ASYNC109,ASYNC127,ASYNC9
 
-.PHONY: help setup run demo test test-long mutants chaos lint coverage bench bench-peers requirements clean
+.PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers requirements clean
 .DEFAULT_GOAL := help
 
 help:
@@ -70,6 +70,12 @@ test: $(TEST_READY)
 
 test-long: $(TEST_READY)
 	@$(NO_KEYS) $(BIN)/python -m pytest -m long $(ARGS)
+
+# SEED=... replays one run; RUNS=... goes on from there.
+SEED ?= 0
+RUNS ?= 1
+chaos: $(RUN_READY)
+	@$(BIN)/python -m manus.sim.chaos --seed $(SEED) --runs $(RUNS) $(ARGS)
 
 lint: $(TEST_READY)
 	@$(BIN)/ruff check .

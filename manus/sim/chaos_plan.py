@@ -122,7 +122,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 def plan_from_seed(seed: int, mode: Mode | None = None) -> Plan:
     """Draw a plan. Equal seeds give equal plans, on every machine and whatever the hash seed."""
     rng = random.Random(f"plan/{seed}")
-    chosen: Mode = mode or rng.choice(("safety", "safety", "safety", "liveness", "isolation"))
+    modes: tuple[Mode, ...] = ("safety", "safety", "safety", "liveness", "isolation")
+    drawn = rng.choice(modes)
+    chosen = drawn if mode is None else mode
     if chosen == "isolation":
         return _isolation(seed, rng)
     names = ("alpha", "beta", "gamma")[: rng.randint(1, 3)]
@@ -234,14 +236,13 @@ def _blows(rng: random.Random, names: tuple[str, ...], trouble: _Trouble) -> tup
     for _ in range(trouble.blows):
         at_s = round(rng.randint(0, 200) * GRID_S, 6)
         target = rng.choice((*(f"provider/{name}" for name in names), "router", "accounting"))
-        kind = rng.choice(("crash", "crash", "crash", "cancel", "books_refuse", "books_stall"))
-        if kind == "books_refuse" or kind == "books_stall":
+        kinds: tuple[Blow, ...] = ("crash", "crash", "crash", "cancel", "books_refuse", "books_stall")
+        kind = rng.choice(kinds)
+        if kind in ("crash", "cancel"):
+            blows.append(BlowPlan(at_s=at_s, kind=kind, target=target))
+        else:
             blows.append(BlowPlan(at_s=at_s, kind=kind))
             blows.append(BlowPlan(at_s=round(at_s + _grid(rng, 2.0), 6), kind="books_heal"))
-        elif kind == "cancel":
-            blows.append(BlowPlan(at_s=at_s, kind="cancel", target=target))
-        else:
-            blows.append(BlowPlan(at_s=at_s, kind="crash", target=target))
     return tuple(sorted(blows, key=_at))
 
 
