@@ -163,7 +163,7 @@ class LLMAgent:
         """Tell how each provider is doing. Never waits longer than a second; a busy actor is told about, not by."""
         actors = {actor.id: actor for actor in self._tree.status()}
         said: dict[str, ProviderStatus] = {}
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
             for policy in self._wiring.policies:
                 nursery.start_soon(self._ask_status, policy.name, said)
         return {

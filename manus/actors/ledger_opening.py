@@ -40,7 +40,9 @@ async def open_ledger(policy: LedgerPolicy, *, now_unix_s: Callable[[], float]) 
             token.run_sync_soon(call)
 
     # Not abandoned when cancelled: a store that nobody holds would keep its lock for as long as the process lives.
-    store = await trio.to_thread.run_sync(lambda: open_journaled(policy, now_unix_s=now_unix_s, post=post))
+    store = await trio.to_thread.run_sync(
+        lambda: open_journaled(policy, now_unix_s=now_unix_s, post=post), abandon_on_cancel=False
+    )
     try:
         yield store
     finally:

@@ -79,7 +79,7 @@ class Ask:
 
         status = exits.FAILED
         with trio.open_signal_receiver(*EXIT_OF_SIGNAL) as signals:
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 nursery.start_soon(self._watch, signals, nursery.cancel_scope)
                 status = await self._with_agent()
                 nursery.cancel_scope.cancel(reason="done")

@@ -121,7 +121,7 @@ class ChaosWorld:
         bus.add_listener(self._events.append)
         seen = [Seen(client=client, began_at=client.at_s) for client in self._plan.clients]
         async with open_tree(self._root(), seed=self._plan.seed, bus=bus, stall=None) as tree:
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 nursery.start_soon(self._strike, tree)
                 for each in seen:
                     nursery.start_soon(self._be_client, tree, each)

@@ -107,7 +107,7 @@ class Connection:
         exchange = self._provider.answer(request)
         finished = False
         try:
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 nursery.cancel_scope.deadline = trio.current_time() + EXCHANGE_S
                 nursery.start_soon(self._watch, nursery.cancel_scope)
                 finished = await self._play(exchange)

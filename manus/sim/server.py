@@ -133,7 +133,7 @@ async def serve_sim(provider: SimProvider, *, port: int = 0) -> AsyncIterator[Si
     On leaving, the listener and all connections are closed and their exchanges are on the bill.
     """
     (listener,) = await trio.open_tcp_listeners(port, host=LOOPBACK, backlog=BACKLOG)
-    async with trio.open_nursery() as nursery:
+    async with trio.open_nursery(strict_exception_groups=True) as nursery:
         server = SimServer(provider, nursery, listener)
         nursery.start_soon(server.run)
         try:
