@@ -1,0 +1,170 @@
+"""The provider's bill is the ground truth: what was generated is on it, to the token, however a call ends."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from manus.sim.behaviour import Behaviour, Script, ScriptedCall
+from manus.sim.bill import Bill, BillRow, BillTotals
+from manus.sim.faults import FAULTS, Cut, Fault, Stall
+from manus.sim.provider import SimProvider
+from manus.sim.wire import WireName
+from tests.sim.asking import Asker, Serving, asking, leave_after
+
+WIRES: tuple[WireName, ...] = ("openai", "ollama")
+SERVINGS: tuple[Serving, ...] = ("memory", "sockets")
+
+WORDS = 12
+UNBILLED = {name for name, fault in FAULTS.items() if type(fault).__name__ in ("Rejected", "Refused")}
+
+
+async def leave_after_chunks(asker: Asker, chunks: int) -> None:
+    """Open a stream, read until `chunks` chunks of content have come, and go."""
+    openai = asker.provider.wire.name == "openai"
+    opening = int(openai and chunks > 0)
+    await leave_after(asker, b'"content":"' if openai else b'"message"', chunks + opening)
+
+
+async def settled(provider: SimProvider) -> BillRow:
+    """Wait until the provider's only request is over, and give its row."""
+    with trio.fail_after(5):
+        while provider.in_flight or not len(provider.bill):  # noqa: ASYNC110 - a provider without IO has no event
+            await trio.sleep(0.005)
+    (row,) = provider.bill.rows()
+    return row
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("serving", SERVINGS)
+@pytest.mark.parametrize("chunks", range(WORDS))
+async def test_a_client_that_leaves_after_any_chunk_pays_what_was_generated(
+    chunks: int, serving: Serving, wire: WireName
+) -> None:
+    provider = SimProvider(wire, Script(text=" ".join("abcdefghijkl"), fault=Stall(after_chunks=chunks)))
+    async with asking(provider, serving) as asker:
+        await leave_after_chunks(asker, chunks)
+        row = await settled(provider)
+    assert (row.state, row.billed) == ("disconnected", True)
+    assert row.input_tokens > 0
+    # The stalled chunk has been generated too, unless the reader was gone before it was asked for.
+    assert row.output_tokens in ({chunks} if serving == "memory" else {chunks, chunks + 1})
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_in_memory_nothing_is_generated_ahead_of_the_reader(wire: WireName, autojump_clock: MockClock) -> None:
+    for chunks in range(WORDS + 1):
+        provider = SimProvider(wire, Script(text=" ".join("abcdefghijkl"), gap_s=1.0))
+        async with asking(provider, "memory") as asker:
+            await leave_after_chunks(asker, chunks)
+        (row,) = provider.bill.rows()
+        assert (row.state, row.output_tokens) == ("disconnected", chunks)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_client_that_leaves_stops_the_generation(wire: WireName) -> None:
+    provider = SimProvider(wire, Script(words=100_000, gap_s=0.001))
+    async with asking(provider, "sockets") as asker:
+        await leave_after_chunks(asker, 3)
+        row = await settled(provider)
+    assert row.state == "disconnected"
+    assert 3 <= row.output_tokens < 100_000
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("serving", SERVINGS)
+@pytest.mark.parametrize("where", ["headers", "first_token"])
+async def test_a_client_that_leaves_while_waiting_pays_for_its_prompt(
+    where: str, serving: Serving, wire: WireName
+) -> None:
+    provider = SimProvider(wire, Script(fault=msgspec.convert({"kind": "stall", "where": where}, Fault)))
+    async with asking(provider, serving) as asker:
+        await asker.ask(stream=True, read_s=0.05)
+        row = await settled(provider)
+    assert (row.state, row.billed, row.output_tokens) == ("disconnected", True, 0)
+    assert row.input_tokens > 0
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name not in ("drip", "huge-line", "pings")])
+async def test_every_fault_is_billed_by_the_rules(
+    fault: str, wire: WireName, stream: bool, autojump_clock: MockClock
+) -> None:
+    provider = SimProvider(wire, Script(text="ß b c d e f g h i j k l", fault=FAULTS[fault]))
+    async with asking(provider, "memory") as asker:
+        await asker.ask(stream=stream, read_s=5.0)
+    (row,) = provider.bill.rows()
+    assert not row.open
+    assert row.fault == fault
+    assert row.billed is (fault not in UNBILLED)
+    assert (row.input_tokens > 0) is row.billed
+    assert row.output_tokens <= WORDS
+    if row.state == "complete":
+        assert row.output_tokens == WORDS
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("wire", WIRES)
+async def test_the_reported_usage_is_the_bill(wire: WireName, stream: bool) -> None:
+    script = Script(
+        text="Let me look.",
+        reasoning="Which tool is it?",
+        tool_calls=(ScriptedCall(name="look_up", arguments='{"city": "Århus"}'),),
+        cached_tokens=4,
+    )
+    provider = SimProvider(wire, script)
+    async with asking(provider, "memory") as asker:
+        got = await asker.ask(stream=stream)
+    (row,) = provider.bill.rows()
+    assert row.state == "complete"
+    for name, tokens in (("prompt_tokens", row.input_tokens), ("completion_tokens", row.output_tokens)):
+        spelt = name if wire == "openai" else {"prompt_tokens": "prompt_eval_count"}.get(name, "eval_count")
+        assert f'"{spelt}":{tokens}'.encode() in got.body
+    if wire == "openai":
+        assert b'"cached_tokens":4' in got.body
+        assert row.cached_tokens == 4
+
+
+async def test_a_longer_prompt_costs_more() -> None:
+    provider = SimProvider("openai")
+    async with asking(provider, "memory") as asker:
+        await asker.ask(prompt="one two three")
+        await asker.ask(prompt="one two three four five")
+        await asker.ask(prompt="one two three", tools=[{"type": "function", "function": {"name": "f"}}])
+    short, longer, tooled = (row.input_tokens for row in provider.bill.rows())
+    assert longer == short + 2
+    assert tooled > short
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_what_an_api_key_does_not_open_costs_nothing(wire: WireName) -> None:
+    provider = SimProvider(wire, api_key="right-and-long-enough")
+    async with asking(provider, "memory") as asker:
+        got = await asker.ask()
+    assert got.status == 401
+    assert b"right-and" not in got.body
+    assert provider.bill.totals() == BillTotals(requests=1)
+
+
+def test_rows_beyond_the_bound_stay_in_the_totals() -> None:
+    bill = Bill(rows_max=3)
+    for number in range(10):
+        bill.open_row(
+            BillRow(number=number, request_id="", state="complete", billed=True, input_tokens=2, output_tokens=number)
+        )
+    assert len(bill) == 3
+    assert bill.totals() == BillTotals(requests=10, billed=10, input_tokens=20, output_tokens=45)
+
+
+async def test_a_row_is_found_by_its_prompt_and_only_when_it_is_the_only_one() -> None:
+    provider = SimProvider("openai", Behaviour(first=(Script(fault=Cut(where="headers")),)))
+    async with asking(provider, "memory") as asker:
+        for prompt in ("first", "second", "second"):
+            await asker.ask(prompt=prompt)
+    assert provider.bill.row_for("first").state == "cut"
+    for prompt in ("second", "third"):
+        with pytest.raises(LookupError, match=prompt):
+            provider.bill.row_for(prompt)
