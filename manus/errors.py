@@ -3,7 +3,7 @@
 ```
 LLMError
 ├── ConfigurationError          the configuration cannot be used; `.problems` has all that is wrong
-├── InvalidRequestError         the request itself is wrong: nothing was sent (also a ValueError)
+├── InvalidRequestError         the request itself is wrong, as we or the provider found (also a ValueError)
 ├── ProviderError               a provider refused or broke
 │   ├── AuthenticationError     key missing, wrong or without permission
 │   ├── RateLimitError          too fast, or the provider's quota is used up; `.retry_after_s`
@@ -125,7 +125,7 @@ class ConfigurationError(LLMError):
 
 
 class InvalidRequestError(LLMError, ValueError):
-    """The request is wrong in itself; its text names the place and the mend. Nothing was sent."""
+    """The request is wrong in itself; the text names the place and the mend. Nothing was billed for it."""
 
 
 class ProviderError(LLMError):

@@ -296,12 +296,17 @@ def _text_bytes(part: AnyPart) -> int:
     """Count a part's text; pictures and files have the bound of the whole request body instead."""
     match part:
         case Text(text=text) | Refusal(text=text):
-            return len(text.encode())
+            return _utf8_bytes(text)
         case ToolCall(arguments=arguments):
-            return len(arguments.encode())
+            return _utf8_bytes(arguments)
         case ToolResult(content=content):
             return sum(_text_bytes(each) for each in content)
         case Document(text=str(text)):
-            return len(text.encode())
+            return _utf8_bytes(text)
         case _:
             return 0
+
+
+def _utf8_bytes(text: str) -> int:
+    # A lone surrogate is somebody else's to refuse; here it only must not stand in the way of counting.
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

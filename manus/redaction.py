@@ -13,17 +13,19 @@ SECRET_CHARS_MIN: Final = 6
 
 
 def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Make a function that strikes every one of `secrets` out of a text."""
+    """Make a function that strikes every one of `secrets` out of a text, also where the text's end cuts one short."""
     known = sorted({secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN}, key=len, reverse=True)
     if not known:
-        return _as_it_is
-    pattern = re.compile("|".join(map(re.escape, known)))
+        return str
+    whole = re.compile("|".join(map(re.escape, known)))
 
     def redact(text: str) -> str:
-        return pattern.sub(STRUCK_OUT, text)
+        struck = whole.sub(STRUCK_OUT, text)
+        kept = struck.rstrip(".\u2026 '\"")
+        for secret in known:
+            for length in range(len(secret) - 1, SECRET_CHARS_MIN - 1, -1):
+                if kept.endswith(secret[:length]):
+                    return kept[:-length] + STRUCK_OUT + struck[len(kept) :]
+        return struck
 
     return redact
-
-
-def _as_it_is(text: str) -> str:
-    return text

@@ -13,9 +13,10 @@ import trio
 
 from manus.chunks import chunks_of, final_chunk, sse_text
 from manus.errors import LLMError, RequestCancelledError, error_of, error_of_terminal
+from manus.messages.failures import Failed
 from manus.messages.outcomes import Finished, Unfinished
 from manus.output_format import ResponseFormat, parsed_response
-from manus.responses import LLMResponse, StreamChunk, cut_response_of
+from manus.responses import LLMResponse, ResponseUsage, StreamChunk, cut_response_of
 from manus.supervisor.dialog import Dialog
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 
@@ -89,10 +90,16 @@ class LLMStream:
             self._dialog.cancel()
             outcome = await self._dialog.outcome()
             self._chunks.clear()
-            if isinstance(outcome, Unfinished) and outcome.failure.kind == "cancelled":
-                self._response = cut_response_of(outcome)
-            else:
-                self._end(outcome)
+            match outcome:
+                case Unfinished(failure=Failed(kind="cancelled")):
+                    self._response = cut_response_of(outcome)
+                case Withdrawn():  # the router had not even begun: nothing was sent
+                    unsent = ResponseUsage(cost_nano_usd=0)
+                    self._response = LLMResponse(
+                        content="", finish_reason="cancelled", request_id=self.request_id, usage=unsent
+                    )
+                case _:
+                    self._end(outcome)
         return await self.response()
 
     def pause(self) -> None:

@@ -298,8 +298,9 @@ class ProviderCall:
         if answer.usage != usage or request_id is not None:
             answer = msgspec.structs.replace(answer, usage=usage, vendor_request_id=request_id)
         if failure is not None:
+            failure = redacted(failure, redact)
             failure = msgspec.structs.replace(
-                redacted(failure, redact),
+                failure,
                 phase=delivery.phase,
                 safe_to_retry=bill == "no",
                 provider=upstream.spec.name,

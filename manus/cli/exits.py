@@ -24,7 +24,7 @@ MEANINGS: Final = """\
 exit status:
   0    done
   1    the request failed
-  2    wrong usage, configuration or input; nothing was sent
+  2    wrong usage, configuration or input
   130  interrupted by Ctrl-C
   141  the reader of the output went away
   143  ended by SIGTERM

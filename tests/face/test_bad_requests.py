@@ -1,0 +1,322 @@
+"""Everything a caller can get wrong in a request: refused at once, by name, before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import manus
+from manus.asking import OPTIONS, chat_request
+from manus.messages.content import Audio, Document, Image, Text, ToolCall, ToolResult, Turn
+from manus.messages.requests import ChatRequest
+from manus.prompts import PROMPT_BYTES_MAX
+from tests.face.rig import Rig, open_rig
+
+BOTTOMLESS: dict[str, Any] = {"type": "object"}
+for _ in range(100):
+    BOTTOMLESS = {"type": "object", "properties": {"a": BOTTOMLESS}}
+
+
+def build(prompt: Any = "Hello", **options: Any) -> ChatRequest:
+    return chat_request(prompt, options, stream=False)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("", "empty prompt"),
+        (" \n\t", "empty prompt"),
+        ([], "no question"),
+        ([{"role": "system", "content": "x"}], "no question"),
+        ([{"role": "user", "content": ""}], "empty prompt"),
+        ([{"role": "user", "content": None}], "empty prompt"),
+        ([{"role": "user", "content": []}], "empty prompt"),
+        ("a\0b", "prompt: holds a NUL character at position 1"),
+        ("half \ud83d a face", "prompt: holds a lone surrogate at position 5"),
+        ("x" * 10_000_000, "more than the 8388608"),
+        ("\u20ac" * (PROMPT_BYTES_MAX // 2), "bytes of text"),
+        (b"bytes", "expected text, a Turn, or a list"),
+        (7, "got int"),
+        (None, "got NoneType"),
+        (object(), "got object"),
+        ({"role": "user"}, "empty prompt"),
+        ({"content": "x"}, "prompt.role: expected system"),
+        ({"role": "usr", "content": "x"}, "did you mean 'user'?"),
+        ({"role": ["user"], "content": "x"}, "prompt.role: expected system"),
+        ({"role": "user", "contents": "x"}, "unknown key contents; did you mean 'content'?"),
+        ({"role": "user", "content": 5}, "expected text or a list of parts; got int"),
+        ({"role": "user", "content": "x\0"}, "prompt.content: holds a NUL"),
+        ([{"role": "user", "content": "x"}, 5], "messages[1]: expected a Turn or a message; got int"),
+        ([{"role": "user", "content": [5]}], "messages[0].content[0]: expected a part"),
+        ([{"role": "user", "content": [{"type": "txt", "text": "x"}]}], "did you mean 'text'?"),
+        ([{"role": "user", "content": [{"type": "text", "text": 5}]}], "content[0].text: expected text; got int"),
+        ([{"role": "user", "content": [{"type": "text", "txt": "x"}]}], "unknown key txt"),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}],
+            "image_url.url: expected an http, https or data URL",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": "data:image/png;base64,%%%"}]}],
+            "is not base64",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": 5}]}],
+            "expected an object with url or detail",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://h", "detail": "x"}}]}],
+            "detail: expected auto, low or high",
+        ),
+        ([{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "%"}}]}], "is not base64"),
+        ([{"role": "user", "content": [{"type": "file", "file": {}}]}], "file_data: expected text"),
+        ([{"role": "user", "content": "x", "tool_calls": []}], "only an assistant calls tools"),
+        ([{"role": "assistant", "tool_calls": {}}], "expected a list of calls; got dict"),
+        ([{"role": "assistant", "tool_calls": [{"id": "a"}]}], "tool_calls[0].function: expected an object"),
+        ([{"role": "tool", "content": "x"}], "messages[0].tool_call_id: expected text"),
+        (
+            [{"role": "tool", "tool_call_id": "a", "content": [{"type": "refusal", "refusal": "x"}]}],
+            "a tool's result is text and images",
+        ),
+        (Turn(role="usr", parts=()), "prompt.role: expected system"),  # type: ignore[arg-type]
+        (Turn(role="user", parts=("x",)), "prompt.parts[0]: expected a part"),  # type: ignore[arg-type]
+        (Turn(role="user", parts=(Text(text=5),)), "Expected `str`, got `int`"),  # type: ignore[arg-type]
+        (Turn(role="user", parts=(Text(text="a\0"),)), "holds a NUL"),
+        (Turn(role="user", parts=(Text(text="\ud800"),)), "lone surrogate"),
+        (Turn(role="user", parts=(Image(data="x"),)), "Expected `bytes"),  # type: ignore[arg-type]
+        (Turn(role="user", parts=(Image(),)), "exactly one source"),
+        (Turn(role="user", parts=(Document(data=b"x", url="https://h"),)), "exactly one source"),
+        (Turn(role="user", parts=(Audio(data=b""),)), "is empty"),
+        (Turn(role="user", parts=(ToolCall(id="a", name="b"),)), "only an assistant's turn"),
+        (Turn(role="tool", parts=(ToolResult(id="a", content=(Text(text=5),)),)), "content[0]"),  # type: ignore[arg-type]
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
+)
+def test_a_bad_prompt_is_refused_by_name(prompt: object, message: str) -> None:
+    with pytest.raises(manus.InvalidRequestError) as caught:
+        build(prompt)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 500, "an error must not quote the prompt"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tools": "weather"}, "tools: expected a list of tools; got str"),
+        ({"tools": {"name": "a"}}, "tools: expected a list"),
+        ({"tools": ["weather"]}, "tools[0]: expected a Tool or a table; got str"),
+        ({"tools": [{}]}, "tools[0]: has no name"),
+        ({"tools": [{"name": "a b"}]}, "tools[0].name: a tool's name is 1 to 64 letters"),
+        ({"tools": [{"name": 5}]}, "tools[0].name"),
+        ({"tools": [{"name": "a", "description": 5}]}, "tools[0].description: expected text; got int"),
+        ({"tools": [{"name": "a", "paramters": {}}]}, "did you mean 'parameters'?"),
+        ({"tools": [{"name": "a", "parameters": "x"}]}, "tools[0].parameters: expected a JSON Schema (an object)"),
+        ({"tools": [{"name": "a", "parameters": {}}]}, "tools[0].parameters.type: must be 'object'"),
+        ({"tools": [{"name": "a", "parameters": {"type": "strin"}}]}, "tools[0].parameters.type: must be 'object'"),
+        (
+            {"tools": [{"name": "a", "parameters": {"type": "object", "properties": ["x"]}}]},
+            "tools[0].parameters.properties: expected an object of schemas; got list",
+        ),
+        (
+            {"tools": [{"name": "a", "parameters": {"type": "object", "properties": {"x": "string"}}}]},
+            "tools[0].parameters.properties.x: expected a JSON Schema (an object); got str",
+        ),
+        (
+            {"tools": [{"name": "a", "parameters": {"type": "object", "properties": {"x": {"type": "strin"}}}}]},
+            "tools[0].parameters.properties.x.type: expected object",
+        ),
+        (
+            {"tools": [{"name": "a", "parameters": {"type": "object", "required": "x"}}]},
+            "tools[0].parameters.required: expected a list of names",
+        ),
+        (
+            {"tools": [{"name": "a", "parameters": {"type": "object", "anyOf": [5]}}]},
+            "tools[0].parameters.anyOf[0]: expected a JSON Schema",
+        ),
+        ({"tools": [{"name": "a", "parameters": BOTTOMLESS}]}, "nested deeper than 64"),
+        (
+            {"tools": [{"name": "a", "parameters": {"type": "object", "default": object()}}]},
+            "cannot be written as JSON (TypeError)",
+        ),
+        ({"tools": [{"name": "a", "parameters": {"type": "object", "title": "\ud800"}}]}, "cannot be written as JSON"),
+        ({"tools": [manus.Tool(name="a", schema=msgspec.Raw(b"nonsense"))]}, "tools[0].schema: is no JSON"),
+        ({"tools": [manus.Tool(name="a", schema=msgspec.Raw(b"[]"))]}, "tools[0].schema: expected a JSON Schema"),
+        ({"tools": [{"name": "a"}, {"name": "a"}]}, "tools[1].name: is the same"),
+        ({"tools": [{"name": "a"}], "tool_choice": "b"}, "none of the tools offered"),
+        ({"tool_choice": "required"}, "demands a tool call"),
+        ({"tool_choice": 5}, "tool_choice: expected 'auto'"),
+        ({"response_format": 5}, "expected a msgspec Struct type, a JSON Schema"),
+        ({"response_format": int}, "expected a msgspec Struct type"),
+        ({"response_format": {"type": "strin"}}, "response_format.type: expected object"),
+        ({"temperature": "hot"}, "temperature: expected a number"),
+        ({"temperature": True}, "temperature: expected a number"),
+        ({"temperature": -1}, "temperature: expected a number"),
+        ({"temperature": float("nan")}, "temperature: expected a number"),
+        ({"top_p": 0}, "top_p: expected a number, more than 0 and at most 1"),
+        ({"top_k": 0}, "top_k: expected a whole number"),
+        ({"seed": 2**70}, "seed: expected a whole number"),
+        ({"max_tokens": 0}, "max_tokens: expected a whole number from 1"),
+        ({"max_tokens": 1.5}, "max_tokens: expected a whole number"),
+        ({"stop": 5}, "stop: expected a list of texts"),
+        ({"stop": [""]}, "is empty"),
+        ({"stop": "a\0"}, "stop[0]: holds a NUL"),
+        ({"provider": ""}, "provider: expected 1 to 256 characters"),
+        ({"provider": "a\nb"}, "provider: expected 1 to 256 characters"),
+        ({"model": 5}, "model: expected 1 to 256 characters"),
+        ({"model": "m" * 300}, "model: expected 1 to 256 characters"),
+        ({"fallback_providers": "second"}, "fallback_providers: expected a list"),
+        ({"system_prompt": 5}, "system_prompt: expected text"),
+        ({"system_prompt": "\0"}, "system_prompt: holds a NUL"),
+        ({"reasoning": "hard"}, "reasoning: expected off"),
+        ({"criteria": {"requires_vision": True}}, "criteria: expected RoutingCriteria; got dict"),
+        ({"timeout_s": 0}, "timeout_s: expected a number, more than 0"),
+        ({"timeout_s": float("inf")}, "timeout_s: expected a number"),
+        ({"timeout_s": "5"}, "timeout_s: expected a number"),
+        ({"on_interrupt": "reset"}, "on_interrupt: expected auto, restart or error"),
+        ({"tags": "a"}, "tags: expected a list"),
+        ({"tags": ["a"] * 100}, "tags: 100 of them; at most 64"),
+        ({"extra": []}, "extra: expected a table of tables"),
+        ({"extra": {"ollama": 5}}, "extra: expected a table of tables"),
+        ({"extra": {"ollama": {"x": object()}}}, "extra.ollama: cannot be written as JSON"),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else str(value)[:50],
+)
+def test_a_bad_option_is_refused_by_name(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(manus.InvalidRequestError) as caught:
+        build(**options)
+    assert message in str(caught.value)
+
+
+def test_an_option_that_does_not_exist_is_a_type_error_as_for_any_function() -> None:
+    with pytest.raises(TypeError, match="there is no option 'temprature'; did you mean 'temperature'\\?"):
+        build(temprature=0.5)
+
+
+async def test_a_bad_request_reaches_nobody_and_costs_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    rig = Rig()
+    async with open_rig(rig) as agent:
+        with pytest.raises(manus.InvalidRequestError):
+            await agent.generate("")
+        with pytest.raises(manus.InvalidRequestError):
+            agent.stream("a\0b")
+        with pytest.raises(manus.InvalidRequestError):
+            agent.stream_sse("Hello", tools=[{"name": "a", "parameters": {}}])
+        with pytest.raises(manus.InvalidRequestError, match="No provider is called"):
+            await agent.generate("Hello", provider="nobody")
+        with pytest.raises(manus.InvalidRequestError, match="nope"):
+            await agent.stream("Hello", model="nope").response()
+        assert (await agent.get_usage_stats()).lines == ()
+        assert (await agent.generate("Hello")).finish_reason == "stop"
+    assert len(rig.first.bill.rows()) == 1
+
+
+def test_the_shapes_of_openais_messages_are_understood() -> None:
+    request = build(
+        [
+            {"role": "developer", "content": "Be brief."},
+            {
+                "role": "user",
+                "name": "ann",
+                "content": [
+                    {"type": "text", "text": "What is this?"},
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"}},
+                    {"type": "image_url", "image_url": "https://h/p.png"},
+                    {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "mp3"}},
+                    {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk=", "filename": "a.pdf"}},
+                    {"type": "file", "file": {"file_id": "f-1"}},
+                ],
+            },
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "a cat"},
+            {"role": "assistant", "content": "", "refusal": "I would rather not."},
+            {"role": "user", "content": "Please."},
+        ]
+    )
+    roles = [turn.role for turn in request.turns]
+    assert roles == ["system", "user", "assistant", "tool", "assistant", "user"]
+    assert request.turns[1].parts == (
+        Text(text="What is this?"),
+        Image(data=b"hi", media_type="image/png", detail="low"),
+        Image(url="https://h/p.png"),
+        Audio(data=b"hi", format="mp3"),
+        Document(data=b"hi", media_type="application/pdf", name="a.pdf"),
+        Document(file_id="f-1"),
+    )
+    assert request.turns[2].parts == (ToolCall(id="c1", name="look"),)
+    assert request.turns[3].parts == (ToolResult(id="c1", content=(Text(text="a cat"),)),)
+
+
+def test_options_reach_the_canonical_request() -> None:
+    request = build(
+        provider="first",
+        model="m",
+        fallback_providers=["second"],
+        system_prompt="Be brief.",
+        temperature=0.5,
+        top_p=0.9,
+        top_k=40,
+        seed=7,
+        stop="END",
+        max_tokens=100,
+        tools=[{"type": "function", "function": {"name": "look", "description": "Look.", "strict": True}}],
+        tool_choice="look",
+        reasoning="low",
+        criteria=manus.RoutingCriteria(requires_vision=True),
+        timeout_s=5,
+        on_interrupt="restart",
+        tags=["a"],
+        request_key="host-1",
+        extra={"ollama": {"keep_alive": "10m"}},
+    )
+    assert (request.provider, request.model, request.fallback_providers) == ("first", "m", ("second",))
+    assert request.turns[0] == Turn(role="system", parts=(Text(text="Be brief."),))
+    assert (request.sampling.temperature, request.sampling.top_p, request.sampling.top_k) == (0.5, 0.9, 40)
+    assert (request.sampling.seed, request.sampling.stop, request.max_output_tokens) == (7, ("END",), 100)
+    assert (request.tools[0].name, request.tools[0].strict) == ("look", True)
+    assert request.tool_choice == manus.ToolChoice(mode="tool", name="look")
+    assert request.reasoning == manus.ReasoningOptions(effort="low")
+    assert (request.timeout_s, request.on_interrupt, request.tags, request.request_key) == (
+        5.0,
+        "restart",
+        ("a",),
+        "host-1",
+    )
+    assert bytes(request.extra["ollama"]) == b'{"keep_alive":"10m"}'
+    assert {build(**{name: None for name in OPTIONS if name not in ("tags", "extra")}).provider} == {None}
+
+
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.binary(max_size=3)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["role", "content", "type", "text", "image_url", "url", "name", "parameters", "properties", "function"]
+            )
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+        | st.sampled_from(["user", "assistant", "tool", "text", "object", "auto"])
+    ),
+    max_leaves=12,
+)
+
+
+@given(prompt=values, options=st.dictionaries(st.sampled_from(OPTIONS), values, max_size=3))
+@settings(max_examples=200)
+def test_whatever_a_caller_hands_over_is_a_request_or_a_clear_refusal(prompt: Any, options: dict[str, Any]) -> None:
+    try:
+        request = chat_request(prompt, options, stream=False)
+    except manus.InvalidRequestError:
+        return
+    assert isinstance(request, ChatRequest)
+    assert msgspec.json.encode(request)
