@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from manus.supervisor import events
 from manus.supervisor.intensity import BackoffSeries, RestartWindow
 from manus.supervisor.reasons import ExitReason
 from manus.supervisor.spec import AnySpec, SupervisorSpec
@@ -126,6 +127,17 @@ class Child:
     def ran_well(self, now: float) -> bool:
         """Tell whether the incarnation that ends now ran long enough for past failures to be forgiven."""
         return self.started_at is not None and self.backoff.is_healthy(now - self.started_at)
+
+    def overran(self, now: float, phase: Literal["drain", "cancel"]) -> events.ShutdownOverran:
+        """Say that the child took longer to end than it was given."""
+        return events.ShutdownOverran(
+            at=now,
+            actor=self.id,
+            generation=self.generation,
+            cause=self.cause,
+            phase=phase,
+            allowed_s=now - self.asked_at,
+        )
 
     def status(self) -> ChildStatus:
         return ChildStatus(

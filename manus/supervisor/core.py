@@ -149,7 +149,7 @@ class SupervisorCore:
         reason = Wedged(waited_s=waited_s)
         child.zombies.add(child.generation)
         self._roster.do(protocol.Fence(id=child.id, generation=child.generation))
-        self._roster.emit(_overran(child, self._roster.now, "cancel"))
+        self._roster.emit(child.overran(self._roster.now, "cancel"))
         self._roster.emit(
             events.Wedged(
                 at=self._roster.now,
@@ -279,7 +279,7 @@ class SupervisorCore:
                 child.verdict = InitFailed(error=f"not started within {child.spec.start_timeout_s:g} s")
                 self._roster.cancel(child, "start timeout")
             case "draining":
-                self._roster.emit(_overran(child, self._roster.now, "drain"))
+                self._roster.emit(child.overran(self._roster.now, "drain"))
                 self._roster.cancel(child, child.asked_by)
             case "stopping":
                 self._wedged(child)
@@ -367,14 +367,21 @@ class SupervisorCore:
 
     def _advance_starts(self) -> None:
         for child in list(self._roster.children.values()):
-            in_turn = (
-                not self._spec.ordered or child.id not in self._roster.sequence or child.id == self._roster.sequence[0]
-            )
-            if child.state == "waiting" and in_turn:
+            if child.state == "waiting" and self._is_in_turn(child):
                 self._roster.start(child)
         if not self._roster.sequence and not self._ready:
             self._ready = True
             self._roster.do(protocol.Ready())
+
+    def _is_in_turn(self, child: Child) -> bool:
+        """Tell whether a waiting child may start: on its own, or as the first of a sequence that nothing holds up."""
+        sequence = self._roster.sequence
+        if child.id not in sequence or not self._spec.ordered:
+            return True
+        # Those who share a fate come back together, so one that is in back-off holds up its elders too.
+        shares_fate = self._spec.strategy != "one_for_one"
+        held_up = shares_fate and any(self._roster.children[each].state == "backoff" for each in sequence)
+        return child.id == sequence[0] and not held_up
 
     def _advance_stop(self, stop: protocol.StopRequested) -> None:
         live = [child for child in reversed(self._roster.children.values()) if child.is_live]
@@ -386,14 +393,3 @@ class SupervisorCore:
             assert self._exit_reason is not None, "a supervisor stops for a reason"
             self._phase = "gone"
             self._roster.do(protocol.Exit(reason=self._exit_reason))
-
-
-def _overran(child: Child, now: float, phase: Literal["drain", "cancel"]) -> events.ShutdownOverran:
-    return events.ShutdownOverran(
-        at=now,
-        actor=child.id,
-        generation=child.generation,
-        cause=child.cause,
-        phase=phase,
-        allowed_s=now - child.asked_at,
-    )

@@ -13,27 +13,14 @@ from dataclasses import dataclass, field
 from manus.supervisor import events, protocol
 from manus.supervisor.reasons import ExitReason
 from manus.supervisor.spec import AnySpec, SupervisorSpec
+from tests.supervisor.core_brief import Brief, brief
 
-# (restart type, exit reason) -> is it started again? OTP's table, with our reasons in the abnormal row.
+# (restart type, exit reason) of those that are started again: OTP's table, with our reasons in its abnormal row.
 COMES_BACK = {
-    ("permanent", "Normal"): True,
-    ("permanent", "Shutdown"): True,
-    ("permanent", "Crashed"): True,
-    ("permanent", "Hung"): True,
-    ("permanent", "InitFailed"): True,
-    ("permanent", "Wedged"): True,
-    ("transient", "Normal"): False,
-    ("transient", "Shutdown"): False,
-    ("transient", "Crashed"): True,
-    ("transient", "Hung"): True,
-    ("transient", "InitFailed"): True,
-    ("transient", "Wedged"): True,
-    ("temporary", "Normal"): False,
-    ("temporary", "Shutdown"): False,
-    ("temporary", "Crashed"): False,
-    ("temporary", "Hung"): False,
-    ("temporary", "InitFailed"): False,
-    ("temporary", "Wedged"): False,
+    ("permanent", "Normal"),
+    ("permanent", "Shutdown"),
+    *(("permanent", ending) for ending in ("Crashed", "Hung", "InitFailed", "Wedged")),
+    *(("transient", ending) for ending in ("Crashed", "Hung", "InitFailed", "Wedged")),
 }
 
 
@@ -91,13 +78,13 @@ class Oracle:
         expected = self._expect(event, now)
         for action in actions:
             self._take(action, now)
-        kinds = [_brief(action) for action in actions]
+        kinds = [brief(action) for action in actions]
         for wanted in expected:
             assert wanted in kinds, f"{event} must lead to {wanted}, led to {kinds}"
         self._no_more_than(expected, kinds, event)
         self._nobody_is_stuck()
 
-    def _expect(self, event: protocol.Input, now: float) -> list[tuple[object, ...]]:
+    def _expect(self, event: protocol.Input, now: float) -> list[Brief]:
         match event:
             case protocol.StartRequested():
                 self.booting = not self.stop
@@ -107,7 +94,7 @@ class Oracle:
                 if seen and seen.generation == generation and seen.state == "starting":
                     seen.state, seen.started_at, seen.timer = "running", now, None
                     self._drop_from_start(name)
-                    return [("started", name)] + ([("readmit", name)] if seen.shut else [])
+                    return [("started", name), *([("readmit", name)] if seen.shut else [])]
             case protocol.ChildExited(id=name, generation=generation, reason=reason):
                 return self._expect_exit(name, generation, reason, now)
             case protocol.ChildHung(id=name, generation=generation):
@@ -134,7 +121,7 @@ class Oracle:
                 return self._expect_end(name, "remove")
         return []
 
-    def _expect_exit(self, name: str, generation: int, reason: ExitReason, now: float) -> list[tuple[object, ...]]:
+    def _expect_exit(self, name: str, generation: int, reason: ExitReason, now: float) -> list[Brief]:
         seen = self.seen.get(name)
         if seen is None or seen.generation != generation or not seen.live:
             if seen is not None:
@@ -152,9 +139,9 @@ class Oracle:
             kind = "InitFailed"
         return self._expect_end_of(seen, kind, now, by_itself=seen.verdict is not None or not asked)
 
-    def _expect_end_of(self, seen: Seen, kind: str, now: float, *, by_itself: bool) -> list[tuple[object, ...]]:
+    def _expect_end_of(self, seen: Seen, kind: str, now: float, *, by_itself: bool) -> list[Brief]:
         name = seen.spec.id
-        wanted: list[tuple[object, ...]] = [("answer", name, seen.generation)]
+        wanted: list[Brief] = [("answer", name, seen.generation)]
         ran_s = -1.0 if seen.started_at is None else now - seen.started_at
         seen.state, seen.timer = "down", None
         if name in self.must_go:
@@ -167,12 +154,12 @@ class Oracle:
                 return wanted + self._rest(seen, True)
             seen.state = "waiting"
             return wanted
-        if not COMES_BACK[seen.spec.restart, kind]:
+        if (seen.spec.restart, kind) not in COMES_BACK:
             wanted += self._rest(seen, True)
             return wanted + (self._expect_stop("significant", False) if seen.spec.significant else [])
         return wanted + self._expect_restart(seen, now, ran_s)
 
-    def _expect_restart(self, seen: Seen, now: float, ran_s: float) -> list[tuple[object, ...]]:
+    def _expect_restart(self, seen: Seen, now: float, ran_s: float) -> list[Brief]:
         spec, name = seen.spec, seen.spec.id
         reset_s = spec.intensity.period_s if spec.backoff.reset_after_s is None else spec.backoff.reset_after_s
         well = ran_s >= reset_s
@@ -222,7 +209,7 @@ class Oracle:
         }
         self.must_start = [n for n in order if n in comes or n in self.must_start or n == seen.spec.id]
 
-    def _expect_tick(self, name: str, timer: int, now: float) -> list[tuple[object, ...]]:
+    def _expect_tick(self, name: str, timer: int, now: float) -> list[Brief]:
         seen = self.seen.get(name)
         if seen is None or seen.timer is None or seen.timer[0] != timer:
             return []
@@ -236,7 +223,7 @@ class Oracle:
             case "draining":
                 return [("cancel", name)]
             case "stopping":
-                by_itself = seen.verdict is not None or COMES_BACK[seen.spec.restart, "Wedged"]
+                by_itself = seen.verdict is not None or (seen.spec.restart, "Wedged") in COMES_BACK
                 seen.zombies.add(seen.generation)
                 return [
                     ("fence", name, seen.generation),
@@ -254,19 +241,19 @@ class Oracle:
                 raise AssertionError(f"{name} is {seen.state} and has a timer")
         return []
 
-    def _expect_stop(self, by: str, retire: bool) -> list[tuple[object, ...]]:
+    def _expect_stop(self, by: str, retire: bool) -> list[Brief]:
         if self.gone:
             return []
         self.stop = self.stop or by
         self.retire = self.retire or retire
         self.must_go, self.must_start = [], []
-        wanted: list[tuple[object, ...]] = []
+        wanted: list[Brief] = []
         for seen in reversed(list(self.seen.values())):
             if not seen.live:
                 wanted += self._rest(seen, self.retire or bool(seen.leaving) or seen.throwaway)
         return wanted
 
-    def _expect_end(self, name: str, leaving: str) -> list[tuple[object, ...]]:
+    def _expect_end(self, name: str, leaving: str) -> list[Brief]:
         seen = self.seen.get(name)
         if seen is None or self.stop:
             return [("refuse", name)]
@@ -276,11 +263,11 @@ class Oracle:
             return self._rest(seen, True)
         return []
 
-    def _rest(self, seen: Seen, retire: bool) -> list[tuple[object, ...]]:
+    def _rest(self, seen: Seen, retire: bool) -> list[Brief]:
         name = seen.spec.id
         seen.state, seen.timer, seen.restart_due = "stopped", None, False
         self._drop_from_start(name)
-        wanted: list[tuple[object, ...]] = []
+        wanted: list[Brief] = []
         if seen.throwaway:
             seen.leaving = "remove"
         if retire and not seen.retired:
@@ -294,6 +281,10 @@ class Oracle:
     def _drop_from_start(self, name: str) -> None:
         if name in self.must_start:
             self.must_start.remove(name)
+
+    def _held_up(self) -> bool:
+        shares_fate = self.spec.strategy in ("one_for_all", "rest_for_one")
+        return shares_fate and any(self.seen[name].state == "backoff" for name in self.must_start)
 
     # --- what an action may be ------------------------------------------------------------------
 
@@ -359,6 +350,7 @@ class Oracle:
         assert not self.must_go, f"Start of {action.id} while {self.must_go} must first go"
         if self.spec.ordered and action.id in self.must_start:
             assert self.must_start[0] == action.id, f"{action.id} starts before its elders {self.must_start}"
+            assert not self._held_up(), f"{action.id} starts while one that shares its fate is in back-off"
         seen.state, seen.generation = "starting", action.generation
         seen.started_at, seen.verdict, seen.restart_due = None, None, False
 
@@ -389,9 +381,7 @@ class Oracle:
 
     # --- afterwards -----------------------------------------------------------------------------
 
-    def _no_more_than(
-        self, expected: list[tuple[object, ...]], kinds: list[tuple[object, ...]], event: protocol.Input
-    ) -> None:
+    def _no_more_than(self, expected: list[Brief], kinds: list[Brief], event: protocol.Input) -> None:
         """What an input does not ask for does not happen; moving on (start, cancel, drain, timer) is checked above."""
         free = {"start", "cancel", "drain", "timer", "other", "ready", "exit"}
         extra = [kind for kind in kinds if kind[0] not in free and kind not in expected]
@@ -409,7 +399,7 @@ class Oracle:
         for name, seen in self.seen.items():
             if seen.state == "waiting" and (self.booting or self.ready):
                 elders = self.must_start[: self.must_start.index(name)] if name in self.must_start else []
-                assert elders, f"{name} waits for nobody"
+                assert elders or self._held_up(), f"{name} waits for nobody"
                 assert self.spec.ordered, f"{name} waits although order does not matter"
             if seen.state in ("backoff", "quarantined"):
                 assert seen.timer is not None, f"{name} is {seen.state} and nothing will end it"
@@ -419,70 +409,3 @@ class Oracle:
                 assert seen.timer is not None or not finite, f"{name} may be {seen.state} for ever"
         if self.booting and not self.must_start:
             assert self.ready, "all have started and nobody says so"
-
-    def key(self, now: float) -> object:
-        """Describe all that the future depends on, with times relative to now and generations to the present one."""
-        return (
-            self.stop != "",
-            self.retire,
-            self.gone,
-            self.ready,
-            tuple(self.must_go),
-            tuple(self.must_start),
-            tuple(
-                (
-                    name,
-                    s.state,
-                    s.generation == 0,
-                    None if s.started_at is None else round(now - s.started_at, 6),
-                    s.verdict,
-                    None if s.timer is None else round(s.timer[1] - now, 6),
-                    tuple((round(now - at, 6), well) for at, well in s.failures if now - at <= 1000.0),
-                    tuple(sorted(s.generation - z for z in s.zombies)),
-                    s.leaving,
-                    s.probation,
-                    s.shut,
-                    s.retired,
-                )
-                for name, s in self.seen.items()
-            ),
-        )
-
-
-def _brief(action: protocol.Action) -> tuple[object, ...]:
-    """Name an action in a few words; equal words mean the same decision."""
-    match action:
-        case protocol.Start(id=name):
-            return ("start", name)
-        case protocol.Drain(id=name):
-            return ("drain", name)
-        case protocol.Cancel(id=name):
-            return ("cancel", name)
-        case protocol.Fence(id=name, generation=generation):
-            return ("fence", name, generation)
-        case protocol.AnswerInHand(id=name, generation=generation):
-            return ("answer", name, generation)
-        case protocol.ScheduleAt(id=name):
-            return ("timer", name)
-        case protocol.Quarantine(id=name, until=until):
-            return ("quarantine", name, until)
-        case protocol.Readmit(id=name):
-            return ("readmit", name)
-        case protocol.Retire(id=name):
-            return ("retire", name)
-        case protocol.Forget(id=name):
-            return ("forget", name)
-        case protocol.Refuse(id=name):
-            return ("refuse", name)
-        case protocol.Ready():
-            return ("ready",)
-        case protocol.Escalate(child=name):
-            return ("escalate", name)
-        case protocol.Exit():
-            return ("exit",)
-        case protocol.Emit(event=events.RestartScheduled(actor=name, delay_s=delay_s, n_in_period=n)):
-            return ("restart", name, round(delay_s, 9), n)
-        case protocol.Emit(event=events.ActorStarted(actor=name)):
-            return ("started", name)
-        case protocol.Emit():
-            return ("other",)

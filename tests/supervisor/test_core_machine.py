@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from manus.supervisor import protocol
 from manus.supervisor.core import SupervisorCore
 from manus.supervisor.reasons import Crashed, ExitReason, Hung, InitFailed, Normal, Shutdown
-from manus.supervisor.spec import Backoff, ChildSpec, Intensity, SupervisorSpec
+from manus.supervisor.spec import Backoff, ChildSpec, Intensity, Restart, Strategy, SupervisorSpec
 from tests.supervisor.core_oracle import Oracle
 
 TIMES_S = st.sampled_from([0.0, 0.05, 0.5, 1.0, 2.0, 5.0, 30.0, 61.0])
@@ -26,7 +26,8 @@ async def never_started(_ctx: object) -> None:
 
 @st.composite
 def child_specs(draw: st.DrawFn, name: str) -> ChildSpec:
-    restart = draw(st.sampled_from(["permanent", "permanent", "transient", "temporary"]))
+    restarts: list[Restart] = ["permanent", "permanent", "transient", "temporary"]
+    restart = draw(st.sampled_from(restarts))
     return ChildSpec(
         id=name,
         start=never_started,
@@ -51,7 +52,8 @@ def child_specs(draw: st.DrawFn, name: str) -> ChildSpec:
 
 @st.composite
 def supervisor_specs(draw: st.DrawFn) -> SupervisorSpec:
-    strategy = draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"]))
+    strategies: list[Strategy] = ["one_for_one", "one_for_all", "rest_for_one"]
+    strategy = draw(st.sampled_from(strategies))
     names = ["a", "b", "c", "d"][: draw(st.integers(min_value=0, max_value=4))]
     return SupervisorSpec(
         id="root",
@@ -176,5 +178,5 @@ class CoreMachine(RuleBasedStateMachine):
         assert not any(seen.restart_due for seen in self.oracle.seen.values())
 
 
-CoreMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, report_multiple_bugs=False)
+CoreMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, report_multiple_bugs=False)
 TestCoreMachine = CoreMachine.TestCase
