@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from manus.errors import LLMError
     from manus.responses import LLMResponse
     from manus.streams import LLMStream
+
+LAST_WRITE_S = 0.2
+"""How long the last write may take after a signal."""
 
 EXIT_OF_SIGNAL = {signal.SIGINT: exits.INTERRUPTED, signal.SIGTERM: exits.TERMINATED}
 
@@ -134,11 +138,12 @@ class Ask:
         self._reading = None
         response = await stream.cancel()
         if not self._arguments.json:
-            if not last and response.content:  # an answer in one piece makes no chunks
-                await self._write(response.content)
-                last = response.content[-1]
-            if last and last != "\n":
-                await self._write("\n")
+            rest = "" if last else response.content  # an answer in one piece makes no chunks
+            last = rest[-1:] or last
+            rest += "" if last in ("", "\n") else "\n"
+            # After a signal nobody waits for a reader that does not read.
+            with trio.move_on_after(math.inf if self._signal is None else LAST_WRITE_S):
+                await self._write(rest)
         return response
 
     async def _write(self, text: str) -> None:

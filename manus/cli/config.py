@@ -37,12 +37,13 @@ def run_check(arguments: argparse.Namespace) -> int:
     from manus.config.environment import config_from_environment
     from manus.config.load import find, read_text
     from manus.config.problems import InvalidConfig, errors_of
+    from manus.config.wheels import is_installed
 
     environ = dict(os.environ)
     path = Path(arguments.file) if arguments.file else find(environ, Path())
     try:
         if path is None:
-            checked = check_config(config_from_environment(environ).config)
+            checked = check_config(config_from_environment(environ, installed=is_installed).config)
         else:
             text = read_text(path, environ)
             checked = check_text(text, file=str(path), environ=environ, base=path.parent)

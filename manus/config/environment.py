@@ -14,7 +14,7 @@ import msgspec
 from manus.config.problems import InvalidConfig, Problem
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig
 from manus.config.secrets import Secret
-from manus.config.wheels import LOCAL_WHEELS, is_installed
+from manus.config.wheels import LOCAL_WHEELS
 
 OPENAI_MODELS: Final = (
     ModelConfig(
@@ -54,7 +54,7 @@ class Found(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def config_from_environment(environ: Mapping[str, str], *, installed: Callable[[str], bool] = is_installed) -> Found:
+def config_from_environment(environ: Mapping[str, str], *, installed: Callable[[str], bool]) -> Found:
     """Make a configuration out of what is there, best first: OpenAI, Ollama, the embedded local model.
 
     Args:

@@ -13,6 +13,7 @@ from manus.config.check import check_config, check_mapping, check_text
 from manus.config.environment import config_from_environment
 from manus.config.problems import InvalidConfig, Problem, warnings_of
 from manus.config.schema import LLMConfig
+from manus.config.wheels import is_installed
 
 FILE_BYTES_MAX: Final = 1024 * 1024
 """A configuration larger than this is something else."""
@@ -66,7 +67,7 @@ def load(
             path = find(variables, directory)
             if path is not None:
                 return load_file(path, environ=variables)
-            found = config_from_environment(variables)
+            found = config_from_environment(variables, installed=is_installed)
             checked = check_config(found.config)
             return Loaded(checked.or_raise(), "the environment", notes=(*found.notes, *_notes(checked.problems)))
 
