@@ -44,7 +44,7 @@ class Reset(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """Say and read nothing more, and keep the connection open."""
+    """Say and read nothing more, and keep the connection open until `let_go`."""
 
 
 Step = Say | Read | ReadHead | AwaitReader | HangUp | HalfClose | Reset | Hold
@@ -67,7 +67,20 @@ class HostileServer:
         self.played = 0
         self.connections = 0
         self.reader_has_begun = trio.Event()
+        self.sockets = 0
         self._settled = trio.Condition()
+        self._held = trio.Event()
+        self._streams: set[trio.SocketStream] = set()
+
+    def close_connections(self) -> None:
+        """Close every connection, now."""
+        for stream in self._streams:
+            stream.socket.close()
+
+    def let_go(self) -> None:
+        """End every hold, and its connection."""
+        self._held.set()
+        self._held = trio.Event()
 
     async def settled(self, scripts: int) -> None:
         """Wait until so many scripts have been played."""
@@ -78,31 +91,43 @@ class HostileServer:
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one connection until a script ends it or the client leaves."""
         self.connections += 1
+        self.sockets += 1
+        self._streams.add(stream)
+        try:
+            await self._converse(stream)
+        except trio.ClosedResourceError:
+            return
+        finally:
+            stream.socket.close()
+            self._streams.discard(stream)
+            self.sockets -= 1
+
+    async def _converse(self, stream: trio.SocketStream) -> None:
         unread = bytearray()
-        with stream.socket:
-            while True:
-                try:
-                    if not unread:
-                        data = await stream.receive_some()
-                        if not data:
-                            return
-                        unread += data
-                except trio.BrokenResourceError:
-                    return
-                if not self.scripts:
-                    return
-                script = self.scripts.pop(0)
-                try:
-                    alive = await self._play(script, stream, unread)
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    alive = False
-                if not alive:
-                    stream.socket.close()
-                async with self._settled:
-                    self.played += 1
-                    self._settled.notify_all()
-                if not alive:
-                    return
+        while True:
+            try:
+                if not unread:
+                    data = await stream.receive_some()
+                    if not data:
+                        return
+                    unread += data
+            except trio.BrokenResourceError:
+                return
+            if not self.scripts:
+                return
+            script = self.scripts.pop(0)
+            try:
+                alive = await self._play(script, stream, unread)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                alive = False
+            if not alive:
+                # Whoever waits for the script to be over relies on the end having been sent.
+                stream.socket.close()
+            async with self._settled:
+                self.played += 1
+                self._settled.notify_all()
+            if not alive:
+                return
 
     async def _play(self, script: Script, stream: trio.SocketStream, unread: bytearray) -> bool:
         for step in script:
@@ -124,7 +149,8 @@ class HostileServer:
                     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return False
                 case Hold():
-                    await trio.sleep_forever()
+                    await self._held.wait()
+                    return False
         return True
 
 

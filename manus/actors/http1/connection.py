@@ -124,6 +124,7 @@ class Connection:
 
     async def _send_watching(self, pieces: tuple[memoryview, ...], write_s: float) -> None:
         """Send while watching for an early answer: the peer's buffer is full, and it may not mean to empty it."""
+        timed_out = False
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             nursery.start_soon(self._watch, nursery.cancel_scope)
             timed_out = await self._send_pieces(pieces, write_s)

@@ -67,10 +67,11 @@ class SocketStream(ByteStream):
         asking in vain; only after a full one it is worth asking again at once.
         """
         while True:
-            if self._eager_reads:
-                self._eager_reads -= 1
-            else:
+            waited = not self._eager_reads
+            if waited:
                 await trio.lowlevel.wait_readable(self._socket)
+            else:
+                self._eager_reads -= 1
             try:
                 data = self._socket.recv(READ_BYTES)
             except (BlockingIOError, InterruptedError):
@@ -78,7 +79,7 @@ class SocketStream(ByteStream):
                 continue
             if len(data) < READ_BYTES:
                 self._eager_reads = 0
-            elif not self._eager_reads:
+            elif waited:
                 self._eager_reads = EAGER_READS
             return data
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Self
 
 import httpx
@@ -73,7 +73,7 @@ class StockTransport(httpx.AsyncBaseTransport):
         }
         report = extensions.get("manus_phase")
         if report is not None:
-            extensions["trace"] = _phase_tracer(report)
+            extensions["trace"] = _PhaseTracer(report)
         body_bytes_max: int | None = extensions.get("manus_body_bytes_max", self._bounds.response_bytes)
         headers = request.headers
         if "accept-encoding" not in headers:
@@ -81,13 +81,12 @@ class StockTransport(httpx.AsyncBaseTransport):
         response = await self._inner.handle_async_request(
             httpx.Request(request.method, request.url, headers=headers, stream=request.stream, extensions=extensions)
         )
-        opened = False
+        decoder: ContentDecoder | None = None
+        body_error: httpx.DecodingError | None = None
         try:
             decoder = decoder_for(response.headers.get("content-encoding", "").lower().encode(), body_bytes_max)
-            opened = True
-        finally:
-            if not opened:
-                await response.aclose()
+        except httpx.DecodingError as error:
+            body_error = error
         received = response.headers.raw
         if decoder is not None:
             received = [header for header in received if header[0].lower() not in _ENCODED]
@@ -96,7 +95,7 @@ class StockTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             response.status_code,
             headers=received,
-            stream=_BoundedStream(inner, decoder, body_bytes_max),
+            stream=_BoundedStream(inner, decoder, body_error, body_bytes_max),
             extensions=response.extensions,
         )
 
@@ -109,21 +108,30 @@ class _BoundedStream(httpx.AsyncByteStream):
     """A body of the stock transport, decoded where it has to be, and bounded."""
 
     def __init__(
-        self, inner: httpx.AsyncByteStream, decoder: ContentDecoder | None, body_bytes_max: int | None
+        self,
+        inner: httpx.AsyncByteStream,
+        decoder: ContentDecoder | None,
+        body_error: httpx.DecodingError | None,
+        body_bytes_max: int | None,
     ) -> None:
         self._inner = inner
         self._pieces = aiter(inner)
+        self._ended = False
         self._decoder = decoder
+        self._body_error = body_error
         self._bytes_left = body_bytes_max
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._body_error is not None:
+            raise self._body_error
         while True:
             try:
                 data = await anext(self._pieces)
             except StopAsyncIteration:
+                self._ended = True
                 if self._decoder is not None:
                     self._decoder.end()
                 raise
@@ -137,28 +145,38 @@ class _BoundedStream(httpx.AsyncByteStream):
                 return data
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back after the end of the body."""
-        close_pieces = getattr(self._pieces, "aclose", None)
-        if close_pieces is not None:
-            await close_pieces()
+        """Close the connection, or give it back after the end of the body.
+
+        httpcore's body is three generators deep, and closing the outermost leaves the others to the garbage
+        collector, which trio warns of. With the connection closed they end by themselves when asked for more.
+        """
         await self._inner.aclose()
+        while not self._ended:
+            try:
+                await anext(self._pieces)
+            except (StopAsyncIteration, httpx.TransportError):
+                self._ended = True
 
 
-def _phase_tracer(report: Callable[[str], None]) -> Callable[[str, dict[str, Any]], Awaitable[None]]:
-    """Turn httpcore's trace events into phases. Asking a proxy for a tunnel sends nothing of the request yet."""
+class _PhaseTracer:
+    """Turns httpcore's trace events into phases. Asking a proxy for a tunnel sends nothing of the request yet."""
 
-    async def trace(event: str, facts: dict[str, Any]) -> None:
-        asked = facts.get("request")
+    __slots__ = ("_report", "_tunnelling")
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._tunnelling = False
+
+    async def __call__(self, event: str, facts: dict[str, Any]) -> None:
+        """Hear of one event; only those that begin something say of which request."""
         if event == _CONNECTING:
-            report("connecting")
-        elif asked is None or asked.method == b"CONNECT":
-            return
+            self._report("connecting")
         elif event == _SENDING:
-            report("sending")
-        elif event in _SENT:
-            report("sent")
-
-    return trace
+            self._tunnelling = facts["request"].method == b"CONNECT"
+            if not self._tunnelling:
+                self._report("sending")
+        elif event in _SENT and not self._tunnelling:
+            self._report("sent")
 
 
 def proxy_of_environment(url: httpx.URL) -> str | None:
