@@ -130,14 +130,20 @@ class SimServer:
 async def serve_sim(provider: SimProvider, *, port: int = 0) -> AsyncIterator[SimServer]:
     """Serve `provider` on loopback for as long as the context lasts; port 0 takes a free one.
 
-    On leaving, the listener and all connections are closed and their exchanges are on the bill.
+    On leaving, the listener and all connections are closed and their exchanges are on the bill. An exception of the
+    block leaves as it is, in no group.
     """
+    raised: Exception | None = None
     (listener,) = await trio.open_tcp_listeners(port, host=LOOPBACK, backlog=BACKLOG)
     async with trio.open_nursery(strict_exception_groups=True) as nursery:
         server = SimServer(provider, nursery, listener)
         nursery.start_soon(server.run)
         try:
             yield server
+        except Exception as error:
+            raised = error
         finally:
             server.close()
             nursery.cancel_scope.cancel("the simulated server ends")
+    if raised is not None:
+        raise raised

@@ -1,12 +1,15 @@
 """For users' tests: simulated providers with faults on request, in memory or on loopback sockets.
 
 ```python
-from manus.testing import Behaviour, FAULTS, Script, SimProvider, serve_sim
+from manus.testing import FAULTS, Script, SimProvider, serve_sim, sim_config
 
 provider = SimProvider("openai", Script(text="Hello, test."))
 async with serve_sim(provider) as server:
-    ...  # point a provider entry's base_url at server.base_url
-    provider.behave(Script(fault=FAULTS["429-retry-after"]))
+    async with manus.open_agent(sim_config({"openai": server}), keep_books=False) as agent:
+        assert (await agent.generate("Hi")).content == "Hello, test."
+        provider.behave(Script(fault=FAULTS["quota"]))
+        with pytest.raises(manus.RateLimitError):
+            await agent.generate("Hi")
 assert provider.bill.totals().billed == 1
 ```
 """
@@ -17,6 +20,7 @@ from manus.sim.faults import FAULTS, Fault, fault_named
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider
 from manus.sim.server import SimServer, serve_sim
+from manus.testing.agents import crash_actor, sim_config
 
 __all__ = [
     "FAULTS",
@@ -31,6 +35,8 @@ __all__ = [
     "SimProvider",
     "SimServer",
     "SimTransport",
+    "crash_actor",
     "fault_named",
     "serve_sim",
+    "sim_config",
 ]
