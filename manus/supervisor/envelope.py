@@ -50,15 +50,16 @@ class Envelope:
 
     `wants_reply` tells an ask from a tell. `booked` messages came through a place: they are never withdrawn, expired or
     refused for lack of room, because somebody was promised that they arrive. `generation` is the incarnation that has
-    or had it in hand since `taken_at`, 0 before. `stream` is the sink that `ask_stream` made, to be told of the end.
+    or had it in hand since `taken_at`, 0 before. `abandoned` is set once its work is not wanted any more. `stream` is
+    the sink that `ask_stream` made, to be told of the end.
     """
 
     __slots__ = (
         "_answer",
-        "_left",
         "_scope",
         "_slot",
         "_waiter",
+        "abandoned",
         "booked",
         "deadline",
         "generation",
@@ -101,7 +102,7 @@ class Envelope:
         self._scope: trio.CancelScope | None = None
         self._answer: object = PENDING
         self._waiter: Task | None = None
-        self._left = False
+        self.abandoned = False
 
     def __repr__(self) -> str:
         state = "answered" if self._answer is not PENDING else self.phase.name.lower()
@@ -118,7 +119,7 @@ class Envelope:
         scope = self._scope
         if scope is None:
             scope = self._scope = trio.CancelScope(deadline=math.inf if self.booked else self.deadline)
-            if self._left:
+            if self.abandoned:
                 scope.cancel(reason="the asker had left")
         return scope
 
@@ -182,7 +183,7 @@ class Envelope:
         """
         if self.booked:
             return
-        self._left = True
+        self.abandoned = True
         if self._slot.withdraw(self):
             self.deliver(cut_short(self))
         elif self._scope is not None:

@@ -49,7 +49,7 @@ def judge(error: BaseException | None, *, cancelled_by: str | None, redact: Call
 def describe_error(error: BaseException, redact: Callable[[str], str]) -> tuple[str, str]:
     """Put an error into one bounded line, and its traceback into bounded text, both redacted."""
     leaf = first_leaf(error)
-    line = redact(f"{type(leaf).__qualname__}: {leaf}".rstrip(": "))
+    line = redact(f"{type(leaf).__qualname__}: {_text_of(leaf)}".rstrip(": "))
     trace = redact("".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES_MAX)))
     return _shorten(line, _TEXT_CHARACTERS_MAX), _shorten(trace, _TRACEBACK_CHARACTERS_MAX)
 
@@ -107,6 +107,13 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(each)
     else:
         yield error
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:
+        return f"its text cannot be had: {type(failure).__name__}"
 
 
 def _shorten(text: str, characters_max: int) -> str:

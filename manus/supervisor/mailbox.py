@@ -214,6 +214,7 @@ class Slot:
                     at=trio.current_time(),
                     actor=self.id,
                     generation=envelope.generation,
+                    cause=f"{self.id}#{envelope.generation}",
                     fenced=envelope.generation != self.generation,
                     trace_id=envelope.trace_id,
                 )
@@ -362,6 +363,7 @@ class Slot:
                     at=trio.current_time(),
                     actor=self.id,
                     generation=self.generation,
+                    cause=f"{self.id}#{self.generation}",
                     message=type(envelope.message).__name__,
                     why=why,
                 )

@@ -80,15 +80,17 @@ class RequestServer:
 
     async def _run(self, envelope: Envelope) -> None:
         try:
-            value: object = None
-            if self._own_scope:
+            value: object = LATER
+            if envelope.abandoned:
+                # Between being taken and being begun: no work starts for nobody.
+                self._slot.finish(envelope, cut_short(envelope), by_handler=False)
+            elif self._own_scope:
                 value = await self._handler(envelope)
             else:
                 with envelope.scope as scope:
                     value = await self._handler(envelope)
                 if scope.cancelled_caught:
                     self._slot.finish(envelope, cut_short(envelope), by_handler=False)
-                    value = LATER
         except Exception as error:
             self._crashed(envelope, error)
         else:
@@ -106,6 +108,7 @@ class RequestServer:
                 at=now,
                 actor=slot.id,
                 generation=envelope.generation,
+                cause=f"{slot.id}#{envelope.generation}",
                 error=text,
                 traceback=trace,
                 trace_id=envelope.trace_id,
@@ -147,7 +150,7 @@ class TurnServer:
             if not completed:
                 # An interrupt struck within the turn, in whichever task ran it: the state is half changed.
                 self._host.crash(RuntimeError("a turn was interrupted"))
-        if self._slot.queue:
+        if self._slot.queue or self._slot.blocked:
             self._wake.wake()
 
     def work_waits(self) -> None:
@@ -177,11 +180,10 @@ class TurnServer:
 class Inbox:
     """Receives envelopes one by one, for an actor that runs its own loop. It must `reply` to each, tells included."""
 
-    __slots__ = ("_host", "_slot", "_wake", "closed", "free")
+    __slots__ = ("_host", "_slot", "_wake", "free")
 
     def __init__(self, host: Host) -> None:
         self.free = 0
-        self.closed = False
         self._host = host
         self._slot = host.slot
         self._wake = WakeSlot()
@@ -211,7 +213,7 @@ class Inbox:
 
     def receive_nowait(self) -> Envelope | None:
         """Take the next envelope, None when none waits. It is in hand on return; raises as `receive` does."""
-        if self.closed:
+        if self._slot.front is not self:
             raise trio.ClosedResourceError
         envelope = self._slot.take()
         if envelope is None and self._host.draining and not self._slot.booked:
@@ -219,8 +221,7 @@ class Inbox:
         return envelope
 
     def close(self) -> None:
-        """Give nothing any more. Synchronous."""
-        self.closed = True
+        """Tell who waits that the slot gives nothing any more. Synchronous."""
         self._wake.wake()
 
 

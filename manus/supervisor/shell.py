@@ -26,6 +26,7 @@ from manus.supervisor.runner import Incarnation
 from manus.supervisor.spec import AnySpec, ChildSpec, Liveness, SupervisorSpec
 from manus.supervisor.wake import WakeSlot
 
+Request: TypeAlias = protocol.AddRequested | protocol.RemoveRequested
 Purpose: TypeAlias = Literal["core", "unwinding"]
 Timer: TypeAlias = tuple[float, int, Callable[[], None]]
 
@@ -85,8 +86,12 @@ class Shell:
     def post(self, event: Input) -> None:
         """Give the core something to handle. Synchronous, from any task of the loop.
 
-        The queue needs no bound of its own: each incarnation, timer and request puts in a bounded number.
+        The queue needs no bound of its own: each incarnation, timer and request puts in a bounded number. After the
+        exit requests are refused at once, and the ends of fenced incarnations are kept for a successor.
         """
+        if self.has_exited and isinstance(event, Request):
+            self._handle(event)
+            return
         self._inputs.append(event)
         self._wake.wake()
 
@@ -95,10 +100,11 @@ class Shell:
         self._adding[spec.id] = None
         self.post(protocol.AddRequested(spec=spec))
 
-    async def removed(self, child_id: str) -> None:
-        """Wait until a child whose removal was posted is forgotten, or the removal was refused."""
-        event = self._removals.setdefault(child_id, trio.Event())
-        await event.wait()
+    async def remove(self, child_id: str, drain_until: float) -> None:
+        """Have a child ended and forgotten; wait until it is, or until that was refused."""
+        over = self._removals.setdefault(child_id, trio.Event())
+        self.post(protocol.RemoveRequested(id=child_id, drain_until=drain_until))
+        await over.wait()
 
     def fence_all(self) -> None:
         """Fence everything beneath this supervisor, and end: its own parent has given it up."""
@@ -107,9 +113,8 @@ class Shell:
         for child in self.core.status():
             self._fence(child.id)
             self._answer_in_hand(child.id, child.generation, Wedged(waited_s=0.0))
-        self.has_exited = True
         self._wake.wake()
-        self._on_exit(Wedged(waited_s=0.0))
+        self._leave(Wedged(waited_s=0.0))
 
     # --- the actions --------------------------------------------------------------------------------
 
@@ -153,8 +158,7 @@ class Shell:
             case protocol.Escalate():
                 pass  # said in the event and in the reason of the exit that follows
             case protocol.Exit(reason=reason):
-                self.has_exited = True
-                self._on_exit(reason)
+                self._leave(reason)
             case protocol.Emit(event=event):
                 ground.commons.bus.emit(self._with_stack(event))
             case _:
@@ -243,7 +247,7 @@ class Shell:
             self._ground.shells[child_id].fence_all()
             return
         incarnation.fence()
-        self._ground.fenced.append(incarnation)
+        self._ground.fenced = [each for each in self._ground.fenced if not each.gone] + [incarnation]
 
     def _answer_in_hand(self, child_id: str, generation: int, reason: ExitReason) -> None:
         self._ground.exits[child_id] = (reason, trio.current_time())
@@ -257,6 +261,16 @@ class Shell:
                 slot.retire("stopping")
             self._ground.forget(child_id)
         self._removal_over(child_id)
+
+    def _leave(self, reason: ExitReason) -> None:
+        self.has_exited = True
+        late = [event for event in self._inputs if isinstance(event, Request)]
+        self._inputs = deque(event for event in self._inputs if not isinstance(event, Request))
+        self._on_exit(reason)
+        for event in late:
+            self._handle(event)
+        for child_id in list(self._removals):
+            self._removal_over(child_id)
 
     # --- liveness -------------------------------------------------------------------------------
 

@@ -104,13 +104,15 @@ class Tree:
         workers = tuple(each for each in self._ground.specs.values() if isinstance(each, ChildSpec))
         check_tree(SupervisorSpec(id=self._root_id, children=(*workers, spec)))
         self._ground.admit(spec, parent_id)
+        ref = self.ref(spec.id)
         shell.add(spec)
-        return self.ref(spec.id)
+        return ref
 
     async def remove(self, child_id: str, *, drain_s: float = math.inf) -> None:
-        """End an actor by draining it, for at most `drain_s` or its own limit, and forget it; return when it is gone.
+        """End a child by draining it, for at most `drain_s` or its own limit, and forget it; return when it is gone.
 
-        Its refs stay valid objects, and answer `Undelivered`. Cancelled, the removal goes on without the caller.
+        Its refs stay valid objects, and answer `Undelivered`. In a tree that stops it returns at once, for the stop
+        ends the child. Cancelled, the removal goes on without the caller.
 
         Raises:
             LookupError: there is no such child.
@@ -118,9 +120,7 @@ class Tree:
         parent_id = self._ground.parents.get(child_id)
         if parent_id is None:
             raise LookupError(f"there is no child {child_id!r} in this tree")
-        shell = self._ground.shells[parent_id]
-        shell.post(protocol.RemoveRequested(id=child_id, drain_until=trio.current_time() + drain_s))
-        await shell.removed(child_id)
+        await self._ground.shells[parent_id].remove(child_id, trio.current_time() + drain_s)
 
     async def stop(self, *, drain_s: float, hard_s: float) -> StopReport:
         """Stop every actor, in reverse start order: drain for at most `drain_s`, cancel, fence after `hard_s` more.

@@ -381,3 +381,20 @@ async def test_a_withdrawn_ask_ends_as_withdrawn_and_one_out_of_time_as_expired(
             assert await dialog.outcome() == Withdrawn()
         with tree.ref("a").ask_stream("work", deadline=in_s(1)) as dialog:
             assert await dialog.outcome() == Expired(where="running")
+
+
+async def test_no_handler_is_begun_for_an_asker_that_left_in_the_same_tick(autojump_clock: object) -> None:
+    begun: list[object] = []
+
+    async def handler(envelope: Envelope) -> object:
+        begun.append(envelope.message)
+        return None
+
+    async with running(worker("a", serving(handler))) as tree:
+        dialog = tree.ref("a").ask_stream("work", deadline=in_s(60))
+        assert tree.status()[0].in_hand == 1
+        dialog.close()
+        await settle()
+
+        assert begun == []
+        assert tree.status()[0].in_hand == 0

@@ -141,6 +141,7 @@ async def test_what_a_stop_finds_in_hand_fails_as_stopped_and_what_it_finds_queu
             await settle()
 
         await tree.stop(drain_s=2.0, hard_s=1.0)
+        await settle()
 
         assert answers.got["in hand"] == ActorFailed(kind="stopped", safe_to_retry=True, phase=Phase.QUEUED)
         assert answers.got["queued"] == Undelivered(reason="stopping")

@@ -398,3 +398,36 @@ async def test_nobody_crashes_what_is_not_running(autojump_clock: object) -> Non
         await settle()
         with pytest.raises(LookupError, match="'a' has no incarnation"):
             tree.cancel_incarnation("a")
+
+
+async def test_a_removal_asked_of_a_stopped_tree_returns_at_once(autojump_clock: object) -> None:
+    async with running(worker("a", serving(echo))) as tree:
+        await tree.stop(drain_s=0, hard_s=1)
+        await tree.remove("a")
+        ref = tree.add("root", worker("b", serving(echo)))
+        assert await ref.ask("x", deadline=in_s(60)) == Undelivered(reason="stopping")
+        assert trio.current_time() == 0.0
+
+
+async def test_a_removal_that_a_stop_overtakes_ends_with_it(autojump_clock: object) -> None:
+    removed: list[float] = []
+
+    async def remove(tree: Tree) -> None:
+        await tree.remove("a")
+        removed.append(trio.current_time())
+
+    async with running(worker("a", serving(for_ever))) as tree, trio.open_nursery() as nursery:
+        tree.ref("a").cast("keeps it up")
+        nursery.start_soon(remove, tree)
+        await trio.sleep(1)
+        await tree.stop(drain_s=0, hard_s=1)
+        await settle()
+        assert removed == [1.0]
+
+
+async def test_a_whole_supervisor_can_be_removed(autojump_clock: object) -> None:
+    async with running(worker("stays", serving(echo)), flock("a", "b")) as tree:
+        ref = tree.ref("flock/a")
+        await tree.remove("flock")
+        assert [each.id for each in tree.status()] == ["stays"]
+        assert await ref.ask("x", deadline=in_s(1)) == Undelivered(reason="stopping")
