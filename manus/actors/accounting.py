@@ -104,7 +104,7 @@ def accounting_child(
 
 
 class _Confirmation:
-    """An answer that waits for the store to say that a record is kept."""
+    """An answer that waits for the store to say that a record is kept, or for `deadline`."""
 
     __slots__ = ("_envelope", "_kept", "_lost", "deadline", "done")
 
@@ -138,6 +138,9 @@ class Accounting:
         self._now_unix_s = now_unix_s
         self._admission = admission
         self._confirmations: deque[_Confirmation] = deque()
+        # What the store has said since, to be acted on by this incarnation's own task: an error there is this actor's
+        # crash, while in the store's callback it would be the loop's.
+        self._said: deque[Callable[[], None]] = deque()
         self._retry_at = math.inf
         self._wake = trio.Event()
         self._trouble: str | None = None
@@ -259,7 +262,7 @@ class Accounting:
 
         if pending.done:
             return reply(pending.value)
-        pending.then(lambda found: envelope.reply(reply(found)))
+        pending.then(lambda found: self._hear(lambda: envelope.reply(reply(found))))
         return LATER
 
     def _stats(self, rows: tuple[UsageRow, ...], since_unix_s: float | None) -> UsageStats:
@@ -299,17 +302,23 @@ class Accounting:
         while waiting and waiting[0].done:
             waiting.popleft()
         waiting.append(confirmation)
-        pending.then(confirmation.settle)
+        pending.then(lambda kept: self._hear(lambda: confirmation.settle(kept)))
         self._wake.set()
         return LATER
 
+    def _hear(self, act: Callable[[], None]) -> None:
+        self._said.append(act)
+        self._wake.set()
+
     async def _tend(self) -> None:
-        """Answer what the store confirms too late, and try again what it refused."""
+        """Act on what the store says, and on what it does not say in time; try again what it refused."""
         while True:
             first = self._confirmations[0].deadline if self._confirmations else math.inf
             self._wake = trio.Event()
             with trio.move_on_at(min(first, self._retry_at)):
                 await self._wake.wait()
+            while self._said:
+                self._said.popleft()()
             now = trio.current_time()
             while self._confirmations and (self._confirmations[0].done or self._confirmations[0].deadline <= now):
                 self._confirmations.popleft().settle(False)
@@ -337,13 +346,11 @@ class Accounting:
         self._write_owed()
 
     def _close_the_books(self) -> None:
-        """Leave nothing to be said by a former incarnation, and nothing unsaid about what may happen meanwhile.
+        """Leave nothing unsaid about what may happen until somebody keeps them again.
 
         Until the next incarnation reads its mailbox nobody notes a dispatch, so what was granted counts as
         dispatched: should the process be killed meanwhile, it is in doubt rather than released.
         """
-        for confirmation in self._confirmations:
-            confirmation.done = True
         for record in self._books.ledger.presume_dispatched(self._now_unix_s()):
             self._write(record)
 

@@ -25,7 +25,7 @@ from manus.messages.failures import Failed
 from manus.messages.ids import RequestId, RequestKey
 from manus.messages.usage import UNKNOWN_PRICE
 from manus.supervisor.terminals import ActorFailed
-from tests.actors.accounting_rig import POLICY, accounting, dispatch, doubt, release, settle
+from tests.actors.accounting_rig import POLICY, Rig, accounting, dispatch, doubt, release, settle
 from tests.actors.books import BOUND, REPORTED, make_reserve
 
 
@@ -235,6 +235,22 @@ async def test_a_reservation_whose_asker_left_is_released(autojump_clock: trio.t
         await trio.sleep(0.1)
         assert rig.states() == {"r1/1": "released"}
         assert rig.books.ledger.totals.open == 0
+
+
+async def test_a_drain_waits_for_what_the_store_has_yet_to_say(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        answers: list[Any] = []
+
+        async def book(rig: Rig) -> None:
+            answers.append(await rig.ask(settle()))
+
+        async with accounting() as rig:
+            await rig.ask(make_reserve())
+            rig.faults.at[2] = ("after", "stall")
+            nursery.start_soon(book, rig)
+            await trio.testing.wait_all_tasks_blocked()
+        assert [(each.state, each.durable) for each in answers] == [("settled", False)]
+        assert trio.current_time() >= POLICY.confirm_s
 
 
 async def test_what_was_recovered_is_told_once(autojump_clock: trio.testing.MockClock) -> None:
