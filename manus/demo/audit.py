@@ -107,7 +107,7 @@ def ledger_differs(report: UsageReport, accounts: Mapping[str, Account]) -> list
 
 
 def _match(account: Account, question: str, made: list[Attempt], rows: deque[BillRow], price: Price) -> None:
-    # Answers that came whole take theirs first: a call in doubt may have no row, when it never arrived.
+    # What was reported takes its row first: a call in doubt may have none, when it never arrived.
     in_turn = sorted(made, key=_is_not_reported)
     for attempt in in_turn:
         row = _row_for(attempt, rows)
@@ -124,12 +124,14 @@ def _row_for(attempt: Attempt, rows: deque[BillRow]) -> BillRow | None:
     """Take the row of the bill that `attempt` caused. One that never left, or did not arrive, caused none."""
     if attempt.booking == "released":
         return None
-    if _is_not_reported(attempt):
-        return rows.popleft() if rows else None
-    complete = next((row for row in rows if row.state == "complete"), None)
-    if complete is not None:
-        rows.remove(complete)
-    return complete
+    row: BillRow | None = rows[0] if rows else None
+    if not _is_not_reported(attempt):
+        # Among several rows for one question, the one that it equals; if it equals none, any will show that.
+        used = (attempt.usage.input_total, attempt.usage.output)
+        row = next((each for each in rows if (each.input_tokens, each.output_tokens) == used), row)
+    if row is not None:
+        rows.remove(row)
+    return row
 
 
 def _booked_as(account: Account, attempt: Attempt) -> Sum:

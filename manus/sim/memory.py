@@ -78,7 +78,7 @@ class SimTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             status_code=head.status,
             headers=list(head.headers),
-            stream=SimBody(self, exchange, request, sized=any(name == "content-length" for name, _ in head.headers)),
+            stream=SimBody(self, exchange, request, _length_of(head)),
             extensions={"http_version": b"HTTP/1.1"},
         )
 
@@ -139,13 +139,13 @@ class SimBody(httpx.AsyncByteStream):
     over; the provider bills what it had generated.
     """
 
-    __slots__ = ("_exchange", "_request", "_sized", "_transport")
+    __slots__ = ("_exchange", "_length", "_request", "_transport")
 
-    def __init__(self, transport: SimTransport, exchange: Exchange, request: httpx.Request, *, sized: bool) -> None:
+    def __init__(self, transport: SimTransport, exchange: Exchange, request: httpx.Request, length: int | None) -> None:
         self._transport = transport
         self._exchange = exchange
         self._request = request
-        self._sized = sized
+        self._length = length
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -183,8 +183,13 @@ class SimBody(httpx.AsyncByteStream):
                 case Silence():
                     await trio.sleep_forever()
                 case Hangup() as hangup:
-                    sized = "received body shorter than content-length" if self._sized else "incomplete chunked read"
-                    text = f"peer closed connection without sending complete message body ({sized})"
+                    received = self._exchange.row.sent_bytes
+                    missing = (
+                        "incomplete chunked read"
+                        if self._length is None
+                        else f"received {received} bytes, expected {self._length}"
+                    )
+                    text = f"peer closed connection without sending complete message body ({missing})"
                     _hung_up(self._request, hangup, text)
                 case End():
                     return None
@@ -221,6 +226,11 @@ def _limit(request: httpx.Request, *names: str) -> float | None:
         if limit is not None:
             return float(limit)
     return None
+
+
+def _length_of(head: Head) -> int | None:
+    """Give the announced length of the body; None where it comes in chunks."""
+    return next((int(value) for name, value in head.headers if name == "content-length"), None)
 
 
 def _phase_listener(request: httpx.Request) -> Callable[[str], None]:

@@ -36,6 +36,7 @@ class Got(msgspec.Struct, kw_only=True):
     body: bytes = b""
     reads: list[bytes] = []
     error: type[Exception] | None = None
+    error_text: str = ""
 
 
 class Asker:
@@ -86,7 +87,7 @@ class Asker:
             finally:
                 await response.aclose()
         except httpx.TransportError as error:
-            got.error = type(error)
+            got.error, got.error_text = type(error), str(error)
         got.body = b"".join(got.reads)
         return got
 

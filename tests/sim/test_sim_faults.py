@@ -108,6 +108,16 @@ async def test_a_cut_inside_the_body_ends_in_the_middle_of_an_event(
     assert text_in(wire, got.body) == "één twee drie"
 
 
+async def test_a_hang_up_is_told_in_the_words_of_transports_on_sockets(wire: WireName, serving: Serving) -> None:
+    before = await stream(wire, serving, Cut(where="headers"))
+    assert before.error_text == "Server disconnected without sending a response."
+    chunked = await stream(wire, serving, Cut(where="body"))
+    assert chunked.error_text.endswith("complete message body (incomplete chunked read)")
+    sized = await whole(wire, serving, Cut(where="body"))
+    length = int(sized.headers["content-length"])
+    assert sized.error_text.endswith(f"(received {length // 2} bytes, expected {length})")
+
+
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
 async def test_a_cut_before_the_head_leaves_nothing(reset: bool, wire: WireName, serving: Serving) -> None:
     got = await stream(wire, serving, Cut(where="headers", reset=reset))

@@ -1,0 +1,66 @@
+"""Every example is short, runs by itself without key or network, and prints what it is about."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+LINES_MAX = 40
+END_S = 60.0
+
+# What each must print, in this order.
+PRINTED: dict[str, list[str]] = {
+    "01_quick_start.py": ["Trio is a library", r"openai/sim-large: \d+ tokens, \$0\.0000\d\d"],
+    "02_streaming.py": [r"\.\n", "Only the beginning", r"cancelled: \d+ tokens .*estimated", "2 calls, 2 settled"],
+    "03_tools.py": [r'temperature\({"city": "Oslo"}\) -> 4', "It is 4 degrees in Oslo."],
+    "04_failover.py": [
+        "Good that there is a second one.",
+        "1. openai/sim-large: overloaded, released",
+        "2. ollama/sim-large: ok, settled",
+        "FallbackError: ",
+        "after 2 attempts that cost 0 nano-USD",
+    ],
+    "05_events.py": ["provider/openai is gone: Crashed", "running again, generation 2"],
+    "06_faults_in_your_tests.py": [
+        r"429 .*rate_limited.* billed 0, in our books 0",
+        r"malformed .*protocol.* billed 1, in our books 1",
+        r"stall .*timeout.* billed 1, in our books 1",
+        r"huge-line.*protocol.* billed 1, in our books 1",
+    ],
+}
+
+FILES = sorted(EXAMPLES.glob("[0-9]*.py"))
+
+
+def test_every_example_is_known_here() -> None:
+    assert [file.name for file in FILES] == list(PRINTED)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_an_example_is_short_and_says_what_it_shows(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\n") < LINES_MAX
+    assert ast.get_docstring(ast.parse(text))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_an_example_prints_what_it_is_about(file: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=END_S,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHONIOENCODING": "utf-8"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(".*".join(PRINTED[file.name]), done.stdout, re.DOTALL), done.stdout
+    assert list(tmp_path.iterdir()) == []
