@@ -17,12 +17,11 @@ import trio
 
 from manus.actors.ledger_file import LedgerUnusable
 from manus.actors.ledger_opening import open_ledger
-from manus.actors.upstream import LocalServer, TransportFactory
+from manus.actors.upstream import TransportFactory
 from manus.asking import AskOptions, chat_request
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.load import Loaded, Source
-from manus.config.problems import InvalidConfig, Problem
-from manus.config.schema import ProviderConfig
+from manus.config.problems import InvalidConfig
 from manus.errors import (
     ConfigurationError,
     InternalError,
@@ -47,6 +46,7 @@ from manus.reports import ProviderState, UsageReport, provider_state, usage_repo
 from manus.responses import LLMResponse
 from manus.streams import LLMStream, SSEStream, response_or_error
 from manus.supervisor.bus import Subscription
+from manus.supervisor.shield import bounded_shield
 from manus.supervisor.stall import StallPolicy
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 from manus.supervisor.tree import RuntimeFailed, Tree, open_tree
@@ -59,6 +59,9 @@ BOOKS_S: Final = 30.0
 """How long the books have to add themselves up; a ledger of millions of rows takes seconds."""
 
 DAY_S: Final = 86_400.0
+
+SERVER_S: Final = 5.0
+"""How long a model server on this machine may take to end; it asks politely first, then kills."""
 
 DRAIN_S: Final = 30.0
 HARD_S: Final = 5.0
@@ -160,13 +163,16 @@ class LLMAgent:
         return [policy.name for policy in ordered]
 
     async def get_provider_status(self) -> dict[str, ProviderState]:
-        """Tell how each provider is doing. Never waits longer than a second; a busy actor is told about, not by."""
+        """Tell how each provider is doing, those that are switched off included.
+
+        Never waits longer than a second: of an actor that is too busy to answer, its supervisor tells.
+        """
         actors = {actor.id: actor for actor in self._tree.status()}
         said: dict[str, ProviderStatus] = {}
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             for policy in self._wiring.policies:
                 nursery.start_soon(self._ask_status, policy.name, said)
-        return {
+        states = {
             policy.name: provider_state(
                 actors[f"provider/{policy.name}"],
                 said.get(policy.name),
@@ -177,6 +183,7 @@ class LLMAgent:
             )
             for policy in self._wiring.policies
         }
+        return states | {state.name: state for state in self._wiring.disabled}
 
     async def switch_provider(self, name: str, model: str | None = None) -> None:
         """Make `name` (and `model`, if given) the first choice of this agent's later requests, and change nothing else.
@@ -237,7 +244,7 @@ class LLMAgent:
             if policy.name == name:
                 return policy
         known = [policy.name for policy in self._wiring.policies]
-        if name in self._wiring.disabled:
+        if name in [state.name for state in self._wiring.disabled]:
             raise InvalidRequestError(f"provider: this entry has enabled = false; there is {listing(known)}")
         raise InvalidRequestError(
             f"provider: there is no provider of this name; there is {listing(known)}{suggestion(str(name), known)}"
@@ -307,7 +314,7 @@ async def open_agent(
     books = wiring.ledger if keep_books else msgspec.structs.replace(wiring.ledger, path=None)
     redact = redactor(secret.reveal() for secret in secrets_of(loaded.config))
     try:
-        async with open_ledger(books, now_unix_s=now_unix_s) as store:
+        async with _closing(wiring), open_ledger(books, now_unix_s=now_unix_s) as store:
             spec = tree_spec(wiring, store, now_unix_s=now_unix_s)
             async with open_tree(spec, seed=seed, stall=stall, redact=redact, drain_s=drain_s, hard_s=hard_s) as tree:
                 if loaded.config.enable_logging:
@@ -321,8 +328,15 @@ async def open_agent(
         raise InternalError(f"An actor could not be kept running: {error}") from error
 
 
-def _no_server(name: str, entry: ProviderConfig) -> LocalServer:
-    raise InvalidConfig([Problem(path=f"providers.{name}", message="is not wired")])
+@asynccontextmanager
+async def _closing(wiring: Wiring) -> AsyncIterator[None]:
+    """End the model servers on this machine when nobody can call them any more."""
+    try:
+        yield
+    finally:
+        for server in wiring.servers:
+            with bounded_shield(SERVER_S):
+                await server.aclose()
 
 
 def _prepare(config: Source, transports: Mapping[str, TransportFactory] | None) -> tuple[Loaded, Wiring]:
@@ -334,7 +348,6 @@ def _prepare(config: Source, transports: Mapping[str, TransportFactory] | None) 
             base=base,
             state=state_directory_of_user(),
             transports=transports,
-            local_server=_no_server,
         )
     except InvalidConfig as invalid:
         raise configuration_error(invalid) from None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypedDict, get_args
 
 import msgspec
@@ -12,7 +11,7 @@ import msgspec
 from manus.actors.validate import problem_of
 from manus.config.did_you_mean import listing, suggestion
 from manus.errors import InvalidRequestError
-from manus.messages.ids import RequestId, RequestKey
+from manus.messages.ids import RequestId
 from manus.messages.policy import Bounds
 from manus.messages.requests import (
     ChatRequest,
@@ -94,28 +93,8 @@ def chat_request(prompt: Prompt, options: Mapping[str, Any], *, stream: bool) ->
         if name not in OPTIONS:
             raise TypeError(f"there is no option {name!r}{suggestion(name, OPTIONS)}")
     given = {name: value for name, value in options.items() if value is not None}
-    request = ChatRequest(
-        request_id=new_request_id(),
-        turns=turns_of(prompt, system_prompt=given.get("system_prompt")),
-        request_key=RequestKey(_name(given["request_key"], "request_key")) if "request_key" in given else None,
-        provider=_name(given["provider"], "provider") if "provider" in given else None,
-        model=_name(given["model"], "model") if "model" in given else None,
-        stream=stream,
-        max_output_tokens=_whole(given, "max_tokens", 1, TOKENS_MAX),
-        sampling=_sampling(given),
-        tools=tools_of(given.get("tools", ())),
-        tool_choice=tool_choice_of(given["tool_choice"]) if "tool_choice" in given else None,
-        output=output_format_of(given["response_format"]) if "response_format" in given else None,
-        reasoning=_reasoning(given.get("reasoning")),
-        criteria=_criteria(given.get("criteria")),
-        fallback_providers=_names(given["fallback_providers"], "fallback_providers", NAME_CHARS_MAX)
-        if "fallback_providers" in given
-        else None,
-        on_interrupt=_one_of(given.get("on_interrupt", "auto"), get_args(OnInterrupt), "on_interrupt"),
-        tags=_names(given.get("tags", ()), "tags", TAGS_MAX),
-        timeout_s=_number(given, "timeout_s", TIMEOUT_S_MAX, positive=True),
-        extra=_extra(given.get("extra", {})),
-    )
+    turns = turns_of(prompt, system_prompt=given.pop("system_prompt", None))
+    request = ChatRequest(request_id=new_request_id(), turns=turns, stream=stream, **_fields(given))
     problem = problem_of(request, BOUNDS)
     if problem is not None:
         raise InvalidRequestError(problem.message)
@@ -127,54 +106,76 @@ def new_request_id() -> RequestId:
     return RequestId(f"req-{secrets.token_hex(12)}")
 
 
-def _sampling(given: Mapping[str, Any]) -> Sampling:
-    stop = given.get("stop", ())
-    stops = (stop,) if isinstance(stop, str) else _names(stop, "stop", STOPS_MAX)
-    return Sampling(
-        temperature=_number(given, "temperature", 2.0, positive=False),
-        top_p=_number(given, "top_p", 1.0, positive=True),
-        top_k=_whole(given, "top_k", 1, TOKENS_MAX),
-        seed=_whole(given, "seed", -SEED_MAX, SEED_MAX),
-        stop=tuple(clean(text, f"stop[{index}]") for index, text in enumerate(stops)),
-    )
+def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the options that were given and name the fields of the request that they make. Any: each has its type."""
+    fields: dict[str, Any] = {}
+    sampling: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in _SAMPLING:
+            sampling[name] = _SAMPLING[name](value)
+        else:
+            field, make = _FIELDS[name]
+            fields[field] = make(value)
+    if sampling:
+        fields["sampling"] = Sampling(**sampling)
+    return fields
 
 
-def _reasoning(asked: object) -> ReasoningOptions | None:
-    if asked is None or isinstance(asked, ReasoningOptions):
-        return asked
-    return ReasoningOptions(effort=_one_of(asked, get_args(Effort), "reasoning"))
+def _stops(value: object) -> tuple[str, ...]:
+    return (clean(value, "stop"),) if isinstance(value, str) else _names(value, "stop", STOPS_MAX)
 
 
-def _criteria(asked: object) -> RoutingCriteria | None:
-    if asked is None or isinstance(asked, RoutingCriteria):
+def _reasoning(asked: object) -> ReasoningOptions:
+    return asked if isinstance(asked, ReasoningOptions) else ReasoningOptions(effort=_effort(asked))
+
+
+def _criteria(asked: object) -> RoutingCriteria:
+    if isinstance(asked, RoutingCriteria):
         return asked
     raise InvalidRequestError(f"criteria: expected RoutingCriteria; got {type(asked).__name__}")
 
 
-def _number(given: Mapping[str, Any], name: str, most: float, *, positive: bool) -> float | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0 or (positive and value == 0) or value > most:
-        least = "more than 0" if positive else "0 or more"
+def _number(name: str, most: float, *, positive: bool) -> Callable[[object], float]:
+    least = "more than 0" if positive else "0 or more"
+
+    def check(value: object) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # Written so that NaN, which compares with nothing, is out of range too.
+        if is_number and 0 <= value <= most and not (positive and value == 0):  # type: ignore[operator]
+            return float(value)  # type: ignore[arg-type]
         raise InvalidRequestError(f"{name}: expected a number, {least} and at most {most:g}")
-    return float(value)
+
+    return check
 
 
-def _whole(given: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+def _whole(name: str, least: int, most: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
         raise InvalidRequestError(f"{name}: expected a whole number from {least} to {most}")
-    return value
+
+    return check
 
 
-def _name(value: object, place: str) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > NAME_CHARS_MAX:
+def _name(place: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= NAME_CHARS_MAX:
+            return value
         raise InvalidRequestError(f"{place}: expected 1 to {NAME_CHARS_MAX} characters of text")
-    return value
+
+    return check
+
+
+def _one_of(choices: tuple[str, ...], place: str) -> Callable[[object], Any]:
+    """Make the check for one of `choices`; Any, because what passes has the Literal type they come from."""
+
+    def check(value: object) -> Any:
+        if value in choices:
+            return value
+        hint = suggestion(value, choices) if isinstance(value, str) else ""
+        raise InvalidRequestError(f"{place}: expected {listing(choices)}{hint}")
+
+    return check
 
 
 def _names(value: object, place: str, most: int) -> tuple[str, ...]:
@@ -185,12 +186,12 @@ def _names(value: object, place: str, most: int) -> tuple[str, ...]:
     return tuple(clean(each, f"{place}[{index}]") for index, each in enumerate(value))
 
 
-def _one_of(value: object, choices: tuple[str, ...], place: str) -> Any:
-    """Give `value` if it is one of `choices`; Any, because it then has the Literal type they come from."""
-    if value not in choices:
-        hint = suggestion(value, choices) if isinstance(value, str) else ""
-        raise InvalidRequestError(f"{place}: expected {listing(choices)}{hint}")
-    return value
+def _fallbacks(value: object) -> tuple[str, ...]:
+    return _names(value, "fallback_providers", NAME_CHARS_MAX)
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    return _names(value, "tags", TAGS_MAX)
 
 
 def _extra(value: object) -> dict[str, msgspec.Raw]:
@@ -205,3 +206,32 @@ def _extra(value: object) -> dict[str, msgspec.Raw]:
         except (TypeError, ValueError, RecursionError, OverflowError) as error:
             raise InvalidRequestError(f"extra.{key}: cannot be written as JSON ({type(error).__name__})") from None
     return made
+
+
+_effort = _one_of(get_args(Effort), "reasoning")
+
+_SAMPLING: Final[dict[str, Callable[[object], object]]] = {
+    "temperature": _number("temperature", 2.0, positive=False),
+    "top_p": _number("top_p", 1.0, positive=True),
+    "top_k": _whole("top_k", 1, TOKENS_MAX),
+    "seed": _whole("seed", -SEED_MAX, SEED_MAX),
+    "stop": _stops,
+}
+
+_FIELDS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
+    "provider": ("provider", _name("provider")),
+    "model": ("model", _name("model")),
+    "fallback_providers": ("fallback_providers", _fallbacks),
+    "max_tokens": ("max_output_tokens", _whole("max_tokens", 1, TOKENS_MAX)),
+    "tools": ("tools", tools_of),
+    "tool_choice": ("tool_choice", tool_choice_of),
+    "response_format": ("output", output_format_of),
+    "reasoning": ("reasoning", _reasoning),
+    "criteria": ("criteria", _criteria),
+    "timeout_s": ("timeout_s", _number("timeout_s", TIMEOUT_S_MAX, positive=True)),
+    "on_interrupt": ("on_interrupt", _one_of(get_args(OnInterrupt), "on_interrupt")),
+    "tags": ("tags", _tags),
+    "request_key": ("request_key", _name("request_key")),
+    "extra": ("extra", _extra),
+}
+"""Each option besides the prompt's and the sampling's: the field it makes, and the check that makes it."""

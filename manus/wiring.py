@@ -22,31 +22,31 @@ from manus.actors.accounting import accounting_child
 from manus.actors.codecs.base import CodecOptions
 from manus.actors.credentials import Credentials, Headers, NoCredentials, StaticKey, WithHeaders
 from manus.actors.ledger_store import LedgerStore
+from manus.actors.local_server import LocalServer
 from manus.actors.provider import provider_child
 from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec
 from manus.actors.transport import make_transport
-from manus.actors.upstream import LocalServer, ProviderSpec, TransportFactory
+from manus.actors.upstream import ProviderSpec, TransportFactory
 from manus.config.policies import (
-    disabled_providers,
+    concurrency_of,
     ledger_policy,
+    local_policy,
     provider_policy,
     router_policy,
     timeouts_of,
 )
 from manus.config.problems import InvalidConfig, Problem, child_path
-from manus.config.provider_rules import base_url_of
+from manus.config.provider_rules import base_url_of, type_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy, RouterPolicy
 from manus.redaction import redactor
+from manus.reports import ProviderState
 from manus.supervisor.spec import Intensity, SupervisorSpec
 
 WIRES: Final = {"openai": "openai-chat", "ollama": "ollama", "local": "openai-chat"}
 """Which codec speaks to which type."""
-
-CONCURRENCY: Final = {"openai": 64, "ollama": 8, "local": 4}
-"""Calls at once where the configuration does not say. Model servers on a machine of one's own queue behind a few."""
 
 ROOT_INTENSITY: Final = Intensity(max_restarts=5, period_s=60.0)
 """The root gives up early: what its children cannot mend, a restart of the program may."""
@@ -61,9 +61,14 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     providers: tuple[ProviderSpec, ...]
-    disabled: tuple[str, ...]
+    disabled: tuple[ProviderState, ...]
     router: RouterPolicy
     ledger: LedgerPolicy
+
+    @property
+    def servers(self) -> tuple[LocalServer, ...]:
+        """The model servers that this tree may start; whoever runs the tree closes them after it."""
+        return tuple(each.server for each in self.providers if isinstance(each.server, LocalServer))
 
     @property
     def policies(self) -> tuple[ProviderPolicy, ...]:
@@ -77,7 +82,6 @@ def wire(
     base: Path,
     state: Path | None,
     transports: Mapping[str, TransportFactory] | None = None,
-    local_server: Callable[[str, ProviderConfig], LocalServer],
 ) -> Wiring:
     """Turn a checked configuration into what its actors are handed.
 
@@ -86,7 +90,6 @@ def wire(
         base: where its relative paths start.
         state: the user's state directory, for a ledger whose place is not configured.
         transports: transports of the caller's own, by provider; each is called once per incarnation with the base URL.
-        local_server: makes the model server of an entry of type `local`.
 
     Raises:
         InvalidConfig: what the checks could not see: certificates or a host name that cannot be used.
@@ -94,11 +97,11 @@ def wire(
     router = router_policy(config)
     return Wiring(
         providers=tuple(
-            _provider(name, config, base=base, transports=transports or {}, local_server=local_server)
+            _provider(name, config, base=base, transports=transports or {})
             for name, entry in config.providers.items()
             if entry.enabled
         ),
-        disabled=disabled_providers(config),
+        disabled=tuple(_disabled(name, entry) for name, entry in config.providers.items() if not entry.enabled),
         router=router,
         ledger=ledger_policy(config, base=base, state=state),
     )
@@ -110,7 +113,7 @@ def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], fl
     router = RouterSpec(
         policy=wiring.router,
         providers=wiring.policies,
-        disabled=wiring.disabled,
+        disabled=tuple(state.name for state in wiring.disabled),
         fingerprints={name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint is not None},
         confirm_s=wiring.ledger.confirm_s,
     )
@@ -143,12 +146,11 @@ def _provider(
     *,
     base: Path,
     transports: Mapping[str, TransportFactory],
-    local_server: Callable[[str, ProviderConfig], LocalServer],
 ) -> ProviderSpec:
     entry = config.providers[name]
     policy = provider_policy(name, entry)
     is_local = policy.type == "local"
-    concurrency = entry.concurrency or CONCURRENCY[policy.type]
+    concurrency = concurrency_of(policy.type, entry)
     spec = ProviderSpec(
         name=name,
         wire=WIRES[policy.type],
@@ -156,7 +158,7 @@ def _provider(
         credentials=_credentials(entry),
         transport_factory=transports.get(name) or _stock(name, config, base=base, connections_max=concurrency),
         base_url=None if is_local else base_url_of(policy.type, entry),
-        server=local_server(name, entry) if is_local else None,
+        server=LocalServer(local_policy(entry, base=base)) if is_local else None,
         options=_codec_options(policy.type, entry),
         timeouts=timeouts_of(name, config),
         concurrency=concurrency,
@@ -165,6 +167,16 @@ def _provider(
     if spec.base_url is not None and name not in transports:
         _try(name, spec.transport_factory, spec.base_url)
     return spec
+
+
+def _disabled(name: str, entry: ProviderConfig) -> ProviderState:
+    return ProviderState(
+        name=name,
+        type=type_of(name, entry) or "unknown",
+        state="disabled",
+        priority=entry.priority,
+        models=tuple(model.name for model in entry.models),
+    )
 
 
 def _stock(name: str, config: LLMConfig, *, base: Path, connections_max: int) -> TransportFactory:

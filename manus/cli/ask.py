@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LAST_WRITE_S = 0.2
 """How long the last write may take after a signal."""
 
+PATIENCE_S = 1.5
+"""How long people at a terminal see nothing before they are told that something is under way."""
+
 EXIT_OF_SIGNAL = {signal.SIGINT: exits.INTERRUPTED, signal.SIGTERM: exits.TERMINATED}
 
 
@@ -72,10 +75,13 @@ class Ask:
     """One question from its start to the exit status."""
 
     def __init__(self, arguments: argparse.Namespace, prompt: str) -> None:
+        import trio
+
         self._arguments = arguments
         self._prompt = prompt
         self._signal: signal.Signals | None = None
         self._reading: trio.CancelScope | None = None
+        self._begun = trio.Event()
 
     async def run(self) -> int:
         """Ask under the eye of the signals; nothing but the reading is cancelled by the first of them."""
@@ -85,6 +91,8 @@ class Ask:
         with trio.open_signal_receiver(*EXIT_OF_SIGNAL) as signals:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 nursery.start_soon(self._watch, signals, nursery.cancel_scope)
+                if sys.stderr.isatty():
+                    nursery.start_soon(self._say_that_it_waits)
                 status = await self._with_agent()
                 nursery.cancel_scope.cancel(reason="done")
         return status if self._signal is None else EXIT_OF_SIGNAL[self._signal]
@@ -95,6 +103,14 @@ class Ask:
                 os._exit(EXIT_OF_SIGNAL[self._signal])  # a second signal is immediate; the ledger survives it
             self._signal = signal.Signals(number)
             (self._reading or whole).cancel(reason="signal")
+
+    async def _say_that_it_waits(self) -> None:
+        import trio
+
+        with trio.move_on_after(PATIENCE_S):
+            await self._begun.wait()
+            return
+        say("[waiting for the answer to begin; Ctrl-C ends it]")
 
     async def _with_agent(self) -> int:
         from manus.agent import open_agent
@@ -129,12 +145,14 @@ class Ask:
         last = ""
         with trio.CancelScope() as self._reading:
             async for chunk in stream:
+                self._begun.set()
                 if chunk.delta and not self._arguments.json:
                     # While the terminal or pipe takes its time, the stream must not count as abandoned.
                     stream.pause()
                     await self._write(chunk.delta)
                     stream.resume()
                     last = chunk.delta[-1]
+        self._begun.set()
         self._reading = None
         response = await stream.cancel()
         if not self._arguments.json:

@@ -50,7 +50,9 @@ async def _states(path: str | None) -> tuple[list[ProviderState], tuple[str, ...
     # Books in memory: listing providers must not leave a ledger behind.
     async with open_agent(path, keep_books=False) as agent:
         states = await agent.get_provider_status()
-        return [states[name] for name in agent.get_available_providers()], agent.notes
+        asked = agent.get_available_providers()
+        disabled = [name for name in states if name not in asked]
+        return [states[name] for name in (*asked, *disabled)], agent.notes
 
 
 def _table(states: list[ProviderState]) -> str:

@@ -35,7 +35,6 @@ OPENAI_MODELS: Final = (
 )
 
 LOCAL_MODEL: Final = "smollm2-135m-instruct"
-LOCAL_CONTEXT_TOKENS: Final = 8192
 
 OLLAMA_PORT: Final = 11434
 
@@ -87,7 +86,7 @@ def config_from_environment(environ: Mapping[str, str], *, installed: Callable[[
 
 def local_provider() -> ProviderConfig:
     """Describe the embedded local model: asked last, and free."""
-    model = ModelConfig(name=LOCAL_MODEL, cost_per_input=0, cost_per_output=0, context_length=LOCAL_CONTEXT_TOKENS)
+    model = ModelConfig(name=LOCAL_MODEL, cost_per_input=0, cost_per_output=0)
     return ProviderConfig(type="local", priority=1000, models=(model,))
 
 

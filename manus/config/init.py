@@ -40,7 +40,7 @@ models = [{ name = "qwen3:8b", cost_per_input = 0, cost_per_output = 0 }]
 [providers.local]
 # The embedded model, run on this machine by a process of its own. No key, no network.
 priority = 1000
-models = [{ name = "smollm2-135m-instruct", cost_per_input = 0, cost_per_output = 0, context_length = 8192 }]
+models = [{ name = "smollm2-135m-instruct", cost_per_input = 0, cost_per_output = 0 }]
 
 [timeouts]
 # Seconds. request_s is a request's deadline over all attempts, the others are waits on one provider.

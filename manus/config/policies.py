@@ -11,7 +11,15 @@ import msgspec
 
 from manus.config.provider_rules import base_url_of, type_of
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
-from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, RetryPolicy, RouterPolicy, Timeouts
+from manus.messages.policy import (
+    LedgerPolicy,
+    LocalPolicy,
+    ModelCard,
+    ProviderPolicy,
+    RetryPolicy,
+    RouterPolicy,
+    Timeouts,
+)
 from manus.messages.usage import FREE, UNKNOWN_PRICE, Price, nano_usd
 
 IN_MEMORY: Final = ":memory:"
@@ -38,17 +46,15 @@ TYPE_TIMEOUTS: Final[dict[str, Timeouts]] = {
 }
 """Where a type needs more patience than the rest."""
 
+TYPE_CONCURRENCY: Final = {"openai": 64, "ollama": 8, "local": LocalPolicy().parallel}
+"""Calls at once where the configuration does not say. A server on one's own machine computes only a few at a time."""
+
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def provider_policies(config: LLMConfig) -> tuple[ProviderPolicy, ...]:
     """Describe every enabled entry, in the order of the file."""
     return tuple(provider_policy(name, entry) for name, entry in config.providers.items() if entry.enabled)
-
-
-def disabled_providers(config: LLMConfig) -> tuple[str, ...]:
-    """Name the entries that are switched off."""
-    return tuple(name for name, entry in config.providers.items() if not entry.enabled)
 
 
 def provider_policy(name: str, entry: ProviderConfig) -> ProviderPolicy:
@@ -71,7 +77,7 @@ def model_card(model: ModelConfig, kind: str, entry: ProviderConfig) -> ModelCar
     return ModelCard(
         name=model.name,
         price=_price(model, kind, entry),
-        context_tokens=model.context_length,
+        context_tokens=model.context_length or _window_we_give(kind, entry),
         max_output_tokens=model.max_output_tokens,
         tier=model.tier,
         **{flag: getattr(model, flag) for flag in _CAPABILITIES},
@@ -119,6 +125,34 @@ def ledger_policy(config: LLMConfig, *, base: Path, state: Path | None) -> Ledge
         durability=config.ledger.durability,
         confirm_s=config.ledger.confirm_s,
     )
+
+
+def local_policy(entry: ProviderConfig, *, base: Path) -> LocalPolicy:
+    """Say how the model server of an entry of type `local` is run; `base` is where a relative model path starts."""
+    usual = LocalPolicy()
+    return LocalPolicy(
+        command=entry.command,
+        args=tuple(entry.args),
+        health_path=entry.health_path or usual.health_path,
+        api_path=usual.api_path if entry.api_path is None else entry.api_path,
+        model_path=None if entry.model_path is None else str(base / os.path.expanduser(entry.model_path)),
+        context_tokens=entry.context or usual.context_tokens,
+        parallel=concurrency_of("local", entry),
+        threads=entry.threads,
+        start_timeout_s=entry.start_timeout_s or usual.start_timeout_s,
+    )
+
+
+def concurrency_of(kind: str, entry: ProviderConfig) -> int:
+    """Say how many calls may be made at once; what is beyond waits with us, where it can still go elsewhere."""
+    return entry.concurrency or TYPE_CONCURRENCY[kind]
+
+
+def _window_we_give(kind: str, entry: ProviderConfig) -> int | None:
+    """Tell the context window of a model whose server we start ourselves."""
+    if kind == "local" and entry.command is None:
+        return entry.context or LocalPolicy().context_tokens
+    return entry.context if kind == "ollama" else None
 
 
 def _price(model: ModelConfig, kind: str, entry: ProviderConfig) -> Price:

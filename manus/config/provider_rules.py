@@ -24,7 +24,15 @@ DEFAULT_BASE_URLS: Final = {"openai": "https://api.openai.com/v1", "ollama": "ht
 KEY_HOSTS: Final = frozenset({"api.openai.com", "ollama.com"})
 """Hosts that answer nobody without a key; other servers of these types may well."""
 
-LOCAL_ONLY: Final = ("command", "args", "health_path", "model_path")
+LOCAL_ONLY: Final = (
+    "command",
+    "args",
+    "health_path",
+    "api_path",
+    "model_path",
+    "threads",
+    "start_timeout_s",
+)
 REMOTE_ONLY: Final = ("base_url", "api_key", "api_keys", "organization", "project", "headers", "proxy", "ca_file")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -182,10 +190,18 @@ def tls_is_told_one_thing(name: str, entry: ProviderConfig) -> Iterator[Problem]
         yield Problem(path="ca_file", message="contradicts verify = false; keep one of the two")
 
 
-def health_path_is_a_path(name: str, entry: ProviderConfig) -> Iterator[Problem]:
-    """A health path is asked on the server's own port."""
-    if entry.health_path is not None and not entry.health_path.startswith("/"):
-        yield Problem(path="health_path", message='expected a path such as "/health"')
+def paths_on_the_server_are_paths(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """Both are asked on the server's own port."""
+    for field, example in (("health_path", "/health"), ("api_path", "/v1")):
+        path = getattr(entry, field)
+        if path is not None and not path.startswith("/"):
+            yield Problem(path=field, message=f'expected a path such as "{example}"')
+
+
+def server_is_told_its_port(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """A server of one's own listens where it is told to, or nobody finds it."""
+    if type_of(name, entry) == "local" and entry.command and not any("{port}" in argument for argument in entry.args):
+        yield Problem(path="args", message="must tell the server its port: put {port} where it belongs")
 
 
 def embedded_model_is_installed(name: str, entry: ProviderConfig) -> Iterator[Problem]:
@@ -208,7 +224,7 @@ ALWAYS: Final[tuple[EntryRule, ...]] = (
     proxy_is_a_url,
     headers_can_be_sent,
     keys_are_given_once,
-    health_path_is_a_path,
+    paths_on_the_server_are_paths,
     tls_is_told_one_thing,
 )
 ENABLED: Final[tuple[EntryRule, ...]] = (
@@ -217,6 +233,7 @@ ENABLED: Final[tuple[EntryRule, ...]] = (
     context_can_be_asked_for,
     key_is_there,
     tls_is_checked,
+    server_is_told_its_port,
     embedded_model_is_installed,
 )
 

@@ -13,7 +13,7 @@ import msgspec
 
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.problems import Problem, child_path
-from manus.config.schema import BudgetsConfig, LimitsConfig, LLMConfig, RoutingStrategy
+from manus.config.schema import BudgetsConfig, IpcConfig, LimitsConfig, LLMConfig, RoutingStrategy
 
 STRATEGIES_WIRED: Final = frozenset({RoutingStrategy.PRIORITY})
 """What the router of this version acts on."""
@@ -93,6 +93,9 @@ def what_is_not_enforced_is_said(config: LLMConfig) -> Iterator[Problem]:
         if len(set(entry.api_keys)) > 1:
             place = f"{child_path('providers', name)}.api_keys"
             yield _not_yet(place, "holds several keys, of which this version uses only the first")
+    for field in config.ipc.__struct_fields__:
+        if getattr(config.ipc, field) != getattr(IpcConfig(), field):
+            yield _not_yet(f"ipc.{field}", "is accepted, but this version has no `manus serve` that could act on it")
     for path, table, default in (
         ("limits", config.limits, LimitsConfig()),
         ("budgets", config.budgets, BudgetsConfig()),

@@ -133,8 +133,12 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         ca_file: certificates to trust in place of the usual ones, relative to the configuration file.
         context: the context window in tokens to ask a local server or Ollama for.
         wire: peculiarities of the server.
-        command, args, health_path, model_path: of `type = "local"`: the server to run in place of the embedded one,
-            and its model. In `args`, `{port}` and `{model}` stand for the port and the model's path.
+        command, args, health_path, api_path: of `type = "local"`: the server to run in place of the embedded one. In
+            `args`, `{port}` and `{model}` stand for the port and the model's path. It is ready when `health_path`
+            answers 200, and speaks the OpenAI API from `api_path` on.
+        model_path: of `type = "local"`: the model file in place of the embedded one, relative to the configuration.
+        threads: of `type = "local"`: how many the embedded server computes with; left out, one per CPU.
+        start_timeout_s: of `type = "local"`: how long the server may take until it answers.
     """
 
     type: ProviderType | None = None
@@ -159,7 +163,10 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
     command: str | None = None
     args: Sequence[str] = ()
     health_path: str | None = None
+    api_path: str | None = None
     model_path: str | None = None
+    threads: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] | None = None
+    start_timeout_s: Seconds | None = None
     context: Annotated[int, Meta(ge=256, le=10**8, description="tokens, 256 or more")] | None = None
 
     def __post_init__(self) -> None:

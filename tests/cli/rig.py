@@ -60,13 +60,15 @@ class Terminal:
         return done
 
     @contextmanager
-    def start(self, *arguments: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    def start(
+        self, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """Run it without waiting; it is killed at the end of the block, should it still live."""
         process = subprocess.Popen(
             [sys.executable, "-m", "manus", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             cwd=self.directory,
             env=self.environ,
         )

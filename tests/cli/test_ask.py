@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import socket
 import sqlite3
@@ -15,6 +16,7 @@ import pytest
 
 from manus.cli import main
 from manus.config import load
+from manus.config.wheels import LOCAL_WHEELS, is_installed
 from tests.cli.rig import LIMIT_S, TEXT, Terminal, simulated, wait_until_working
 
 
@@ -208,6 +210,19 @@ def test_a_signal_while_nothing_has_come_yet_ends_the_request_too(tmp_path: Path
     assert states_of(terminal) == ["in_doubt"]
 
 
+def test_people_at_a_terminal_are_told_when_it_takes_long(tmp_path: Path, quick: str) -> None:
+    terminal = Terminal(tmp_path, quick)
+    ours, theirs = pty.openpty()
+    try:
+        with terminal.start("ask", "--model", "sim-stall:where=headers", "Hello", stderr=theirs) as process:
+            assert b"[waiting for the answer to begin" in os.read(ours, 4096)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=LIMIT_S) == 130
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 def test_json_of_an_interrupted_request_has_what_had_come(tmp_path: Path, endless: str) -> None:
     terminal = Terminal(tmp_path, endless)
     with terminal.start("ask", "--json", "--timeout", "50", "Hello") as process:
@@ -250,3 +265,21 @@ def test_a_signal_ends_it_although_nobody_reads_its_output(tmp_path: Path, endle
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def embedded_model_is_here() -> bool:
+    return all(map(is_installed, LOCAL_WHEELS))
+
+
+@pytest.mark.skipif(not embedded_model_is_here(), reason="the wheels of the embedded model are not installed")
+def test_without_any_configuration_the_embedded_model_answers(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, None)
+
+    done = terminal.run("ask", "--max-tokens", "16", "Say hello.")
+
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.strip()
+    told = done.stderr.decode()
+    assert "the embedded model smollm2-135m-instruct, run on this machine" in told
+    assert "local/smollm2-135m-instruct | " in told
+    assert "(reported) | cost $0.00 |" in told

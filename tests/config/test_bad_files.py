@@ -148,16 +148,18 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
             "never run out",
         ),
         (
-            "[providers.local]\ncommand = 'x'\nbase_url = 'http://h'\n",
+            "[providers.local]\ncommand = 'x'\nargs = ['--port={port}']\nbase_url = 'http://h'\n",
             "providers.local.base_url",
             "another type than 'local'",
         ),
         (
-            "[providers.local]\ncommand = 'x'\nhealth_path = 'health'\n",
+            "[providers.local]\ncommand = 'x'\nargs = ['--port={port}']\nhealth_path = 'health'\n",
             "providers.local.health_path",
             "expected a path",
         ),
+        ("[providers.local]\ncommand = 'x'\n", "providers.local.args", "put {port} where it belongs"),
         ("[providers.o2]\ntype = 'openai'\n", "providers.o2.api_key", "is missing"),
+        ("[ipc]\nwindow = 5\n", "ipc.window", "no `manus serve`"),
         ("[limits]\nrequests_per_minute = 5\n", "limits.requests_per_minute", "not enforced by this version"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manus.config.check import check_mapping, check_text
 from manus.config.init import STARTER
-from manus.config.policies import disabled_providers, provider_policies, router_policy, timeouts_of
+from manus.config.policies import provider_policies, router_policy, timeouts_of
 from manus.config.problems import errors_of
 from manus.config.schema import General, LLMConfig, ModelConfig, ProviderConfig
 from manus.config.show import show
@@ -90,4 +90,3 @@ def use(config: LLMConfig, *, usable: bool) -> None:
         assert provider_policies(config)
         assert all(timeouts_of(policy.name, config) for policy in provider_policies(config))
         assert router_policy(config).timeout_s > 0
-        assert set(disabled_providers(config)) <= set(config.providers)

@@ -163,7 +163,7 @@ def test_a_bad_prompt_is_refused_by_name(prompt: object, message: str) -> None:
         ({"max_tokens": 1.5}, "max_tokens: expected a whole number"),
         ({"stop": 5}, "stop: expected a list of texts"),
         ({"stop": [""]}, "is empty"),
-        ({"stop": "a\0"}, "stop[0]: holds a NUL"),
+        ({"stop": "a\0"}, "stop: holds a NUL"),
         ({"provider": ""}, "provider: expected 1 to 256 characters"),
         ({"provider": "a\nb"}, "provider: expected 1 to 256 characters"),
         ({"model": 5}, "model: expected 1 to 256 characters"),

@@ -1,0 +1,58 @@
+"""The file's tables and the values actors are handed say the same where both speak."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from manus.actors.codecs.base import CodecOptions
+from manus.config.policies import TYPE_CONCURRENCY, TYPE_TIMEOUTS, local_policy, router_policy
+from manus.config.provider_rules import DEFAULT_BASE_URLS, TYPES, WIRED
+from manus.config.schema import (
+    General,
+    LedgerConfig,
+    LLMConfig,
+    ProviderConfig,
+    RetryConfig,
+    TimeoutsConfig,
+    WireConfig,
+)
+from manus.messages.policy import LedgerPolicy, LocalPolicy, RetryPolicy, RouterPolicy, Timeouts
+from manus.wiring import WIRES
+
+
+def test_every_named_wait_can_be_configured() -> None:
+    assert TimeoutsConfig.__struct_fields__ == Timeouts.__struct_fields__
+
+
+def test_an_empty_configuration_means_the_policies_own_defaults() -> None:
+    assert router_policy(LLMConfig()) == RouterPolicy()
+    assert RetryPolicy(**msgspec.structs.asdict(RetryConfig())) == RetryPolicy()
+    assert (LedgerConfig().durability, LedgerConfig().confirm_s) == (
+        LedgerPolicy().durability,
+        LedgerPolicy().confirm_s,
+    )
+
+
+def test_an_empty_local_entry_is_the_embedded_server() -> None:
+    assert local_policy(ProviderConfig(), base=Path()) == LocalPolicy()
+
+
+def test_general_keys_and_tables_do_not_share_a_name() -> None:
+    """`LLMConfig` holds both flat; a file tells them apart by where they stand."""
+    assert len(set(LLMConfig.__struct_fields__)) == len(LLMConfig.__struct_fields__)
+    assert set(General.__struct_fields__) < set(LLMConfig.__struct_fields__)
+    assert "general" not in LLMConfig.__struct_fields__
+
+
+def test_every_wired_type_has_a_codec_and_its_numbers() -> None:
+    assert set(WIRED) <= set(TYPES)
+    assert set(WIRES) == set(TYPE_CONCURRENCY) == set(WIRED)
+    assert set(TYPE_TIMEOUTS) <= set(WIRED)
+    assert set(DEFAULT_BASE_URLS) == set(WIRED) - {"local"}
+
+
+def test_the_peculiarities_of_a_server_are_the_codecs_own_options() -> None:
+    usual = CodecOptions()
+    assert {name: getattr(usual, name) for name in WireConfig.__struct_fields__} == msgspec.structs.asdict(WireConfig())

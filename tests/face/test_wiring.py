@@ -1,0 +1,171 @@
+"""From a configuration to specs: who there is, what each is handed, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+import trio.testing
+
+import manus
+from manus.actors.codecs.base import HttpRequest
+from manus.actors.ledger_store import MemoryStore
+from manus.agent import open_agent
+from manus.config.load import load
+from manus.config.problems import InvalidConfig
+from manus.supervisor.spec import ChildSpec, SupervisorSpec
+from manus.supervisor.spec_check import check_tree
+from manus.wiring import Wiring, tree_spec, wire
+from tests.face.rig import config
+
+REQUEST = HttpRequest(method="POST", path="/")
+
+
+def wired(base: Path = Path(), **providers: dict[str, Any]) -> Wiring:
+    loaded = load(config(providers=providers), environ={})
+    return wire(loaded.config, base=base, state=None)
+
+
+def test_the_tree_has_accounting_then_providers_then_the_router() -> None:
+    spec = tree_spec(wired(openai={"api_key": "k"}, ollama={}), MemoryStore())
+
+    check_tree(spec)
+
+    accounting, providers, router = spec.children
+    assert isinstance(providers, SupervisorSpec)
+    assert isinstance(router, ChildSpec)
+    assert [each.id for each in spec.children] == ["accounting", "providers", "router"]
+    assert [each.id for each in providers.children] == ["provider/openai", "provider/ollama"]
+    assert {each.on_exhausted for each in providers.children} == {"quarantine"}
+    assert router.uses == ("accounting", "provider/*")
+    assert accounting.on_exhausted == "escalate"
+
+
+@pytest.mark.parametrize(
+    ("entry", "headers"),
+    [
+        ({"api_key": "key-1"}, [("Authorization", "Bearer key-1")]),
+        ({"api_keys": ["key-1", "key-2"]}, [("Authorization", "Bearer key-1")]),
+        ({"base_url": "http://h"}, []),
+        (
+            {"api_key": "key-1", "organization": "org", "project": "proj", "headers": {"X-Team": "t"}},
+            [
+                ("Authorization", "Bearer key-1"),
+                ("OpenAI-Organization", "org"),
+                ("OpenAI-Project", "proj"),
+                ("X-Team", "t"),
+            ],
+        ),
+    ],
+    ids=["one key", "several keys", "no key", "with headers"],
+)
+async def test_credentials_show_the_key_and_the_entrys_own_headers(
+    entry: dict[str, Any], headers: list[tuple[str, str]]
+) -> None:
+    (provider,) = wired(openai=entry).providers
+    assert list(await provider.credentials.authorise(REQUEST)) == headers
+    for value in ("key-1", "Bearer"):
+        assert value not in repr(provider)
+
+
+def test_a_proxys_password_is_not_in_the_spec() -> None:
+    (provider,) = wired(openai={"api_key": "k", "proxy": "http://u:proxy-canary@h:1"}).providers
+    assert "proxy-canary" not in repr(provider)
+    assert type(provider.transport_factory("https://api.openai.com/v1")).__name__ == "StockTransport"
+
+
+def test_peculiarities_of_a_server_reach_its_codec() -> None:
+    openai, ollama, local = wired(
+        openai={"api_key": "k", "wire": {"include_usage": False, "system_role": "system"}},
+        ollama={"context": 4096, "wire": {"truncate": True}},
+        local={"command": "serve", "args": ["{port}"]},
+    ).providers
+    assert (openai.options.include_usage, openai.options.system_role) == (False, "system")
+    assert (ollama.options.context_tokens, ollama.options.truncate) == (4096, True)
+    assert (local.options.max_tokens_field, local.options.top_k) == ("max_tokens", True)
+
+
+def test_a_local_entry_is_handed_a_server_and_no_address(tmp_path: Path) -> None:
+    wiring = wired(tmp_path, local={"command": "serve", "args": ["--port={port}"], "concurrency": 3})
+    (provider,) = wiring.providers
+    assert provider.base_url is None
+    assert wiring.servers == (provider.server,)
+    assert provider.concurrency == 3
+
+
+def test_certificates_that_cannot_be_read_stop_the_start(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("none.pem", "empty.pem"):
+        with pytest.raises(InvalidConfig) as caught:
+            wired(tmp_path, openai={"api_key": "k", "ca_file": name})
+        (problem,) = caught.value.problems
+        assert problem.path == "providers.openai.ca_file"
+
+
+def test_certificates_are_found_beside_the_configuration(tmp_path: Path) -> None:
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is None:
+        pytest.skip("this machine has no bundle of certificates to copy")
+    (tmp_path / "ca.pem").write_bytes(Path(paths.cafile).read_bytes())
+    assert wired(tmp_path, openai={"api_key": "k", "ca_file": "ca.pem"}).providers
+
+
+@pytest.mark.parametrize("url", ["http://[v1.x]", "http://xn--zckzah-.-:80", "http://a..b", "http://-", "http://%00"])
+def test_an_address_that_no_transport_takes_stops_the_start_by_name(url: str) -> None:
+    """Whatever URL passes the checks, the wiring either makes a transport of it or refuses it by its path."""
+    refused = ""
+    try:
+        wired(openai={"api_key": "k", "base_url": url})
+    except InvalidConfig as invalid:
+        refused = str(invalid)
+    assert refused == "" or refused.startswith("providers.openai.base_url: ")
+
+
+def unavailable(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(503)
+
+
+async def test_transports_of_ones_own_are_made_once_per_incarnation(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    made: list[str] = []
+
+    def transport(base_url: str) -> httpx.AsyncBaseTransport:
+        made.append(base_url)
+        return httpx.MockTransport(unavailable)
+
+    tables = config(providers={"one": {"type": "openai", "base_url": "http://one/v1", "models": [{"name": "m"}]}})
+    async with open_agent(tables, transports={"one": transport}) as agent:
+        with pytest.raises(manus.ProviderError):
+            await agent.generate("Hello")
+        agent._tree.crash("provider/one", RuntimeError("injected"))
+        await trio.sleep(5)
+        with pytest.raises(manus.ProviderError):
+            await agent.generate("Hello")
+    assert made == ["http://one/v1"] * 2
+
+
+async def test_a_ledger_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_text("this is no database, and long enough to be seen as such" * 10)
+    with pytest.raises(manus.ConfigurationError, match=r"ledger\.sqlite"):
+        async with open_agent(config(ledger={"path": str(tmp_path / "ledger.sqlite")})):
+            pass
+
+
+async def test_a_tree_that_cannot_be_kept_running_is_an_internal_error(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def crash_the_router_for_ever() -> None:
+        async with open_agent(config(), transports={}) as agent:
+            while True:
+                await trio.sleep(0.5)
+                states = {actor.id: actor.state for actor in agent._tree.status()}
+                if states["router"] == "running":
+                    agent._tree.crash("router", RuntimeError("injected"))
+
+    with pytest.raises(manus.InternalError, match="could not be kept running"):
+        await crash_the_router_for_ever()
