@@ -13,8 +13,10 @@ import trio
 
 from manus.chunks import chunks_of, final_chunk, sse_text
 from manus.errors import LLMError, RequestCancelledError, error_of, error_of_terminal
+from manus.messages.content import Text
+from manus.messages.events import StreamEvent
 from manus.messages.failures import Failed
-from manus.messages.outcomes import Finished, Unfinished
+from manus.messages.outcomes import Answer, Finished, Unfinished
 from manus.output_format import ResponseFormat, parsed_response
 from manus.responses import LLMResponse, ResponseUsage, StreamChunk, cut_response_of
 from manus.supervisor.dialog import Dialog
@@ -29,7 +31,17 @@ class LLMStream:
     with what had come in `error.partial`; nothing that was cut short ever looks like a success.
     """
 
-    __slots__ = ("__weakref__", "_asked", "_chunks", "_closed", "_dialog", "_error", "_response", "request_id")
+    __slots__ = (
+        "__weakref__",
+        "_asked",
+        "_chunks",
+        "_closed",
+        "_dialog",
+        "_error",
+        "_response",
+        "_shown",
+        "request_id",
+    )
 
     def __init__(self, dialog: Dialog, *, request_id: str, asked: ResponseFormat | None) -> None:
         self._dialog = dialog
@@ -38,6 +50,8 @@ class LLMStream:
         self._response: LLMResponse | None = None
         self._error: LLMError | None = None
         self._closed = False
+        # The texts of the answer so far: where the router itself dies, nobody else can say what had come.
+        self._shown: list[str] = []
         self.request_id = request_id
 
     def __repr__(self) -> str:
@@ -62,7 +76,7 @@ class LLMStream:
                 self._end(await self._dialog.outcome())
             else:
                 assert isinstance(events, list), "the router pushes lists of events"
-                self._chunks.extend(chunks_of(events))
+                self._take(events)
         return self._chunks.popleft()
 
     async def response(self) -> LLMResponse:
@@ -126,11 +140,21 @@ class LLMStream:
         self._chunks.clear()
         self._dialog.close()
 
+    def _take(self, events: list[StreamEvent]) -> None:
+        for chunk in chunks_of(events):
+            self._chunks.append(chunk)
+            if chunk.delta:
+                self._shown.append(chunk.delta)
+            elif chunk.kind == "reset":
+                self._shown.clear()
+
     def _end(self, outcome: object) -> None:
         """Take the terminal: the final chunk of a success, or the error that is raised."""
         try:
             self._response = response_or_error(outcome, self.request_id, self._asked)
         except LLMError as error:
+            if error.partial is None and self._shown:
+                error.partial = Answer(parts=(Text(text="".join(self._shown)),))
             self._error = error
             raise
         self._chunks.append(final_chunk(self._response))

@@ -117,16 +117,15 @@ class Ask:
         from manus.errors import ConfigurationError, InvalidRequestError, LLMError
 
         try:
-            async with open_agent(self._arguments.config) as agent:
-                for note in agent.notes:
-                    say(f"[{note}]")
-                return await self._ask(agent)
-        except (ConfigurationError, InvalidRequestError) as error:
-            self._tell(error)
-            return exits.BAD_INPUT
-        except LLMError as error:
-            self._tell(error)
-            return exits.FAILED
+            try:
+                async with open_agent(self._arguments.config) as agent:
+                    for note in agent.notes:
+                        say(f"[{note}]")
+                    return await self._ask(agent)
+            except LLMError as error:
+                self._tell(error)
+                is_input = isinstance(error, ConfigurationError | InvalidRequestError)
+                return exits.BAD_INPUT if is_input else exits.FAILED
         except BrokenPipeError:
             return exits.BROKEN_PIPE
 

@@ -246,6 +246,19 @@ def test_a_reader_that_leaves_ends_the_request_quietly(tmp_path: Path, endless: 
     assert states_of(terminal) == ["settled"]
 
 
+@pytest.mark.parametrize("model", ["sim-500", "sim-large"])
+def test_json_for_a_reader_that_has_left_is_quiet_too(terminal: Terminal, model: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        with terminal.start("ask", "--json", "--model", model, "Hello", stdout=writing) as process:
+            _, told = process.communicate(timeout=LIMIT_S)
+    finally:
+        os.close(writing)
+    assert process.returncode == 141
+    assert b"Traceback" not in told
+
+
 def test_a_signal_ends_it_although_nobody_reads_its_output(tmp_path: Path, endless: str) -> None:
     """The pipe is full and a thread is stuck in writing to it: that must not keep the process."""
     terminal = Terminal(tmp_path, endless)

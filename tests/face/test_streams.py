@@ -88,6 +88,26 @@ async def test_an_answer_that_breaks_off_raises_with_what_had_come(
     assert error.attempts[-1].booking in ("settled", "in_doubt")
 
 
+async def test_a_router_that_dies_ends_its_streams_with_what_had_come(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    chunks: list[manus.StreamChunk] = []
+    rig = Rig(PACED)
+    async with open_rig(rig) as agent:
+        stream = agent.stream("Hello")
+        chunks.append(await anext(stream))
+        agent._tree.crash("router", RuntimeError("injected"))
+        with pytest.raises(manus.InternalError) as caught:
+            await read(stream, chunks)
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.open_exchanges == 0
+        assert (await agent.get_usage_stats()).total.open == 0
+        assert (await agent.generate("Hello")).content == TEXT, "the router is back for the next request"
+    partial = caught.value.partial
+    assert partial is not None
+    assert "".join(getattr(part, "text", "") for part in partial.parts) == "".join(chunk.delta for chunk in chunks)
+
+
 async def test_restart_tells_the_caller_to_forget_and_streams_anew(autojump_clock: trio.testing.MockClock) -> None:
     text = ""
     resets = []
