@@ -94,12 +94,11 @@ class LocalServer:
 
     async def aclose(self) -> None:
         """Do the same without blocking the loop. Cancelled, it kills the server at once."""
-        async with self._lock:
-            try:
-                if self._process is not None:
-                    await self._process.aclose()
-            finally:
-                self.close()
+        try:
+            if self._process is not None:
+                await self._process.aclose()
+        finally:
+            self.close()
 
     def _known_url(self) -> str | None:
         self._notice_death()

@@ -279,6 +279,20 @@ async def test_a_server_that_ignores_the_request_to_end_is_killed(how: str) -> N
         await _gone(pid)
 
 
+async def test_closing_while_the_server_starts_leaves_nothing_behind() -> None:
+    async with _server(_policy("slow")) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(server.ensure)
+        with trio.fail_after(PATIENCE_S):
+            while server.pid is None:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        pid = server.pid
+        nursery.cancel_scope.cancel()
+        await server.aclose()
+    assert pid is not None
+    await _gone(pid)
+    assert not server.alive
+
+
 async def test_a_server_that_hangs_is_found_by_its_next_check_ended_and_replaced() -> None:
     async with _server(_policy(health_age_s=0.0, health_timeout_s=0.2, start_timeout_s=PATIENCE_S)) as server:
         _, hung = await _healthy(server)
