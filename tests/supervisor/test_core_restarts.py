@@ -211,3 +211,13 @@ def test_a_cancelled_sibling_does_not_spend_its_own_intensity() -> None:
     rig.exits("a", BOOM)
     rig.exits("b", Crashed(error="clean-up failed"))
     assert rig.state("b") == "waiting"
+
+
+def test_a_group_waits_for_its_slowest_member() -> None:
+    rig = Rig(worker("a", backoff=NO_JITTER), worker("b", shutdown_s=30.0), strategy="one_for_all")
+    rig.boot()
+    rig.exits("a", BOOM)
+    rig.due("a")
+    assert rig.states() == {"a": "waiting", "b": "stopping"}
+    rig.exits("b", Normal())
+    assert rig.states() == {"a": "starting", "b": "waiting"}

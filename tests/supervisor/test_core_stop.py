@@ -103,6 +103,15 @@ def test_a_stop_before_the_start_ends_at_once_and_starts_nothing() -> None:
     assert rig.hand(protocol.StartRequested()) == []
 
 
+def test_a_child_that_crashes_before_its_turn_to_stop_is_not_restarted() -> None:
+    rig = Rig(worker("a"), worker("b"))
+    rig.boot()
+    rig.stop(drain_s=10.0)
+    rig.exits("a", BOOM)
+    assert rig.states() == {"a": "stopped", "b": "draining"}
+    assert ids(rig.did(Retire)) == ["a"]
+
+
 def test_a_grace_of_nothing_still_lets_the_task_unwind() -> None:
     rig = Rig(worker("a", shutdown_s=0.0))
     rig.boot()

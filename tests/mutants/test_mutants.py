@@ -1,0 +1,55 @@
+"""Do the tests bite? Each lie told to a copy of our code must be found out by the tests named for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mutants.core_mutants import CORE_MUTANTS
+from tests.mutants.mutant import Mutant, Verdict
+from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
+from tests.mutants.shell_mutants import SHELL_MUTANTS
+
+pytestmark = pytest.mark.mutants
+
+MUTANTS: list[Mutant] = [*CORE_MUTANTS, *SHELL_MUTANTS]
+UNMUTATED = "unmutated"
+TESTS_FAILED = 1
+"""Pytest's exit code when tests ran and failed. Any other one means that they did not get to run."""
+
+
+@pytest.fixture(scope="module")
+def verdicts(request: pytest.FixtureRequest) -> dict[str, Verdict]:
+    """Run all mutants that are to be judged in this session together, and their killers on the honest code."""
+    chosen = {item.name for item in request.session.items}
+    mutants = [mutant for mutant in MUTANTS if f"{test_mutant_is_killed.__name__}[{mutant.name}]" in chosen]
+    killers = tuple(sorted({test for mutant in mutants for test in mutant.killers}))
+    jobs = [Job(name=mutant.name, tests=mutant.killers, mutant=mutant) for mutant in mutants]
+    return run_jobs([Job(name=UNMUTATED, tests=killers), *jobs])
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_is_killed(mutant: Mutant, verdicts: dict[str, Verdict]) -> None:
+    honest = verdicts[UNMUTATED]
+    assert honest.exit_code == 0, f"the killers fail on the honest code:\n{honest.output}"
+    verdict = verdicts[mutant.name]
+    assert verdict.exit_code == TESTS_FAILED, (
+        f"'{mutant.rule}' can be broken in {mutant.file}: {mutant.killers} ended with {verdict.exit_code}"
+        f" after {verdict.seconds:.1f} s\n{verdict.output}"
+    )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_still_fits_the_code(mutant: Mutant) -> None:
+    source = (REPOSITORY / mutant.file).read_text(encoding="utf-8")
+    compile(mutate(mutant, source), mutant.file, "exec")
+
+
+def test_mutants_have_names_of_their_own() -> None:
+    names = [mutant.name for mutant in MUTANTS]
+    assert len(set(names)) == len(names)
+
+
+def test_a_snippet_that_is_not_there_once_is_refused() -> None:
+    mutant = Mutant(name="m", file="f", original="x", mutated="y", killers=(), rule="r")
+    with pytest.raises(ValueError, match="occurs 2 times"):
+        mutate(mutant, "x x")
