@@ -126,16 +126,17 @@ class LLMStream:
 
     async def aclose(self) -> None:
         """Leave the stream: the work upstream is cancelled before this returns or is cancelled itself. A checkpoint."""
-        self._close()
+        self.close()
         await trio.lowlevel.checkpoint()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Leave the stream, synchronously: the work upstream is cancelled. Harmless after the end, and twice."""
         self._closed = True
         self._chunks.clear()
         self._dialog.close()
@@ -203,7 +204,7 @@ class SSEStream:
 
     async def __aexit__(self, *_: object) -> None:
         self._ended = True
-        await self._stream.__aexit__()
+        self._stream.close()
 
     def _event(self, name: str, data: dict[str, Any]) -> str:
         self._number += 1

@@ -170,6 +170,7 @@ async def drop_it_inside_a_cycle(agent: LLMAgent) -> None:
 
 async def never_read_it(agent: LLMAgent) -> None:
     agent.stream("Hello")
+    await trio.lowlevel.checkpoint()
 
 
 async def be_cancelled_while_reading(agent: LLMAgent) -> None:
