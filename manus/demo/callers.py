@@ -51,11 +51,11 @@ async def ask_all(agent: LLMAgent, provider: str, tell: Listener) -> None:
             nursery.start_soon(_ask, agent, provider, caller, QUESTIONS, tell)
 
 
-async def ask_until(agent: LLMAgent, provider: str, until: float, tell: Listener) -> None:
-    """Ask `provider` from all its callers until that time; questions under way are still answered."""
+async def ask_while(agent: LLMAgent, provider: str, going_on: Callable[[], bool], tell: Listener) -> None:
+    """Ask `provider` from all its callers for as long as `going_on`; questions under way are still answered."""
     async with trio.open_nursery(strict_exception_groups=True) as nursery:
         for caller in range(CALLERS):
-            nursery.start_soon(_ask_on, agent, provider, caller, until, tell)
+            nursery.start_soon(_ask_on, agent, provider, caller, going_on, tell)
 
 
 async def _ask(agent: LLMAgent, provider: str, caller: int, questions: int, tell: Listener) -> None:
@@ -64,9 +64,9 @@ async def _ask(agent: LLMAgent, provider: str, caller: int, questions: int, tell
         await trio.sleep(PAUSE_S)
 
 
-async def _ask_on(agent: LLMAgent, provider: str, caller: int, until: float, tell: Listener) -> None:
+async def _ask_on(agent: LLMAgent, provider: str, caller: int, going_on: Callable[[], bool], tell: Listener) -> None:
     number = 0
-    while trio.current_time() < until:
+    while going_on():
         tell(await ask(agent, provider, f"{provider} {caller}.{number}", streamed=caller % 2 == 0))
         number += 1
         await trio.sleep(PAUSE_S)

@@ -13,7 +13,7 @@ import trio
 from manus.agent import LLMAgent, open_agent
 from manus.demo import stage
 from manus.demo.audit import Account, Sum, audit, ledger_differs
-from manus.demo.callers import Told, ask_all, ask_until
+from manus.demo.callers import Told, ask_all, ask_while
 from manus.demo.reporter import Reporter
 from manus.demo.screen import Screen
 from manus.messages.usage import Price, format_usd, nano_usd
@@ -78,13 +78,17 @@ class _Play:
                 watching.start_soon(reporter.watch, events)
                 async with trio.open_nursery(strict_exception_groups=True) as storm:
                     storm.start_soon(ask_all, self._agent, stage.HEALTHY, reporter.tell)
-                    until = trio.current_time() + stage.STORM_S
                     for victim in stage.VICTIMS:
-                        storm.start_soon(ask_until, self._agent, victim, until, reporter.tell)
+                        storm.start_soon(ask_while, self._agent, victim, self._blows, reporter.tell)
                     await self._strike()
                 watching.cancel_scope.cancel("the storm is over")
         for name in stage.VICTIMS:
             reporter.summarise(name)
+
+    def _blows(self) -> bool:
+        """Whether to go on: for the time of the storm, and on a slow machine until every victim has come back."""
+        elapsed_s, recovered = self._reporter.elapsed_s, self._reporter.recovered
+        return elapsed_s < stage.STORM_S or (elapsed_s < stage.STORM_MAX_S and len(recovered) < len(stage.VICTIMS))
 
     async def _strike(self) -> None:
         """Deal the blows of the timetable, and take away what can be taken away."""

@@ -43,9 +43,14 @@ class Reporter:
         """Note that `who` could serve again from now on: its next good answer is news."""
         self._well_since[who] = trio.current_time()
 
+    @property
+    def elapsed_s(self) -> float:
+        """How long the storm has been blowing."""
+        return trio.current_time() - self._began_at
+
     def say(self, who: str, text: str, colour: Colour | None = None) -> None:
         """Write one line of the story."""
-        line = f"  {trio.current_time() - self._began_at:5.2f} s  {who:6} {text}"
+        line = f"  {self.elapsed_s:5.2f} s  {who:6} {text}"
         self._screen.line(line if colour is None else self._screen.paint(line, colour))
 
     async def watch(self, events: Subscription) -> None:

@@ -46,11 +46,14 @@ HEAL_S: Final = 4.0
 STORM_S: Final = 6.0
 """How long the callers of the victims go on asking."""
 
+STORM_MAX_S: Final = 20.0
+"""How long they go on where a victim is slow to come back."""
+
 PAUSE_S: Final = 0.05
 """Between an answer and the caller's next question."""
 
 WAIT_S: Final = 1.0
-"""How long a silent provider is waited for."""
+"""How long the provider that will hang is waited for. The others have the usual patience."""
 
 USUAL: Final = Behaviour(script=Script(words=20, latency_s=0.05, first_token_s=0.05, gap_s=0.02))
 """What every provider answers: the text depends on the question alone, so fallbacks say the same."""
@@ -75,12 +78,14 @@ def providers() -> dict[str, SimProvider]:
 
 
 def configuration(servers: Mapping[str, SimServer], ledger: str) -> dict[str, Any]:
-    """Give the agent's configuration: every provider with the healthy one as fallback, impatient waits."""
-    waits = dict.fromkeys(("headers_s", "answer_s", "first_content_s", "idle_s"), WAIT_S)
-    return sim_config(
+    """Give the agent's configuration: the healthy provider is everybody's fallback, no call is repeated."""
+    config = sim_config(
         servers,
         general={"default_provider": KILLED, "fallback_providers": [HEALTHY], "enable_logging": False},
-        timeouts={**waits, "request_s": 15.0},
+        timeouts={"request_s": 30.0},
         retry={"same_deployment": 0},
         ledger={"path": ledger},
     )
+    waits = ("headers_s", "answer_s", "first_content_s", "idle_s")
+    config["providers"][HUNG]["timeouts"] = dict.fromkeys(waits, WAIT_S)
+    return config

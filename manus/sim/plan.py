@@ -299,6 +299,6 @@ def _cut_inside(data: bytes, fault: Cut) -> int:
     """Say how much of `data` is still sent: half of it, or up to inside its first long character."""
     if fault.where == "utf8":
         for at, byte in enumerate(data):
-            if byte >= 0xC0:
+            if byte >= 0x80:
                 return at + 1
     return max(1, len(data) // 2)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from manus.sim.behaviour import Behaviour, Script, ScriptedCall
 from manus.sim.bill import Bill, BillRow, BillTotals
-from manus.sim.faults import FAULTS, Cut, Fault, Stall
+from manus.sim.faults import FAULTS, Cut, Stall
 from manus.sim.provider import SimProvider
 from manus.sim.wire import WireName
 from tests.sim.asking import Asker, Serving, asking, leave_after
@@ -75,11 +74,20 @@ async def test_a_client_that_leaves_stops_the_generation(wire: WireName) -> None
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("serving", SERVINGS)
-@pytest.mark.parametrize("where", ["headers", "first_token"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(latency_s=3600.0),
+        Script(first_token_s=3600.0),
+        Script(fault=Stall(where="headers")),
+        Script(fault=Stall(where="first_token")),
+    ],
+    ids=["latency", "first token", "stalled head", "stalled first token"],
+)
 async def test_a_client_that_leaves_while_waiting_pays_for_its_prompt(
-    where: str, serving: Serving, wire: WireName
+    script: Script, serving: Serving, wire: WireName
 ) -> None:
-    provider = SimProvider(wire, Script(fault=msgspec.convert({"kind": "stall", "where": where}, Fault)))
+    provider = SimProvider(wire, script)
     async with asking(provider, serving) as asker:
         await asker.ask(stream=True, read_s=0.05)
         row = await settled(provider)
@@ -143,9 +151,15 @@ async def test_a_longer_prompt_costs_more() -> None:
 async def test_what_an_api_key_does_not_open_costs_nothing(wire: WireName) -> None:
     provider = SimProvider(wire, api_key="right-and-long-enough")
     async with asking(provider, "memory") as asker:
-        got = await asker.ask()
-    assert got.status == 401
-    assert b"right-and" not in got.body
+        request = asker.request()
+        request.headers["authorization"] = "Bearer another-key-that-is-wrong"
+        response = await asker.transport.handle_async_request(request)
+        body = await response.aread()
+        await response.aclose()
+    assert response.status_code == 401
+    assert b"right-and" not in body
+    assert b"another-key-that-is-wrong" not in body
+    assert (b"another-************rong" in body) is (wire == "openai")  # the vendor shows the ends of a key
     assert provider.bill.totals() == BillTotals(requests=1)
 
 

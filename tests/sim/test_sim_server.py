@@ -93,6 +93,8 @@ async def test_garbage_is_answered_with_an_error_and_hurts_nobody(garbage: bytes
         async with connected(server) as stream:
             await stream.send_all(garbage)
             assert (await read_until(stream, b"\r\n\r\n")).startswith(b"HTTP/1.1 4")
+            await stream.send_eof()
+            assert await read_until(stream, b"an orderly end, not a reset") is not None
         await serves(server)
     assert server.provider.bill.totals().requests == 1
 
