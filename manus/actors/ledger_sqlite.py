@@ -18,7 +18,9 @@ from manus.actors.ledger_records import (
     AttemptDispatched,
     AttemptDoubted,
     AttemptEnded,
+    AttemptKey,
     AttemptReleased,
+    AttemptReserved,
     AttemptSettled,
 )
 from manus.actors.ledger_rows import CERTAIN_ZERO, LedgerRow, ending_of_orphan, fold_records, status_of, sum_usage_rows
@@ -88,13 +90,22 @@ def ingest(connection: sqlite3.Connection, run_id: str, records: list[AnyRecord]
 
     Attempts that begin and end within `records` cost one statement.
     """
-    fresh = fold_records(records, run_id)
-    later = [record for record in records if record.key not in fresh]
-    connection.executemany(_PUT, [_row_values(row) for row in fresh.values()])
-    dispatches = [record for record in later if isinstance(record, AttemptDispatched)]
-    endings = [record for record in later if isinstance(record, AttemptSettled | AttemptReleased | AttemptDoubted)]
-    connection.executemany(_DISPATCH, [(one.at_unix_s, one.request_id, one.attempt, run_id) for one in dispatches])
-    end_rows(connection, run_id, endings)
+    begun: set[AttemptKey] = set()
+    dispatches: list[AttemptDispatched] = []  # of attempts whose intents are rows already
+    endings: dict[AttemptKey, AttemptEnded] = {}
+    for record in records:
+        match record:
+            case AttemptReserved():
+                begun.add(record.key)
+            case _ if record.key in begun or record.key in endings:
+                pass
+            case AttemptDispatched():
+                dispatches.append(record)
+            case _:
+                endings[record.key] = record
+    connection.executemany(_DISPATCH, [(step.at_unix_s, *step.key, run_id) for step in dispatches])
+    end_rows(connection, run_id, endings.values())
+    connection.executemany(_PUT, [_row_values(row) for row in fold_records(records, run_id).values()])
 
 
 def end_rows(connection: sqlite3.Connection, run_id: str, endings: Iterable[AttemptEnded]) -> None:

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 import trio
 
+from manus.actors.ledger_records import AttemptSettled
+from manus.actors.ledger_store import no_faults
 from manus.messages.accounting import (
     Booked,
     Denied,
@@ -179,6 +181,19 @@ async def test_a_disk_that_stays_full_loses_nothing_and_admits_nothing(
         assert isinstance(await rig.ask(make_reserve("more")), Granted)
         await rig.ask(release("more"))
         assert rig.books.ledger.totals.conserved
+
+
+async def test_nothing_new_is_admitted_while_the_store_owes_a_record(autojump_clock: trio.testing.MockClock) -> None:
+    # Otherwise what is owed would grow with the traffic, for as long as the store takes intents but no endings.
+    async with accounting() as rig:
+        await rig.ask(make_reserve("a"))
+        rig.store.faults = lambda point, record: "refuse" if isinstance(record, AttemptSettled) else None
+        await rig.ask(settle("a"))
+        assert isinstance(await rig.ask(make_reserve("b")), Denied)
+        assert rig.states() == {"a/1": "intent"}
+        rig.store.faults = no_faults
+        assert isinstance(await rig.ask(make_reserve("b")), Granted)
+        assert rig.states() == {"a/1": "settled", "b/1": "intent"}
 
 
 async def test_a_call_waits_for_its_intent_to_be_confirmed(autojump_clock: trio.testing.MockClock) -> None:

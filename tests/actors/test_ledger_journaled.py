@@ -130,6 +130,33 @@ def test_segments_go_once_sqlite_has_them(desk: Desk, path: Path) -> None:
     assert rows_of(path) == {f"r{number}": "settled" for number in range(600)}
 
 
+def test_no_segment_goes_before_sqlite_has_all_of_it(desk: Desk, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # While a batch out of the first segment is written, that segment gets more records and is left for the next one.
+    store = desk.open(path, segment_bytes=65536, open_max=16)
+    first = next(runs_directory(path).glob("*.00000001.journal"))
+    seen: list[bool] = []
+
+    def ingest_while_the_segment_is_left(connection: sqlite3.Connection, run_id: str, records: list[AnyRecord]) -> None:
+        if len(seen) == 1:
+            for number in range(500):
+                if store._journal.current.number == 1:
+                    append(store, reserved(f"more{number}"), settled(f"more{number}"))
+        seen.append(first.exists())
+        if len(seen) == 3:
+            raise sqlite3.OperationalError("injected: not this time")
+        ingest(connection, run_id, records)
+
+    monkeypatch.setattr(ledger_threads, "ingest", ingest_while_the_segment_is_left)
+    append(store, reserved("a"))
+    desk.wait_until(lambda: len(seen) == 1)
+    append(store, settled("a"))
+    desk.wait_until(lambda: not first.exists())
+    assert len(seen) >= 4, "one, the other, what came meanwhile in vain, and again"
+    assert all(seen)
+    store.close()
+    assert set(rows_of(path).values()) == {"settled"}
+
+
 class Blocked:
     """Another process that writes to the ledger for as long as the test likes."""
 

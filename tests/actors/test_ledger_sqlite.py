@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -31,8 +31,10 @@ from tests.actors.books import BOUND, dispatched, doubted, released, reserved, s
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> sqlite3.Connection:
-    return open_file(tmp_path / "ledger.db", durability="process", busy_s=1.0)
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = open_file(tmp_path / "ledger.db", durability="process", busy_s=1.0)
+    yield connection
+    connection.close()
 
 
 names = st.sampled_from(["a", "b", "c"])
@@ -74,31 +76,32 @@ def only_steps_of_reserved_attempts(records: list[AnyRecord]) -> list[AnyRecord]
     cuts=st.sets(st.integers(0, 25)),
     again=st.integers(0, 25),
 )
-@settings(max_examples=100)
-def test_batches_and_repetition_change_nothing(records: list[AnyRecord], cuts: set[int], again: int) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        connection = open_file(Path(directory) / "ledger.db", durability="process", busy_s=1.0)
-        edges = [0, *sorted(cut for cut in cuts if cut < len(records)), len(records)]
-        for start, end in itertools.pairwise(edges):
-            with transaction(connection):
-                ingest(connection, "run", records[start:end])
+@settings(max_examples=200)
+def test_batches_and_repetition_change_nothing(
+    connection: sqlite3.Connection, records: list[AnyRecord], cuts: set[int], again: int
+) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("DELETE FROM attempts")
+    edges = [0, *sorted(cut for cut in cuts if cut < len(records)), len(records)]
+    for start, end in itertools.pairwise(edges):
         with transaction(connection):
-            # What a recovery does that finds records whose rows had been written: from some point, all again.
-            ingest(connection, "run", records[again:])
-        rows = {(row.request_id, row.attempt): row for row in all_rows(connection)}
-        expected = fold_records(records, "run")
-        assert rows == expected
-        memory = MemoryStore(run_id="run")
-        for record in records:
-            memory.append(record)
-        assert dict(memory.rows) == expected
-        for since in (None, 5e5):
-            assert usage_totals(connection, since) == memory.totals(since).value
-        for key in ("k1", "k2", "never"):
-            assert request_status(connection, RequestKey(key)) == memory.status(RequestKey(key)).value
-        for total in usage_totals(connection, None):
-            assert total.requests == total.open + total.settled + total.released + total.in_doubt
-        connection.close()
+            ingest(connection, "run", records[start:end])
+    with transaction(connection):
+        # What a recovery does that finds records whose rows had been written: from some point, all again.
+        ingest(connection, "run", records[again:])
+    rows = {(row.request_id, row.attempt): row for row in all_rows(connection)}
+    expected = fold_records(records, "run")
+    assert rows == expected
+    memory = MemoryStore(run_id="run")
+    for record in records:
+        memory.append(record)
+    assert dict(memory.rows) == expected
+    for since in (None, 5e5):
+        assert usage_totals(connection, since) == memory.totals(since).value
+    for key in ("k1", "k2", "never"):
+        assert request_status(connection, RequestKey(key)) == memory.status(RequestKey(key)).value
+    for total in usage_totals(connection, None):
+        assert total.requests == total.open + total.settled + total.released + total.in_doubt
 
 
 def put(connection: sqlite3.Connection, *records: AnyRecord, run_id: str = "run") -> None:
@@ -112,7 +115,6 @@ def test_an_unknown_cost_is_counted_and_never_summed_as_nothing(connection: sqli
     (total,) = usage_totals(connection, None)
     assert (total.settled, total.released, total.open, total.unpriced) == (2, 1, 1, 1)
     assert total.cost_nano_usd == 500
-    connection.close()
 
 
 def test_the_sources_of_a_sum_are_as_good_as_the_worst(connection: sqlite3.Connection) -> None:
@@ -121,14 +123,12 @@ def test_the_sources_of_a_sum_are_as_good_as_the_worst(connection: sqlite3.Conne
     estimated = msgspec.structs.replace(settled("b"), usage=Usage(output=5, source="estimated"))
     put(connection, reserved("b"), estimated, reserved("c"), released("c"))
     assert usage_totals(connection, None)[0].usage.source == "estimated"
-    connection.close()
 
 
 def test_the_same_request_id_in_two_runs_is_booked_twice(connection: sqlite3.Connection) -> None:
     put(connection, reserved("a"), settled("a"), run_id="one")
     put(connection, reserved("a"), settled("a"), run_id="two")
     assert usage_totals(connection, None)[0].settled == 2
-    connection.close()
 
 
 def test_ending_a_run_ends_its_own_open_rows_and_no_others(connection: sqlite3.Connection) -> None:
@@ -144,14 +144,12 @@ def test_ending_a_run_ends_its_own_open_rows_and_no_others(connection: sqlite3.C
     assert runs_with_open_rows(connection) == ["other"]
     with transaction(connection):
         assert end_run(connection, "run", 10.0, certain=True) == (0, 0)
-    connection.close()
 
 
 def test_without_the_whole_journal_no_intent_is_taken_for_unsent(connection: sqlite3.Connection) -> None:
     put(connection, reserved("a"))
     with transaction(connection):
         assert end_run(connection, "run", 9.0, certain=False) == (1, 0)
-    connection.close()
 
 
 def test_what_is_in_doubt_comes_latest_first_and_bounded(connection: sqlite3.Connection) -> None:
@@ -179,7 +177,6 @@ def test_a_request_stands_as_its_least_certain_attempt(
     status = request_status(connection, RequestKey("k"))
     assert status.state == state
     assert status.attempts == sum(isinstance(record, AttemptReserved) for record in records)
-    connection.close()
 
 
 def test_a_key_used_again_means_the_latest_request(connection: sqlite3.Connection) -> None:
@@ -187,7 +184,6 @@ def test_a_key_used_again_means_the_latest_request(connection: sqlite3.Connectio
     put(connection, reserved("second", request_key="k"), released("second"))
     status = request_status(connection, RequestKey("k"))
     assert (status.request_id, status.state, status.cost_nano_usd) == ("second", "released", 0)
-    connection.close()
 
 
 def test_the_questions_that_are_asked_often_use_an_index(connection: sqlite3.Connection) -> None:
@@ -202,7 +198,6 @@ def test_the_questions_that_are_asked_often_use_an_index(connection: sqlite3.Con
     ):
         plan = " ".join(str(step[3]) for step in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
         assert index in plan, plan
-    connection.close()
 
 
 def test_a_row_is_read_as_it_was_written(connection: sqlite3.Connection) -> None:
