@@ -49,13 +49,14 @@ class Connection:
         refuse: told to close the door for some seconds.
     """
 
-    __slots__ = ("_http", "_provider", "_refuse", "_stream")
+    __slots__ = ("_http", "_provider", "_refuse", "_stream", "_unsent")
 
     def __init__(self, stream: trio.SocketStream, provider: SimProvider, refuse: Callable[[float], None]) -> None:
         self._stream = stream
         self._provider = provider
         self._refuse = refuse
         self._http = h11.Connection(h11.SERVER)
+        self._unsent = b""
 
     async def serve(self) -> None:
         """Serve until the connection is over. Returns for everything a client can do."""
@@ -83,7 +84,8 @@ class Connection:
             match event:
                 case h11.NEED_DATA:
                     if self._http.they_are_waiting_for_100_continue:
-                        await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+                        self._write(h11.InformationalResponse(status_code=100, headers=[]))
+                        await self._flush()
                     self._http.receive_data(await self._receive())
                 case h11.Request():
                     head = event
@@ -130,16 +132,22 @@ class Connection:
         """Play one step; False where the connection is over with it."""
         match step:
             case Wait():
+                await self._flush()
                 await trio.sleep(step.seconds)
             case Head():
-                await self._send(h11.Response(status_code=step.status, headers=list(step.headers)))
+                # It leaves with the first bytes of the body, or before a wait: most answers are one write.
+                self._write(h11.Response(status_code=step.status, headers=list(step.headers)))
             case Send():
-                await self._send(h11.Data(data=step.data))
+                self._write(h11.Data(data=step.data))
+                await self._flush()
             case End():
-                await self._send(h11.EndOfMessage())
+                self._write(h11.EndOfMessage())
+                await self._flush()
             case Silence():
+                await self._flush()
                 await trio.sleep_forever()
             case Hangup():
+                await self._flush()
                 if step.reset:
                     self._reset()
                 return False
@@ -200,8 +208,13 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise ClientGone from error
 
-    async def _send(self, event: h11.Event) -> None:
-        data = self._http.send(event)
+    def _write(self, event: h11.Event) -> None:
+        """Turn an event into bytes that the next `_flush` sends."""
+        self._unsent += self._http.send(event) or b""
+
+    async def _flush(self) -> None:
+        """Send what has been written. A checkpoint only if there is anything."""
+        data, self._unsent = self._unsent, b""
         if not data:
             return
         try:
