@@ -62,6 +62,7 @@ class Tree:
         self._released = trio.Event()
         self._body = trio.CancelScope()
         self._exit: ExitReason | None = None
+        self._fell = False
         self._stop_began_at: float | None = None
         for child in spec.children:
             ground.admit(child, spec.id)
@@ -83,7 +84,7 @@ class Tree:
     @property
     def failure(self) -> ExitReason | None:
         """Why the tree fell, if it did so without being asked to stop."""
-        return self._exit if isinstance(self._exit, Crashed) else None
+        return self._exit if self._fell else None
 
     def status(self) -> tuple[ActorStatus, ...]:
         """Describe every child of every supervisor, in start order."""
@@ -188,8 +189,11 @@ class Tree:
 
     def _on_exit(self, reason: ExitReason) -> None:
         self._exit = reason
+        # A tree that ends, however orderly, before it was up and before anybody wanted it to, has no body to give to.
+        never_up = not self._ready.is_set() and self._stop_began_at is None
+        self._fell = never_up or isinstance(reason, Crashed)
         self._down.set()
-        if self.failure is not None:
+        if self._fell:
             self._body.cancel(reason="the tree has failed")
 
     def _report(self, began_at: float) -> StopReport:

@@ -180,7 +180,7 @@ SHELL_MUTANTS = [
         file=RUNNER,
         original="            if not sentinel.cancelled_caught:\n                self._unwind(None)",
         mutated="            if not sentinel.cancelled_caught:\n                pass",
-        killers=(RESTARTS, LIVENESS, SWEEPS),
+        killers=(f"{LIVENESS}::test_a_wedged_incarnation_is_fenced_and_the_next_one_works_alongside",),
         rule="what is in hand is answered the moment the incarnation begins to unwind",
     ),
     Mutant(
