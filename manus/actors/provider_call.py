@@ -30,6 +30,10 @@ from manus.supervisor.envelope import LATER, Envelope
 from manus.supervisor.phase import Phase
 from manus.supervisor.shield import bounded_shield
 
+IDLE_SLACK = 0.01
+"""The deadline for more content is moved at most once per this share of `idle_s`, for moving it costs as much as
+decoding a chunk. Idleness is noticed that much late, never early."""
+
 LINGER_S = 0.25
 """How long, after the caller has its terminal, the end of the body is waited for so that the connection can be kept."""
 
@@ -40,6 +44,7 @@ class ProviderCall:
     """One attempt at one deployment, for the task that handles its envelope."""
 
     __slots__ = (
+        "_at_end",
         "_body",
         "_call",
         "_delivery",
@@ -72,6 +77,7 @@ class ProviderCall:
         self._error = bytearray()
         self._limits: tuple[RateLimitReading, ...] = ()
         self._body: AsyncIterator[bytes] | None = None
+        self._at_end = False
 
     async def run(self) -> object:
         """Make the attempt; gives a `CallEnded`, or `LATER` where that was given before the connection was let go.
@@ -125,8 +131,8 @@ class ProviderCall:
             if not read:
                 with bounded_shield(CLOSE_S):
                     await self._close(response)
-        if failure is None and not body_complete(response):
-            await self._linger(response)
+        if failure is None and not self._at_end and not body_complete(response):
+            await self._linger()
         await self._close(response)
         return failure
 
@@ -148,31 +154,40 @@ class ProviderCall:
         if encoded.warnings:
             self._delivery.deliver(list(encoded.warnings))
         try:
-            return await self._decode(body, decoder)
+            return await self._decode(response, body, decoder)
         except httpx.HTTPError as error:
             return failure_of(error, phase=self._delivery.phase)
 
-    async def _decode(self, body: AsyncIterator[bytes], decoder: Decoder) -> Failed | None:
+    async def _decode(self, response: httpx.Response, body: AsyncIterator[bytes], decoder: Decoder) -> Failed | None:
         """Read the body to its terminal event; one list of events per socket read."""
         timeouts = self._upstream.spec.timeouts
+        idle_s, slack_s = timeouts.idle_s, timeouts.idle_s * IDLE_SLACK
+        move_at = 0.0
         streamed = self._call.request.stream
-        self._expect("first_content" if streamed else "idle", timeouts.first_content_s)
-        delivery, feed, idle_s = self._delivery, decoder.feed, timeouts.idle_s
+        if streamed:
+            self._expect("first_content", timeouts.first_content_s)
+        elif not body_complete(response):
+            self._expect("idle", idle_s)
+        deliver, feed = self._delivery.deliver, decoder.feed
         async for data in body:
             events = feed(data)
-            if events and not delivery.deliver(events) and not await self._wait_for_reader():
+            if events and not deliver(events) and not await self._wait_for_reader():
                 return _stalled()
-            # An answer that is not streamed has no content before its end: there any byte is a sign of life.
-            if not streamed or _has_content(events):
-                self._expect("idle", idle_s)
             if decoder.done:
                 break
+            # An answer that is not streamed has no content before its end: there any byte is a sign of life.
+            if _has_content(events) if streamed else not body_complete(response):
+                now = trio.current_time()
+                if now >= move_at:
+                    move_at = now + slack_s
+                    self._expect("idle", idle_s + slack_s)
         else:
+            self._at_end = True
             events = decoder.finish()
-            if events and not delivery.deliver(events) and not await self._wait_for_reader():
+            if events and not deliver(events) and not await self._wait_for_reader():
                 return _stalled()
         failure = self._verdict()
-        if failure is None and not delivery.flush_held() and not await self._wait_for_reader():
+        if failure is None and not self._delivery.flush_held() and not await self._wait_for_reader():
             return _stalled()
         return failure
 
@@ -197,7 +212,7 @@ class ProviderCall:
         self._expect("idle", self._upstream.spec.timeouts.idle_s)
         return True
 
-    async def _linger(self, response: httpx.Response) -> None:
+    async def _linger(self) -> None:
         """Give the answer, then read to the end of the body, so that the connection can serve another call."""
         self._env.reply(self._ended(None))
         self._env.scope.deadline = trio.current_time() + LINGER_S

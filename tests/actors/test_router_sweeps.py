@@ -17,7 +17,7 @@ from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
 from manus.sim.behaviour import Script
 from manus.sim.faults import Cut, Fault, Rejected
 from manus.supervisor.dialog import Dialog
-from manus.supervisor.terminals import ActorFailed
+from manus.supervisor.terminals import ActorFailed, Withdrawn
 from tests.actors.rig import Rig, Upstreams, asked, open_rig, text_seen
 
 TEXT = "one two three four five"
@@ -153,6 +153,9 @@ def _check_end(run: Struck, blow: str) -> None:
             assert partial is None or partial.finish.reason in ("incomplete", "cancelled")
         case ActorFailed(kind=kind):
             assert (blow, kind) == ("the router crashes", "actor_crashed")
+        case Withdrawn():
+            # Taken back before the router had begun.
+            assert blow == "the caller cancels"
         case other:
             pytest.fail(f"an end that nobody should see: {other}")
 
