@@ -13,10 +13,16 @@ from manus.cli import exits
 from manus.cli.output import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from manus.actors.ledger_rows import LedgerRow
     from manus.messages.policy import LedgerPolicy
     from manus.reports import UsageLine, UsageReport
 
 DAY_S = 86_400.0
+
+IN_DOUBT_MAX = 1000
+"""Calls that `--in-doubt` lists."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,6 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--days", type=float, metavar="N", help="only the last N days")
     parser.add_argument("--ledger", metavar="FILE", help="the ledger; left out, the one of the configuration")
     parser.add_argument("--config", metavar="FILE", help="the configuration (see: manus config)")
+    parser.add_argument(
+        "--in-doubt", action="store_true", help=f"list the calls in doubt instead, the latest {IN_DOUBT_MAX} of them"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(run=run)
 
@@ -45,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         say("manus: --days: expected a number more than 0")
         return exits.BAD_INPUT
     report: UsageReport | None
+    doubted: list[LedgerRow] = []
     since = None if arguments.days is None else time.time() - arguments.days * DAY_S
     try:
         policy = _policy(arguments)
@@ -53,12 +63,16 @@ def run(arguments: argparse.Namespace) -> int:
             report = _empty(since)
         else:
             report = trio.run(_report, policy, since)
+            doubted = _doubted(policy) if arguments.in_doubt else []
     except (InvalidConfig, LedgerUnusable) as error:
         say(f"manus: {error}")
         return exits.BAD_INPUT
     if report is None:
         return exits.FAILED
-    print(json.dumps(report.to_dict()) if arguments.json else _table(report))
+    if arguments.in_doubt:
+        print(_doubts_as_json(doubted) if arguments.json else _table_of_doubts(doubted))
+    else:
+        print(json.dumps(report.to_dict()) if arguments.json else _table(report))
     return exits.OK
 
 
@@ -103,12 +117,45 @@ async def _report(policy: LedgerPolicy, since_unix_s: float | None) -> UsageRepo
         return usage_report(stats)
 
 
+def _doubted(policy: LedgerPolicy) -> list[LedgerRow]:
+    """List the calls in doubt, once dead runs are closed."""
+    import sqlite3
+    from contextlib import closing
+
+    from manus.actors.ledger_file import LedgerUnusable, open_file_to_read
+    from manus.actors.ledger_sqlite import in_doubt_rows
+
+    assert policy.path is not None
+    with closing(open_file_to_read(Path(policy.path), busy_s=policy.busy_s)) as connection:
+        try:
+            return in_doubt_rows(connection, IN_DOUBT_MAX)
+        except sqlite3.Error as error:
+            raise LedgerUnusable(f"the ledger {policy.path} cannot be read: {error}") from None
+
+
+def _doubts_as_json(rows: list[LedgerRow]) -> str:
+    import msgspec
+
+    return json.dumps({"in_doubt": msgspec.to_builtins(rows)})
+
+
+def _table_of_doubts(rows: list[LedgerRow]) -> str:
+    from datetime import UTC, datetime
+
+    from manus.messages.usage import format_usd
+
+    lines = [("ENDED (UTC)", "REQUEST", "DEPLOYMENT", "REASON", "INPUT <=", "OUTPUT <=", "COST <=")]
+    for row in rows:
+        ended = datetime.fromtimestamp(row.ended_unix_s or row.created_unix_s, UTC)
+        most = (str(row.usage.input_total), str(row.usage.output), format_usd(row.cost_nano_usd))
+        lines.append((f"{ended:%Y-%m-%d %H:%M:%S}", row.request_id, row.deployment, row.reason or "", *most))
+    return _aligned(lines, names=4)
+
+
 def _table(report: UsageReport) -> str:
     head = ("PROVIDER", "MODEL", "CALLS", "INPUT", "OUTPUT", "COST", "IN DOUBT", "UP TO")
     lines = [*report.lines, report.total] if len(report.lines) != 1 else list(report.lines)
-    rows = [head, *(_row(line) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return "\n".join("  ".join(map(_fit, row, widths, range(len(head)))).rstrip() for row in rows)
+    return _aligned([head, *(_row(line) for line in lines)], names=2)
 
 
 def _row(line: UsageLine) -> tuple[str, ...]:
@@ -127,6 +174,13 @@ def _row(line: UsageLine) -> tuple[str, ...]:
     )
 
 
-def _fit(cell: str, width: int, column: int) -> str:
-    """Names to the left, numbers to the right."""
-    return cell.ljust(width) if column < 2 else cell.rjust(width)
+def _aligned(rows: Sequence[tuple[str, ...]], *, names: int) -> str:
+    """Lay out a table: the first `names` columns to the left, the others, which are numbers, to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < names else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

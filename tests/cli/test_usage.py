@@ -46,6 +46,17 @@ def test_a_run_that_was_killed_is_closed_and_its_call_is_in_doubt(tmp_path: Path
     assert (told["total"]["in_doubt"], told["total"]["open"]) == (1, 0)
     assert told["total"]["in_doubt_cost_nano_usd"] > 0
 
+    (doubted,) = json.loads(terminal.run("usage", "--in-doubt", "--json").stdout)["in_doubt"]
+
+    assert (doubted["state"], doubted["usage"]["source"]) == ("in_doubt", "bound")
+    assert doubted["cost_nano_usd"] == told["total"]["in_doubt_cost_nano_usd"]
+
+    head, line = terminal.run("usage", "--in-doubt").stdout.decode().splitlines()
+
+    assert head.split()[-6:] == ["INPUT", "<=", "OUTPUT", "<=", "COST", "<="]
+    assert doubted["request_id"] in line
+    assert line.split()[-1].startswith("$0.")
+
 
 def test_the_table_has_a_line_per_model_and_a_total(tmp_path: Path, quick: str) -> None:
     terminal = Terminal(tmp_path, quick)
