@@ -207,6 +207,12 @@ def test_a_key_in_a_vendor_s_message_is_not_repeated(key: str, sentence: str) ->
         assert key[-8:] not in failure.message
 
 
+def test_of_a_message_about_a_key_nothing_is_repeated() -> None:
+    """Vendors mask the key in it each in their own way; some do not at all."""
+    failure = _failure("openai-chat", 401, _error("The token hunter2hunter2 was rejected", code="invalid_api_key"))
+    assert failure.message == "auth (HTTP 401, invalid_api_key). Check the key of this provider."
+
+
 def test_a_vendor_s_message_is_one_line_of_bounded_length() -> None:
     assert vendor_words("a\n b\0\t c") == "a b c"
     assert len(vendor_words("x " * 10_000)) <= 500
