@@ -238,6 +238,9 @@ class Slot:
         self.generation = generation
         self.front = None
         self._on_idle = None
+
+    def incarnation_ended(self) -> None:
+        """Keep what comes from now on for the next incarnation: a drain ends with the one it was asked of."""
         if self.gate is Gate.DRAINING:
             self.gate = Gate.OPEN
 

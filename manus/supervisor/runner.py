@@ -173,9 +173,10 @@ class Incarnation:
         return True
 
     def cancel(self, by: str) -> None:
-        """Cancel everything the incarnation does. The first who cancels is remembered."""
+        """Cancel everything the incarnation does; it takes nothing from this call on. Only the first `by` counts."""
         if self._cancelled_by is None:
             self._cancelled_by = by
+        self._unwind(None)
         self._scope.cancel(reason=by)
 
     def fence(self) -> None:

@@ -81,8 +81,9 @@ class RequestServer:
     async def _run(self, envelope: Envelope) -> None:
         try:
             value: object = LATER
-            if envelope.abandoned:
-                # Between being taken and being begun: no work starts for nobody.
+            if envelope.abandoned and (envelope.answered or not self._own_scope):
+                # Between being taken and being begun: no work starts for nobody. With a scope of its own a handler
+                # has its say even so, as long as somebody still waits for it.
                 self._slot.finish(envelope, cut_short(envelope), by_handler=False)
             elif self._own_scope:
                 value = await self._handler(envelope)
@@ -150,8 +151,6 @@ class TurnServer:
             if not completed:
                 # An interrupt struck within the turn, in whichever task ran it: the state is half changed.
                 self._host.crash(RuntimeError("a turn was interrupted"))
-        if self._slot.queue or self._slot.blocked:
-            self._wake.wake()
 
     def work_waits(self) -> None:
         self._wake.wake()

@@ -254,6 +254,7 @@ class Shell:
         slot = self._ground.slots.get(child_id)
         if slot is not None:
             slot.answer_in_hand(generation, _kind_of(reason), "")
+            slot.incarnation_ended()
 
     def _refused(self, child_id: str) -> None:
         if child_id in self._adding:

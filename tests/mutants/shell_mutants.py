@@ -146,7 +146,7 @@ SHELL_MUTANTS = [
     Mutant(
         name="work for nobody is begun",
         file=SERVING,
-        original="            if envelope.abandoned:\n",
+        original="            if envelope.abandoned and (envelope.answered or not self._own_scope):\n",
         mutated="            if envelope.id < 0:\n",
         killers=(f"{ASK}::test_no_handler_is_begun_for_an_asker_that_left_in_the_same_tick",),
         rule="no work starts after its asker left",

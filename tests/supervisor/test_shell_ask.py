@@ -7,10 +7,12 @@ import gc
 import pytest
 import trio
 
+from manus.supervisor.bus import EventBus
 from manus.supervisor.context import Context
 from manus.supervisor.deadlines import ANSWER_GRACE_S
 from manus.supervisor.envelope import LATER, Envelope
 from manus.supervisor.events import ActorExited, LateReply, RequestCrashed
+from manus.supervisor.mailbox import Commons, Slot
 from manus.supervisor.reasons import Crashed
 from manus.supervisor.shield import bounded_shield
 from manus.supervisor.spec import MailboxSpec
@@ -85,37 +87,37 @@ async def test_a_turn_may_answer_later(autojump_clock: object) -> None:
         assert answers.got["question"] == "at last"
 
 
-async def test_many_queued_turns_let_other_tasks_run_between_them(autojump_clock: object) -> None:
+@pytest.mark.parametrize("capacity", [0, 1_000])
+async def test_many_waiting_turns_let_other_tasks_run_between_them_but_not_before_them(
+    autojump_clock: object, capacity: int
+) -> None:
     hold = trio.Event()
-    handled = 0
+    handled: list[object] = []
     seen_by_other: list[int] = []
 
     async def start(ctx: Context) -> None:
-        def handler(envelope: Envelope) -> object:
-            nonlocal handled
-            handled += 1
-            return None
-
         ctx.started()
         await hold.wait()
-        await ctx.serve_turns(handler)
+        await ctx.serve_turns(lambda envelope: handled.append(envelope.message))
 
     async def other() -> None:
         await hold.wait()
         for _ in range(3):
             await trio.lowlevel.checkpoint()
-            seen_by_other.append(handled)
+            seen_by_other.append(len(handled))
+        await tree.ref("a").tell("other")
 
-    spec = worker("a", start, mailbox=MailboxSpec(capacity=1_000))
+    spec = worker("a", start, mailbox=MailboxSpec(capacity=capacity))
     async with running(spec) as tree, trio.open_nursery() as nursery:
         nursery.start_soon(other)
-        await settle()
         for number in range(1_000):
-            assert tree.ref("a").cast(number)
+            nursery.start_soon(tree.ref("a").tell, number)
+        await settle()
         hold.set()
         await settle()
 
-        assert handled == 1_000
+        assert sorted(handled[:-1]) == list(range(1_000))  # type: ignore[type-var]
+        assert handled[-1] == "other"
         assert max(seen_by_other) < 1_000
 
 
@@ -398,3 +400,30 @@ async def test_no_handler_is_begun_for_an_asker_that_left_in_the_same_tick(autoj
 
         assert begun == []
         assert tree.status()[0].in_hand == 0
+
+
+@pytest.mark.parametrize("own_scope", [False, True])
+async def test_a_request_cancelled_before_it_was_begun_is_begun_only_if_its_handler_wants_a_say(
+    autojump_clock: object, own_scope: bool
+) -> None:
+    begun: list[object] = []
+
+    async def handler(envelope: Envelope) -> object:
+        begun.append(envelope.message)
+        with envelope.scope:
+            await trio.sleep_forever()
+        return "nothing was done"
+
+    async with running(worker("a", serving(handler, own_scope=own_scope))) as tree:
+        with tree.ref("a").ask_stream("work", deadline=in_s(60)) as dialog:
+            dialog.cancel()
+            assert await dialog.outcome() == ("nothing was done" if own_scope else Withdrawn())
+        assert begun == (["work"] if own_scope else [])
+
+
+async def test_the_first_end_of_a_dialog_is_the_only_one(autojump_clock: object) -> None:
+    envelope = Envelope(Slot("a", MailboxSpec(), Commons(EventBus(), str)), "x", wants_reply=True)
+    envelope.deliver("first")
+    envelope.deliver("second")
+    assert envelope.answer == "first"
+    assert repr(envelope) == "<Envelope 1: str to a, answered>"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 import pytest
 import trio
@@ -209,6 +211,61 @@ async def test_a_fenced_actor_can_receive_nothing_from_its_inbox(autojump_clock:
         await settle()
         assert closed == ["closed"]
         assert await tree.ref("a").ask("y", deadline=in_s(60)) == "two"
+
+
+async def serve_requests(ctx: Context, log: list[object]) -> None:
+    async def handler(envelope: Envelope) -> object:
+        log.append((ctx.generation, envelope.message))
+        with bounded_shield(20) if ctx.generation == 1 else trio.CancelScope():
+            await trio.sleep(10)
+        return ctx.generation
+
+    await ctx.serve(handler, places=1)
+
+
+async def serve_turns(ctx: Context, log: list[object]) -> None:
+    await ctx.serve_turns(lambda envelope: log.append((ctx.generation, envelope.message)))
+
+
+async def serve_by_loop(ctx: Context, log: list[object]) -> None:
+    inbox = ctx.inbox
+    while True:
+        envelope = await inbox.receive()
+        log.append((ctx.generation, envelope.message))
+        await trio.sleep(10)
+        envelope.reply(ctx.generation)
+
+
+@pytest.mark.parametrize("serve", [serve_requests, serve_turns, serve_by_loop])
+async def test_a_zombie_takes_nothing_and_answers_for_nothing_that_is_its_successors(
+    autojump_clock: object, serve: Callable[[Context, list[object]], Awaitable[None]]
+) -> None:
+    log: list[object] = []
+
+    async def start(ctx: Context) -> None:
+        ctx.started()
+        with bounded_shield(20) if ctx.generation == 1 else trio.CancelScope():
+            try:
+                await serve(ctx, log)
+            except trio.ClosedResourceError:
+                await trio.sleep(15)
+
+    spec = worker("a", start, shutdown_s=1.0, mailbox=MailboxSpec(capacity=1_000))
+    async with running(spec) as tree, trio.open_nursery() as nursery:
+        answers = Answers(nursery)
+        answers.ask(tree.ref("a"), 0)
+        await settle()
+        tree.cancel_incarnation("a")
+        for number in range(1, 100):
+            answers.ask(tree.ref("a"), number, within_s=10_000)
+        await trio.sleep(30)
+
+        assert log[0] == (1, 0)
+        assert log.count((1, 0)) == len([entry for entry in log if isinstance(entry, tuple) and entry[0] == 1])
+        assert tree.status()[0].generation == 2
+        assert [message for message, answer in answers.got.items() if isinstance(answer, ActorFailed)] in ([0], [])
+        assert len(log) > 2
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_second_zombie_of_one_child_escalates(autojump_clock: object) -> None:

@@ -278,6 +278,22 @@ async def test_a_booked_message_is_handled_even_if_its_asker_leaves_or_runs_out_
         assert seen == ["left alone", "late"]
 
 
+async def test_the_work_on_a_booked_message_is_not_cut_short_by_its_deadline(autojump_clock: object) -> None:
+    done: list[object] = []
+
+    async def handler(envelope: Envelope) -> object:
+        await trio.sleep(5)
+        done.append(envelope.message)
+        return "booked"
+
+    async with running(worker("a", serving(handler))) as tree:
+        place = tree.ref("a").place()
+        assert place is not None
+        assert await place.ask("settle", deadline=in_s(1)) == Expired(where="running")
+        await trio.sleep(10)
+        assert done == ["settle"]
+
+
 async def test_a_freed_place_goes_to_who_waits_for_room(autojump_clock: object) -> None:
     spec = worker("a", serving(for_ever, places=1), mailbox=MailboxSpec(capacity=1))
     async with running(spec) as tree, trio.open_nursery() as nursery:

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from manus.supervisor.context import Context
-from manus.supervisor.envelope import Envelope
+from manus.supervisor.envelope import LATER, Envelope
 from manus.supervisor.events import ActorExited, ShutdownOverran
 from manus.supervisor.reasons import Normal, Shutdown
 from manus.supervisor.shield import bounded_shield
@@ -63,6 +63,27 @@ async def test_a_drain_finishes_what_is_in_hand_and_what_is_queued(autojump_cloc
         assert (report.ended_at - report.began_at, report.undelivered) == (6.0, 0)
         assert report.children[0].reason == Normal()
         assert diary.of(ShutdownOverran) == []
+
+
+async def test_a_drain_waits_for_what_was_promised_for_later(autojump_clock: object) -> None:
+    held: list[Envelope] = []
+
+    def handler(envelope: Envelope) -> object:
+        held.append(envelope)
+        return LATER
+
+    async with running(worker("a", taking_turns(handler))) as tree, trio.open_nursery() as nursery:
+        answers = Answers(nursery)
+        answers.ask(tree.ref("a"), "x")
+        await settle()
+        nursery.start_soon(stop, tree, 30)
+        await trio.sleep(2)
+        held[0].reply("at last")
+        await settle()
+
+        assert answers.got["x"] == "at last"
+        assert tree.status()[0].state == "stopped"
+        assert trio.current_time() == 2.0
 
 
 async def test_all_children_share_one_time_to_drain(autojump_clock: object) -> None:

@@ -322,6 +322,26 @@ async def test_a_significant_child_ends_its_supervisor_when_it_ends(autojump_clo
         assert await tree.ref("side").ask("x", deadline=in_s(1)) == Undelivered(reason="stopping")
 
 
+async def test_mailboxes_open_again_when_a_supervisor_that_drained_them_is_restarted(autojump_clock: object) -> None:
+    async def start(ctx: Context) -> None:
+        ctx.started()
+        if ctx.generation == 1:
+            await trio.sleep(1)
+        else:
+            await trio.sleep_forever()
+
+    group = SupervisorSpec(
+        id="group",
+        backoff=STEADY,
+        children=(worker("side", serving(echo)), worker("main", start, restart="temporary", significant=True)),
+    )
+    async with running(group) as tree:
+        await trio.sleep(1)
+        await settle()
+        assert await tree.ref("side").ask("x", deadline=in_s(10)) == "x"
+        assert trio.current_time() == 1 + BACKOFF_S
+
+
 # --- children that come and go --------------------------------------------------------------------
 
 
