@@ -25,7 +25,7 @@ PATHS = {"openai": "/v1/chat/completions", "ollama": "/api/chat"}
 READ_S = 0.25
 """Longer than any pause of a test's script, shorter than anyone wants to wait for a stall."""
 
-_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: loading certificates takes longer than a test
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: loading certificates takes longer than a test
 
 
 class Got(msgspec.Struct, kw_only=True):
@@ -130,5 +130,5 @@ async def asking(provider: SimProvider, serving: Serving) -> AsyncIterator[Asker
             yield Asker(provider, transport, "http://sim.test")
             assert transport.open_exchanges == 0
         return
-    async with serve_sim(provider) as server, httpx.AsyncHTTPTransport(verify=_TLS) as stock:
+    async with serve_sim(provider) as server, httpx.AsyncHTTPTransport(verify=TLS) as stock:
         yield Asker(provider, stock, server.origin)

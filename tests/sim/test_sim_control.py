@@ -11,7 +11,7 @@ import trio
 from manus.sim.behaviour import Script
 from manus.sim.provider import SimProvider
 from manus.sim.server import SimServer, serve_sim
-from tests.sim.asking import _TLS
+from tests.sim.asking import TLS
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -24,7 +24,7 @@ async def server() -> AsyncIterator[SimServer]:
 
 @pytest.fixture
 async def client(server: SimServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.origin, verify=_TLS, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.origin, verify=TLS, trust_env=False) as client:
         yield client
     await trio.lowlevel.checkpoint()
 
