@@ -123,16 +123,16 @@ class ProviderCall:
             response = await transport.handle_async_request(request)
         except httpx.HTTPError as error:
             return failure_of(error, phase=delivery.phase)
-        read = False
+        done = False
         try:
             failure = await self._read(response, encoded)
-            read = True
+            if failure is None and not self._at_end and not body_complete(response):
+                await self._linger()
+            done = True
         finally:
-            if not read:
+            if not done:
                 with bounded_shield(CLOSE_S):
                     await self._close(response)
-        if failure is None and not self._at_end and not body_complete(response):
-            await self._linger()
         await self._close(response)
         return failure
 
