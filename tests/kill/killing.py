@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +20,10 @@ def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment)
 
 
-def wait_at_work(child: subprocess.Popen[bytes], at_work: Callable[[], bool]) -> None:
-    """Wait until `at_work`."""
+def wait_for_notes(child: subprocess.Popen[bytes], notes: Path, lines: int) -> None:
+    """Wait until the child has written so many lines of notes: then it is at work."""
     give_up_at = time.monotonic() + START_S
-    while not at_work():
+    while len(lines_of(notes)) < lines:
         assert child.poll() is None, f"the child ended by itself, with {child.returncode}"
         assert time.monotonic() < give_up_at, "the child never got to work"
         time.sleep(0.005)

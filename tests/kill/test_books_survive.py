@@ -15,7 +15,7 @@ from manus.actors.ledger_store import Recovery
 from manus.messages.accounting import Doubt, Release, Settle
 from tests.actors.books import Desk
 from tests.kill.books_child import bound_of, ending_of, used_by
-from tests.kill.killing import kill_after, lines_of, start, wait_at_work
+from tests.kill.killing import kill_after, lines_of, start, wait_for_notes
 
 
 class Killed:
@@ -32,7 +32,7 @@ class Killed:
         """Let a child work, kill it, and read what it left."""
         done = len(lines_of(self.notes))
         child = start("tests.kill.books_child", str(self.ledger), str(self.notes), seed, durability)
-        wait_at_work(child, lambda: len(lines_of(self.notes)) > done + 50)
+        wait_for_notes(child, self.notes, done + 50)
         kill_after(child, delay_s)
         for line in lines_of(self.notes)[done:]:
             match line:
@@ -143,7 +143,7 @@ def test_a_living_process_is_not_robbed_by_one_that_recovers_the_dead(tmp_path: 
     other_notes = tmp_path / "other notes"
     living = start("tests.kill.books_child", str(killed.ledger), str(other_notes), "living", "process")
     try:
-        wait_at_work(living, lambda: len(lines_of(other_notes)) > 50)
+        wait_for_notes(living, other_notes, 50)
         for number in range(2):
             killed.run(f"dead.{number}", 0.05, "process")
             assert recover(killed).runs == 1
