@@ -150,6 +150,7 @@ class Shell:
                     slot.retire(why)
             case protocol.Forget(id=child_id):
                 ground.forget(child_id)
+                self.incarnations.pop(child_id, None)
                 self._removal_over(child_id)
             case protocol.Refuse(id=child_id):
                 self._refused(child_id)
@@ -298,7 +299,6 @@ class Shell:
         self._wake.wake()
 
     def _removal_over(self, child_id: str) -> None:
-        self.incarnations.pop(child_id, None)
         waiting = self._removals.pop(child_id, None)
         if waiting is not None:
             waiting.set()

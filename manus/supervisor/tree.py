@@ -59,7 +59,6 @@ class Tree:
         self._root_id = spec.id
         self._ready = trio.Event()
         self._down = trio.Event()
-        self._released = trio.Event()
         self._body = trio.CancelScope()
         self._exit: ExitReason | None = None
         self._fell = False
@@ -192,6 +191,8 @@ class Tree:
         # A tree that ends, however orderly, before it was up and before anybody wanted it to, has no body to give to.
         never_up = not self._ready.is_set() and self._stop_began_at is None
         self._fell = never_up or isinstance(reason, Crashed)
+        # At once: zombies may keep the tree from closing, and nobody is to wait for those.
+        self._retire_all()
         self._down.set()
         if self._fell:
             self._body.cancel(reason="the tree has failed")
@@ -213,7 +214,7 @@ class Tree:
         )
 
     async def _host(self, shield: trio.CancelScope, stall: StallPolicy | None) -> None:
-        """Run everything but the host's body, until told that the body is over and the actors are down."""
+        """Run everything but the host's body, until cancelled when that is over and the actors are down."""
         try:
             with shield:
                 async with open_bare_nursery() as nursery:
@@ -222,12 +223,14 @@ class Tree:
                     if stall is not None:
                         nursery.start_soon(StallWatch(stall, self.bus).run, name="beat of the stall watch")
                     await self._root.run()
-                    await self._released.wait()
-                    nursery.cancel_scope.cancel(reason="the tree is closed")
+                    await trio.sleep_forever()
         finally:
             self._down.set()
-            for slot in self._ground.slots.values():
-                slot.retire("stopping")
+            self._retire_all()
+
+    def _retire_all(self) -> None:
+        for slot in self._ground.slots.values():
+            slot.retire("stopping")
 
 
 @asynccontextmanager
@@ -273,7 +276,7 @@ async def open_tree(
                 with bounded_shield(hard_s + _STOP_SPARE_S):
                     await tree.stop(drain_s=0.0, hard_s=hard_s)
                 shield.shield = False
-                tree._released.set()
+                nursery.cancel_scope.cancel(reason="the tree is closed")
     except Exception as error:
         if tree.failure is not None:
             raise RuntimeFailed(tree.failure) from error
