@@ -28,7 +28,7 @@ CLIENTS = 16
 async def ask(agent: LLMAgent, notes: Notes, name: str, rng: random.Random) -> None:
     """Ask one question, streamed or not, of whichever provider comes first by chance."""
     notes.write("asked", name)
-    prompt = f"{name} " + "tell me a story of the harbour " * rng.randrange(1, 20)
+    prompt = f"{name} " + "tell me a story of the harbour " * rng.randrange(1, 200)
     provider = rng.choice(("alpha", "beta"))
     try:
         if rng.random() < 0.5:
