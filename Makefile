@@ -21,11 +21,6 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 	-u MANUS_CONFIG -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u http_proxy -u https_proxy -u all_proxy \
 	AWS_EC2_METADATA_DISABLED=true
 
-# Not asked of us by flake8-async: deadlines as arguments are part of our contracts (109), httpx is the vocabulary whatever
-# carries the load (127), and its optional style asks every async function to be a checkpoint (9xx), which an ask that an idle
-# actor answers inline must not be.
-ASYNC_IGNORED := ASYNC109,ASYNC127,ASYNC9
-
 .PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers requirements clean
 .DEFAULT_GOAL := help
 
@@ -69,7 +64,7 @@ test: $(TEST_READY)
 	@$(NO_KEYS) $(BIN)/python -m pytest -m "not long" $(ARGS)
 
 test-long: $(TEST_READY)
-	@$(NO_KEYS) $(BIN)/python -m pytest -m long $(ARGS)
+	@$(NO_KEYS) $(BIN)/python -m pytest -m long -o faulthandler_timeout=3600 $(ARGS)
 
 # SEED=... replays one run; RUNS=... goes on from there.
 SEED ?= 0
@@ -81,7 +76,7 @@ lint: $(TEST_READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/flake8 --isolated --select ASYNC --extend-ignore $(ASYNC_IGNORED) manus tests benchmarks examples
+	@$(BIN)/flake8 manus tests benchmarks examples
 
 coverage: $(TEST_READY)
 	@$(NO_KEYS) $(BIN)/python -m coverage run -m pytest -m "not long and not mutants" $(ARGS)

@@ -149,7 +149,7 @@ class Accounting:
         """Live until drained."""
         self._tell_recovered()
         self._finish_what_was_in_hand()
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
             nursery.start_soon(self._tend)
             self._context.started()
             try:

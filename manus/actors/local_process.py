@@ -75,7 +75,8 @@ class GuardedProcess:
                 start_new_session=True,
             )
 
-        guard = await trio.to_thread.run_sync(fork)
+        # Waited for even when cancelled: a process that nobody holds would be an orphan.
+        guard = await trio.to_thread.run_sync(fork, abandon_on_cancel=False)
         assert guard.stdout is not None
         os.set_blocking(guard.stdout.fileno(), False)
         return cls(guard, grace_s)

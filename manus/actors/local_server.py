@@ -201,7 +201,9 @@ class LocalServer:
         # Our own server ends for want of the port, and is then started on another.
         if self._port is None or self._healthy_since is not None or not self._policy.own_port:
             return False
-        return process.pid is None or await trio.to_thread.run_sync(is_strangers, self._port, process.pid)
+        return process.pid is None or await trio.to_thread.run_sync(
+            is_strangers, self._port, process.pid, abandon_on_cancel=True
+        )
 
     def _may_try_another_port(self) -> bool:
         process = self._process
