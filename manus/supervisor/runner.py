@@ -180,9 +180,9 @@ class Incarnation:
         self._scope.cancel(reason=by)
 
     def fence(self) -> None:
-        """Cut an incarnation off that ignores its cancellation: it takes nothing and answers nothing any more."""
+        """Give up on an incarnation that ignores its cancellation: what it still says is dropped."""
         self.fenced = True
-        self._detach()
+        self.cancel("fence")
 
     def stack(self) -> str:
         """Tell what its tasks wait for, as text."""

@@ -113,6 +113,10 @@ class Shell:
         for child in self.core.status():
             self._fence(child.id)
             self._answer_in_hand(child.id, child.generation, Wedged(waited_s=0.0))
+        for child_id, carried in self.core.carry().items():
+            if carried.removed:
+                # Its removal was under way; no successor will start it, so nobody else would forget it.
+                self._withdraw(child_id)
         self._wake.wake()
         self._leave(Wedged(waited_s=0.0))
 
@@ -227,7 +231,7 @@ class Shell:
     def _drain(self, action: protocol.Drain) -> None:
         incarnation = self.incarnations.get(action.id)
         if incarnation is None:
-            stop = protocol.StopRequested(by="drain", drain_until=action.until, hard_until=action.hard_until)
+            stop = protocol.StopRequested(by=action.by, drain_until=action.until, hard_until=action.hard_until)
             self._ground.shells[action.id].post(stop)
             return
         self._ground.slots[action.id].drain()
@@ -259,10 +263,13 @@ class Shell:
 
     def _refused(self, child_id: str) -> None:
         if child_id in self._adding:
-            for slot in self._ground.slots_beneath(child_id):
-                slot.retire("stopping")
-            self._ground.forget(child_id)
+            self._withdraw(child_id)
         self._removal_over(child_id)
+
+    def _withdraw(self, child_id: str) -> None:
+        for slot in self._ground.slots_beneath(child_id):
+            slot.retire("stopping")
+        self._ground.forget(child_id)
 
     def _leave(self, reason: ExitReason) -> None:
         self.has_exited = True

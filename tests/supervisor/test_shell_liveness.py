@@ -97,12 +97,19 @@ async def test_an_idle_actor_is_not_found_hanging(autojump_clock: object) -> Non
         assert tree.status()[0].generation == 1
 
 
-async def test_an_actor_that_cannot_come_to_its_end_answers_no_pings(autojump_clock: object) -> None:
+@pytest.mark.parametrize("from_within", [False, True])
+async def test_an_actor_that_cannot_come_to_its_end_answers_no_pings(autojump_clock: object, from_within: bool) -> None:
     """Its crash was answered for at once; the ping finds that the rest of it does not go."""
+    fall = trio.Event()
+
+    async def faller() -> None:
+        await fall.wait()
+        raise Boom
 
     async def start(ctx: Context) -> None:
         if ctx.generation == 1:
             ctx.nursery.start_soon(stuck_in_the_basement, 1_000)
+            ctx.nursery.start_soon(faller)
         ctx.started()
         await ctx.serve(for_ever)
 
@@ -112,7 +119,10 @@ async def test_an_actor_that_cannot_come_to_its_end_answers_no_pings(autojump_cl
         answers = Answers(nursery)
         answers.ask(tree.ref("a"), "in hand")
         await trio.sleep(1)
-        tree.crash("a", Boom())
+        if from_within:
+            fall.set()
+        else:
+            tree.crash("a", Boom())
         await settle()
         failed = answers.got["in hand"]
         assert isinstance(failed, ActorFailed)
@@ -266,6 +276,36 @@ async def test_a_zombie_takes_nothing_and_answers_for_nothing_that_is_its_succes
         assert [message for message, answer in answers.got.items() if isinstance(answer, ActorFailed)] in ([0], [])
         assert len(log) > 2
         nursery.cancel_scope.cancel()
+
+
+async def test_a_zombie_in_the_midst_of_its_queue_leaves_the_rest_to_its_successor(autojump_clock: object) -> None:
+    log: list[tuple[int, object]] = []
+    hold = trio.Event()
+
+    async def start(ctx: Context) -> None:
+        ctx.started()
+        await hold.wait()
+        with bounded_shield(20) if ctx.generation == 1 else trio.CancelScope():
+            await ctx.serve_turns(lambda envelope: log.append((ctx.generation, envelope.message)))
+
+    async def strike() -> None:
+        await hold.wait()
+        while not log:
+            await trio.lowlevel.checkpoint()
+        tree.cancel_incarnation("a")
+
+    spec = worker("a", start, shutdown_s=1.0, mailbox=MailboxSpec(capacity=1_000))
+    async with running(spec) as tree, trio.open_nursery() as nursery:
+        for number in range(1_000):
+            tree.ref("a").cast(number)
+        nursery.start_soon(strike)
+        await settle()
+        hold.set()
+        await trio.sleep(2 * 1.0 + BACKOFF_S + 0.5)
+
+        assert [message for _, message in log] == list(range(1_000))
+        by_zombie = len([generation for generation, _ in log if generation == 1])
+        assert 0 < by_zombie < 500
 
 
 async def test_a_second_zombie_of_one_child_escalates(autojump_clock: object) -> None:

@@ -10,6 +10,7 @@ from manus.supervisor.control import DrainNow
 from manus.supervisor.envelope import LATER, Envelope, Phase
 from manus.supervisor.events import ActorExited, ActorStarted, DeadLetter, RestartScheduled, StartFailed
 from manus.supervisor.reasons import Crashed, InitFailed, Normal, Shutdown
+from manus.supervisor.shield import bounded_shield
 from manus.supervisor.spec import Intensity, MailboxSpec
 from manus.supervisor.terminals import ActorFailed, Expired, Undelivered
 from tests.supervisor.rig import (
@@ -348,6 +349,59 @@ async def test_an_exception_in_the_actors_own_task_takes_it_down(autojump_clock:
         failed = answers.got["work"]
         assert isinstance(failed, ActorFailed)
         assert failed.kind == "actor_crashed"
+
+
+async def test_nobody_waits_for_the_siblings_of_what_crashed_to_clean_up(autojump_clock: object) -> None:
+    fall = trio.Event()
+
+    async def faller() -> None:
+        await fall.wait()
+        raise Boom
+
+    async def handler(envelope: Envelope) -> object:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with bounded_shield(2):
+                await trio.sleep(2)
+
+    async def start(ctx: Context) -> None:
+        ctx.nursery.start_soon(faller)
+        ctx.started()
+        await ctx.serve(handler)
+
+    async with running(worker("a", start)) as tree, trio.open_nursery() as nursery:
+        answers = Answers(nursery)
+        answers.ask(tree.ref("a"), "work")
+        await settle()
+        fall.set()
+        await trio.sleep(1)
+
+        assert isinstance(answers.got["work"], ActorFailed)
+        assert answers.at["work"] == 0.0
+        assert tree.status()[0].state == "running"
+
+
+async def test_a_crash_names_the_type_of_its_error_to_those_it_fails(autojump_clock: object) -> None:
+    async def start(ctx: Context) -> None:
+        inbox = ctx.inbox
+        ctx.started()
+        await inbox.receive()
+        raise Boom("never these words")
+
+    async with running(worker("a", start)) as tree:
+        failed = await tree.ref("a").ask("work", deadline=in_s(5))
+        assert failed == ActorFailed(kind="actor_crashed", safe_to_retry=True, phase=Phase.QUEUED, detail="Boom")
+
+
+async def test_restarts_leave_no_task_behind(autojump_clock: object) -> None:
+    async with running(worker("a", serving(echo), intensity=Intensity(max_restarts=9))) as tree:
+        before = trio.lowlevel.current_statistics().tasks_living
+        for _ in range(5):
+            tree.crash("a", Boom())
+            await trio.sleep(BACKOFF_S)
+            await settle()
+        assert trio.lowlevel.current_statistics().tasks_living == before
 
 
 async def test_a_tell_that_dies_in_the_hands_of_its_actor_is_a_dead_letter(autojump_clock: object) -> None:

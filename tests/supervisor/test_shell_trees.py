@@ -19,7 +19,7 @@ from manus.supervisor.events import (
 )
 from manus.supervisor.reasons import Crashed
 from manus.supervisor.shield import bounded_shield
-from manus.supervisor.spec import Intensity, SupervisorSpec
+from manus.supervisor.spec import Backoff, Intensity, SupervisorSpec
 from manus.supervisor.spec_check import SpecError
 from manus.supervisor.terminals import ActorFailed, Unavailable, Undelivered
 from manus.supervisor.tree import RuntimeFailed, Tree
@@ -274,6 +274,74 @@ async def test_a_zombie_outlives_the_supervisor_it_was_started_by(autojump_clock
 
         assert tree.status()[1].zombies == 0
         assert await tree.ref("flock/a").ask("x", deadline=in_s(1)) == "x"
+
+
+async def test_a_zombie_that_ends_while_its_supervisor_is_down_is_crossed_off_by_the_next(
+    autojump_clock: object,
+) -> None:
+    async def stuck(ctx: Context) -> None:
+        ctx.started()
+        if ctx.generation == 1:
+            with bounded_shield(100):
+                await trio.sleep(7)
+        else:
+            await ctx.serve(echo)
+
+    child = worker("flock/a", stuck, shutdown_s=1.0, intensity=TWICE)
+    nested = SupervisorSpec(id="flock", children=(child,), backoff=Backoff(min_s=5, max_s=5, jitter=0))
+    async with running(nested) as tree:
+        tree.crash("flock/a", Boom())
+        await trio.sleep(2 + BACKOFF_S + 0.5)
+        await crash(tree, "flock/a", 2)
+        await settle()
+        assert (tree.status()[0].state, trio.current_time()) == ("backoff", 6.5)
+        assert tree.status()[1].zombies == 1
+        await trio.sleep(6)
+
+        assert tree.status()[0].state == "running"
+        assert tree.status()[1].zombies == 0
+
+
+async def test_a_supervisor_that_does_not_end_is_given_up_with_all_beneath_it(autojump_clock: object) -> None:
+    async def stuck(ctx: Context) -> None:
+        ctx.started()
+        if ctx.generation == 1:
+            with bounded_shield(100):
+                await trio.sleep(30)
+        else:
+            await ctx.serve(echo)
+
+    async def remove() -> None:
+        await tree.remove("flock/c", drain_s=0)
+        removed.append(trio.current_time())
+
+    removed: list[float] = []
+    children = (
+        worker("flock/a", stuck, shutdown_s=60.0),
+        worker("flock/b", serving(for_ever), shutdown_s=60.0),
+        worker("flock/c", stuck, shutdown_s=60.0),
+    )
+    nested = SupervisorSpec(id="flock", children=children, shutdown_s=2.0, backoff=STEADY)
+    group = SupervisorSpec(id="group", strategy="one_for_all", children=(worker("x", serving(echo)), nested))
+    diary = Diary()
+    async with running(group, diary=diary) as tree, trio.open_nursery() as nursery:
+        answers = Answers(nursery)
+        answers.ask(tree.ref("flock/b"), "in hand")
+        await settle()
+        nursery.start_soon(remove)
+        await settle()
+        tree.crash("x", Boom())
+        await trio.sleep(2 + BACKOFF_S + 0.5)
+
+        assert [event.actor for event in diary.of(Wedged)] == ["flock"]
+        assert isinstance(answers.got["in hand"], ActorFailed)
+        assert removed == [2.0]
+        assert "flock/c" not in [each.id for each in tree.status()]
+        assert await tree.ref("flock/a").ask("x", deadline=in_s(1)) == "x"
+        await trio.sleep(30)
+        assert {each.id: each.zombies for each in tree.status()} == dict.fromkeys(
+            (each.id for each in tree.status()), 0
+        )
 
 
 @pytest.mark.parametrize(
