@@ -174,6 +174,9 @@ class SupervisorCore:
             )
         )
         child.timer, child.doomed = None, False
+        if child.ran_well(self._roster.now):
+            child.backoff.reset()
+            child.probation = False
         if self._stop is not None:
             self._roster.rest(child, retire=self._stop.retire)
         elif child.after != "restart":
@@ -194,9 +197,6 @@ class SupervisorCore:
                 stop = protocol.StopRequested(by=by, drain_until=math.inf, retire=False)
                 self._stop_all(stop, Shutdown(by=by), cause=child.cause)
             return
-        if child.ran_well(self._roster.now):
-            child.backoff.reset()
-            child.probation = False
         affordable = child.window.spend(self._roster.now)
         if child.probation or not affordable or len(child.zombies) > ZOMBIES_MAX:
             self._exhausted(child, reason)

@@ -127,11 +127,12 @@ class Drain(CoreData, frozen=True, kw_only=True):
     """Close the child's gate and ask the incarnation to finish its queue and what it has in hand.
 
     It ends by itself (`ChildExited`) or is cancelled by a later action. For a supervisor child:
-    give its core `StopRequested(drain_until=until, hard_until=hard_until)`.
+    give its core `StopRequested(by, drain_until=until, hard_until=hard_until)`.
     """
 
     id: str
     generation: int
+    by: str
     until: float
     hard_until: float
 

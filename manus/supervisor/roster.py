@@ -86,7 +86,15 @@ class Roster:
 
     def _drain(self, child: Child, until: float) -> None:
         child.until = until
-        self.do(protocol.Drain(id=child.id, generation=child.generation, until=until, hard_until=self.hard_until))
+        self.do(
+            protocol.Drain(
+                id=child.id,
+                generation=child.generation,
+                by=child.asked_by,
+                until=until,
+                hard_until=self.hard_until,
+            )
+        )
         # A supervisor ends its own drain in time; only if it fails to is it cancelled.
         is_supervisor = isinstance(child.spec, SupervisorSpec)
         self.schedule(child, self.hard_until + unwind_s(child.spec) if is_supervisor else until)

@@ -52,6 +52,14 @@ CORE_MUTANTS = [
         rule="a healthy run resets the back-off",
     ),
     Mutant(
+        name="a healthy run that others ended is forgotten",
+        file=CORE,
+        original="        if child.ran_well(self._roster.now):",
+        mutated="        if by_itself and child.ran_well(self._roster.now):",
+        killers=(f"{RESTARTS}::test_a_healthy_run_counts_though_a_sibling_ended_it",),
+        rule="a healthy run resets the back-off, whoever ended it",
+    ),
+    Mutant(
         name="time spent starting counts as healthy",
         file=ROSTER,
         original='child.state, child.started_at, child.verdict = "starting", None, None',

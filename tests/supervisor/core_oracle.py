@@ -35,7 +35,8 @@ class Seen:
     verdict: str | None = None
     cancelled_for: str = ""
     timer: tuple[int, float] | None = None
-    failures: list[tuple[float, bool]] = field(default_factory=list)  # (when, had it run well before)
+    failures: list[float] = field(default_factory=list)
+    in_a_row: int = 0
     zombies: set[int] = field(default_factory=set)
     answered: set[int] = field(default_factory=set)
     leaving: str = ""
@@ -142,7 +143,10 @@ class Oracle:
     def _expect_end_of(self, seen: Seen, kind: str, now: float, *, by_itself: bool) -> list[Brief]:
         name = seen.spec.id
         wanted: list[Brief] = [("answer", name, seen.generation)]
-        ran_s = -1.0 if seen.started_at is None else now - seen.started_at
+        reset_s = seen.spec.backoff.reset_after_s
+        reset_s = seen.spec.intensity.period_s if reset_s is None else reset_s
+        if seen.started_at is not None and now - seen.started_at >= reset_s:
+            seen.in_a_row, seen.probation = 0, False
         seen.state, seen.timer = "down", None
         if name in self.must_go:
             self.must_go.remove(name)
@@ -157,16 +161,13 @@ class Oracle:
         if (seen.spec.restart, kind) not in COMES_BACK:
             wanted += self._rest(seen, True)
             return wanted + (self._expect_stop("significant", False) if seen.spec.significant else [])
-        return wanted + self._expect_restart(seen, now, ran_s)
+        return wanted + self._expect_restart(seen, now)
 
-    def _expect_restart(self, seen: Seen, now: float, ran_s: float) -> list[Brief]:
+    def _expect_restart(self, seen: Seen, now: float) -> list[Brief]:
         spec, name = seen.spec, seen.spec.id
-        reset_s = spec.intensity.period_s if spec.backoff.reset_after_s is None else spec.backoff.reset_after_s
-        well = ran_s >= reset_s
-        seen.failures.append((now, well))
-        in_period = sum(1 for at, _ in seen.failures if now <= at + spec.intensity.period_s)
-        if well:
-            seen.probation = False
+        seen.failures.append(now)
+        seen.in_a_row += 1
+        in_period = sum(1 for at in seen.failures if now <= at + spec.intensity.period_s)
         if seen.probation or in_period > spec.intensity.max_restarts or len(seen.zombies) > 1:
             self._drop_from_start(name)
             if spec.on_exhausted == "quarantine":
@@ -174,17 +175,8 @@ class Oracle:
                 return [("quarantine", name, now + spec.quarantine_s)]
             seen.state = "stopped"
             return [("escalate", name), *self._expect_stop("escalation", False)]
-        in_a_row = 0
-        for _, was_well in reversed(seen.failures[:-1] if well else seen.failures):
-            if well:
-                break
-            if was_well:
-                in_a_row += 1
-                break
-            in_a_row += 1
-        in_a_row = 1 if well else in_a_row
         delay_s = spec.backoff.min_s
-        for _ in range(in_a_row - 1):
+        for _ in range(seen.in_a_row - 1):
             delay_s *= spec.backoff.factor
         delay_s = min(spec.backoff.max_s, delay_s * (1.0 + spec.backoff.jitter * self.rng.random()))
         seen.state, seen.restart_due = "backoff", True

@@ -104,6 +104,20 @@ def test_back_off_grows_with_each_failure_in_a_row_and_begins_anew_after_a_healt
     assert delays_s == [1.0, 2.0, 4.0, 4.0, 1.0, 2.0]
 
 
+def test_a_healthy_run_counts_though_a_sibling_ended_it() -> None:
+    rig = Rig(worker("a", backoff=NO_JITTER), worker("b", backoff=NO_JITTER), strategy="one_for_all")
+    rig.boot()
+    for ran_s in (0.0, 60.0):
+        rig.now += ran_s
+        rig.exits("a" if ran_s == 0.0 else "b", BOOM)
+        rig.exits("b" if ran_s == 0.0 else "a", Shutdown(by="supervisor"))
+        rig.due("a" if ran_s == 0.0 else "b")
+        rig.started("a")
+        rig.started("b")
+    rig.exits("a", BOOM)
+    assert [event.delay_s for event in rig.said() if isinstance(event, events.RestartScheduled)] == [1.0]
+
+
 def test_time_spent_starting_is_not_time_spent_healthy() -> None:
     rig = Rig(worker("a", backoff=NO_JITTER, start_timeout_s=100.0))
     rig.boot()

@@ -138,7 +138,7 @@ def test_a_sub_supervisor_has_no_limits_of_its_own_to_overrun() -> None:
     assert rig.hand(protocol.StartRequested()) == [Start(id="inner", generation=1, cause="start:root")]
     rig.started("inner")
     rig.stop(drain_s=10.0)
-    assert rig.did(Drain) == [Drain(id="inner", generation=1, until=10.0, hard_until=math.inf)]
+    assert rig.did(Drain) == [Drain(id="inner", generation=1, by="host", until=10.0, hard_until=math.inf)]
     assert rig.did(protocol.ScheduleAt) == []
 
 
