@@ -180,7 +180,7 @@ SHELL_MUTANTS = [
         file=RUNNER,
         original="            if not sentinel.cancelled_caught:\n                self._unwind(None)",
         mutated="            if not sentinel.cancelled_caught:\n                pass",
-        killers=(f"{LIVENESS}::test_a_wedged_incarnation_is_fenced_and_the_next_one_works_alongside",),
+        killers=(f"{RESTARTS}::test_nobody_waits_for_the_siblings_of_what_crashed_to_clean_up",),
         rule="what is in hand is answered the moment the incarnation begins to unwind",
     ),
     Mutant(
@@ -188,7 +188,7 @@ SHELL_MUTANTS = [
         file=SERVING,
         original="        if self._slot.front is not self:\n            raise trio.ClosedResourceError\n",
         mutated="",
-        killers=(f"{ONE_END}::test_an_actor_that_ignores_its_cancellation_takes_no_more_messages",),
+        killers=(f"{LIVENESS}::test_a_zombie_takes_nothing_and_answers_for_nothing_that_is_its_successors",),
         rule="an incarnation that is over, or fenced, can take nothing",
     ),
     Mutant(

@@ -1,0 +1,195 @@
+"""Lies about the runtime around the mailboxes: deadlines, liveness, zombies, drains, running supervisors, the bus."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+ROOM = "manus/supervisor"
+TESTS = "tests/supervisor/test_shell"
+
+RUNTIME_MUTANTS = [
+    Mutant(
+        name="a zombie answers for its successor",
+        file=f"{ROOM}/mailbox.py",
+        original="for each in self.in_hand.values() if each.generation == generation]",
+        mutated="for each in self.in_hand.values() if each.generation > 0]",
+        killers=(f"{TESTS}_liveness.py::test_a_zombie_takes_nothing_and_answers_for_nothing_that_is_its_successors",),
+        rule="an incarnation is answered for by its generation",
+    ),
+    Mutant(
+        name="a zombie with a free place takes what is queued",
+        file=f"{ROOM}/serving.py",
+        original="while self.free > 0 and slot.front is self:",
+        mutated="while self.free > 0:",
+        killers=(f"{TESTS}_liveness.py::test_a_zombie_takes_nothing_and_answers_for_nothing_that_is_its_successors",),
+        rule="an incarnation that is over, or fenced, can take nothing",
+    ),
+    Mutant(
+        name="a zombie works its queue to the end",
+        file=f"{ROOM}/serving.py",
+        original="while self.free > 0 and self._slot.front is self:",
+        mutated="while self.free > 0:",
+        killers=(f"{TESTS}_liveness.py::test_a_zombie_in_the_midst_of_its_queue_leaves_the_rest_to_its_successor",),
+        rule="an incarnation that is over, or fenced, can take nothing",
+    ),
+    Mutant(
+        name="a cancelled incarnation takes work for one more pass",
+        file=f"{ROOM}/runner.py",
+        original="        self._unwind(None)\n        self._scope.cancel",
+        mutated="        self._scope.cancel",
+        killers=(f"{TESTS}_liveness.py::test_a_zombie_takes_nothing_and_answers_for_nothing_that_is_its_successors",),
+        rule="who is cancelled takes nothing from that call on",
+    ),
+    Mutant(
+        name="a crash that never ends goes unnoticed",
+        file=f"{ROOM}/shell.py",
+        original='            self._schedule(at, (spec.id, "unwinding"), ',
+        mutated='            (at, (spec.id, "unwinding"), ',
+        killers=(f"{TESTS}_liveness.py::test_a_crash_that_never_ends_is_noticed_without_pings_too",),
+        rule="a crashed incarnation has as long to end as a cancelled one",
+    ),
+    Mutant(
+        name="a ping is answered by what cannot come to its end",
+        file=f"{ROOM}/runner.py",
+        original="        if self.unwinding:\n            return  # an",
+        mutated="        if self.gone:\n            return  # an",
+        killers=(f"{TESTS}_liveness.py::test_an_actor_that_cannot_come_to_its_end_answers_no_pings",),
+        rule="an incarnation that unwinds without end is hung",
+    ),
+    Mutant(
+        name="idle time counts as a hang",
+        file=f"{ROOM}/liveness.py",
+        original="if not (waiting and self._waited) or",
+        mutated="if not waiting or",
+        killers=(f"{TESTS}_liveness.py::test_the_judge_of_progress_wants_waiting_work_and_no_change",),
+        rule="no progress counts from when work began to wait",
+    ),
+    Mutant(
+        name="a handler that ignores its cancellation holds its asker",
+        file=f"{ROOM}/deadlines.py",
+        original="                self._push(at + ANSWER_GRACE_S, envelope_id)",
+        mutated="                pass",
+        killers=(
+            f"{TESTS}_ask.py::"
+            "test_an_asker_is_free_a_tick_after_the_deadline_though_the_handler_ignores_its_cancellation",
+        ),
+        rule="an asker is free by its deadline and a tick",
+    ),
+    Mutant(
+        name="a closer deadline waits for a farther one",
+        file=f"{ROOM}/deadlines.py",
+        original="                self._sleep.deadline = at",
+        mutated="                pass",
+        killers=(
+            f"{TESTS}_ask.py::"
+            "test_an_asker_is_free_a_tick_after_the_deadline_though_the_handler_ignores_its_cancellation",
+        ),
+        rule="an asker is free by its deadline and a tick",
+    ),
+    Mutant(
+        name="answered asks are kept until their deadline",
+        file=f"{ROOM}/deadlines.py",
+        original="        if len(self._heap) > 2 * len(self._live) + _SPARE_ENTRIES:",
+        mutated="        if len(self._heap) < 0:",
+        killers=(f"{TESTS}_ask.py::test_answered_asks_leave_nothing_behind",),
+        rule="memory is bounded by what is under way",
+    ),
+    Mutant(
+        name="booked work is cut short",
+        file=f"{ROOM}/envelope.py",
+        original="deadline=math.inf if self.booked else self.deadline",
+        mutated="deadline=self.deadline",
+        killers=(f"{TESTS}_mailbox.py::test_the_work_on_a_booked_message_is_not_cut_short_by_its_deadline",),
+        rule="a booked message is worked on, asker or not",
+    ),
+    Mutant(
+        name="a drain forgets what was promised for later",
+        file=f"{ROOM}/mailbox.py",
+        original="return not (self.queue or self.in_hand or self.booked or self.blocked)",
+        mutated="return not (self.queue or self.booked or self.blocked)",
+        killers=(f"{TESTS}_stop.py::test_a_drain_waits_for_what_was_promised_for_later",),
+        rule="a drain waits for the queue and for all that is in hand",
+    ),
+    Mutant(
+        name="a drained mailbox stays shut",
+        file=f"{ROOM}/mailbox.py",
+        original="        if self.gate is Gate.DRAINING:\n            self.gate = Gate.OPEN\n",
+        mutated="        pass\n",
+        killers=(f"{TESTS}_trees.py::test_mailboxes_open_again_when_a_supervisor_that_drained_them_is_restarted",),
+        rule="a drain ends with the incarnation it was asked of",
+    ),
+    Mutant(
+        name="a turn begins within a turn",
+        file=f"{ROOM}/serving.py",
+        original="        self.free = 0\n        completed",
+        mutated="        completed",
+        killers=(f"{TESTS}_mailbox.py::test_what_a_turn_sends_to_its_own_actor_comes_after_it",),
+        rule="turns come one after another",
+    ),
+    Mutant(
+        name="an interrupted turn is forgotten",
+        file=f"{ROOM}/serving.py",
+        original="            if not completed:",
+        mutated="            if completed is None:",
+        killers=(
+            f"{TESTS}_exits.py::test_a_keyboard_interrupt_within_a_turn_reaches_the_asker_and_takes_the_actor_down",
+        ),
+        rule="an actor whose state is half changed is taken down",
+    ),
+    Mutant(
+        name="restarts leave watchers behind",
+        file=f"{ROOM}/shell.py",
+        original='            watched.cancel(reason="it is gone")',
+        mutated="            pass",
+        killers=(f"{TESTS}_restarts.py::test_restarts_leave_no_task_behind",),
+        rule="nothing outlives its incarnation",
+    ),
+    Mutant(
+        name="the news of a zombie's end is lost between two supervisors",
+        file=f"{ROOM}/shell.py",
+        original="            self._inputs.extend(former._inputs)",
+        mutated="            pass",
+        killers=(f"{TESTS}_trees.py::test_a_zombie_that_ends_while_its_supervisor_is_down_is_crossed_off_by_the_next",),
+        rule="zombies are counted across supervisors",
+    ),
+    Mutant(
+        name="a cancelled host takes its actors along at once",
+        file=f"{ROOM}/tree.py",
+        original="            with shield:",
+        mutated="            if shield is not None:",
+        killers=(f"{TESTS}_stop.py::test_a_cancelled_host_still_stops_its_actors_in_order",),
+        rule="a cancelled host still stops its actors in order, in bounded time",
+    ),
+    Mutant(
+        name="an interrupt is restarted",
+        file=f"{ROOM}/exits.py",
+        original="        if not isinstance(leaf, Exception):\n            return",
+        mutated="        if leaf is None:\n            return",
+        killers=(f"{TESTS}_exits.py::test_an_interrupt_passes_on_alone_whatever_else_there_is",),
+        rule="an interrupt passes on at once",
+    ),
+    Mutant(
+        name="an outer cancellation is kept",
+        file=f"{ROOM}/exits.py",
+        original='(cancelled_by or "an outer scope", leaves, redact), cancelled)',
+        mutated='(cancelled_by or "an outer scope", leaves, redact), None)',
+        killers=(f"{TESTS}_exits.py::test_the_cancellation_of_an_outer_scope_passes_on_unchanged",),
+        rule="the cancellation of an outer scope passes on unchanged",
+    ),
+    Mutant(
+        name="a broken listener takes down who emits",
+        file=f"{ROOM}/bus.py",
+        original="            except Exception:\n                self._failed += 1",
+        mutated="            except ZeroDivisionError:\n                self._failed += 1",
+        killers=(f"{TESTS}_bus.py::test_a_listener_that_raises_is_detached_and_counted_and_the_others_hear_on",),
+        rule="emitting never raises",
+    ),
+    Mutant(
+        name="a slow subscriber is not told what it lost",
+        file=f"{ROOM}/bus.py",
+        original="            self._missed += 1\n",
+        mutated="            pass\n",
+        killers=(f"{TESTS}_bus.py::test_a_slow_subscriber_loses_the_oldest_and_is_told_how_many",),
+        rule="event ring drops are counted and told",
+    ),
+]
