@@ -13,7 +13,7 @@ import trio
 from manus.actors.estimate import estimate_prompt_tokens
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
 from manus.actors.router_request import RequestRun
-from manus.actors.routing import Plan
+from manus.actors.routing import STRATEGY, Plan
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Route, Unfinished
 from manus.messages.requests import ChatRequest
@@ -107,5 +107,5 @@ class Router:
     def _explain(self, request: ChatRequest) -> Route | Failed:
         plan = self._desk.table.plan(request, estimated_input_tokens=estimate_prompt_tokens(request))
         if isinstance(plan, Plan):
-            return Route(strategy=self._spec.policy.strategy, candidates=plan.candidates, left_out=plan.left_out)
+            return Route(strategy=STRATEGY, candidates=plan.candidates, left_out=plan.left_out)
         return plan

@@ -15,11 +15,11 @@ from manus.actors.delivery import CallerChannel
 from manus.actors.estimate import bound_usage, estimate_prompt_tokens, expected_usage
 from manus.actors.retry import Ask, GiveUp, PlanCursor
 from manus.actors.router_desk import Desk
-from manus.actors.routing import Choice, Plan
+from manus.actors.routing import STRATEGY, Choice, Plan
 from manus.messages.accounting import Denied, Granted, Reserve
 from manus.messages.calls import Call
 from manus.messages.events import FinishReason, Reset
-from manus.messages.failures import Failed
+from manus.messages.failures import Advice, Failed
 from manus.messages.outcomes import Answer, Attempt, CallEnded, Finish, Finished, Outcome, Route, Unfinished
 from manus.messages.requests import ChatRequest
 from manus.messages.usage import NO_USAGE, Usage
@@ -28,6 +28,10 @@ from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undeli
 
 LAST_WORD_S = 0.02
 """How long, once a request is cut short, its outcome waits for the books. The asker is answered for at 0.05 s."""
+
+
+ASK_AGAIN = Advice("once", "yes", False)
+"""What to do when accounting crashed on a reservation: it comes back, and the next try waits for it."""
 
 
 class RequestRun:
@@ -41,6 +45,7 @@ class RequestRun:
         "_desk",
         "_durable",
         "_env",
+        "_in_doubt",
         "_partial",
         "_plan",
         "_prompt_tokens",
@@ -61,6 +66,7 @@ class RequestRun:
         self._usage: Usage | None = None
         self._cost: int | None = 0
         self._durable = True
+        self._in_doubt = False
         self._partial: Answer | None = None
         self._channel: CallerChannel | None = None
         if request.stream and env.sink is not None:
@@ -209,8 +215,11 @@ class RequestRun:
                 return failure
             case Expired():
                 return Failed(kind="deadline", message="The deadline passed before the books had room for the call.")
-            case ActorFailed() | Undelivered() | Unavailable() | Withdrawn():
+            case ActorFailed():
                 # It may have been granted, and the word lost: the place is used to take it back.
+                message = "The books were interrupted, and nothing is called unbooked."
+                return Failed(kind="ledger", message=message, advice=ASK_AGAIN)
+            case Undelivered() | Unavailable() | Withdrawn():
                 return Failed(kind="ledger", message="The books are closed, and nothing is called unbooked.")
             case other:
                 raise TypeError(f"accounting answered a reservation with a {type(other).__name__}")
@@ -234,6 +243,7 @@ class RequestRun:
         booked = attempt.booked
         if booked is not None:
             self._durable = self._durable and booked.durable
+            self._in_doubt = self._in_doubt or booked.state == "in_doubt"
             if booked.state == "settled":
                 self._usage = booked.usage if self._usage is None else self._usage + booked.usage
                 cost = booked.cost_nano_usd
@@ -298,7 +308,8 @@ class RequestRun:
             failure=msgspec.structs.replace(failure, safe_to_retry=all(each.booking == "released" for each in told)),
             partial=partial,
             usage=self._usage or NO_USAGE,
-            cost_nano_usd=self._cost,
+            # Of a bill that is only in doubt nothing is known, and that is not zero.
+            cost_nano_usd=None if self._usage is None and self._in_doubt else self._cost,
             durable=self._durable,
             latency_s=trio.current_time() - self._admitted_at,
             route=self._route(),
@@ -307,7 +318,7 @@ class RequestRun:
     def _route(self) -> Route:
         plan = self._plan
         return Route(
-            strategy=self._desk.spec.policy.strategy,
+            strategy=STRATEGY,
             candidates=plan.candidates,
             left_out=plan.left_out,
             attempts=tuple(self._told),

@@ -22,6 +22,9 @@ from manus.messages.outcomes import Candidate
 from manus.messages.policy import ModelCard, ProviderPolicy, RouterPolicy
 from manus.messages.requests import ChatRequest
 
+STRATEGY = "priority"
+"""How this file orders candidates; what a route says of itself."""
+
 PLANS_KEPT = 256
 """Plans remembered per kind of request; a kind is what was named and what is needed, so there are few."""
 

@@ -84,8 +84,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished", tag_field="outcome", omit_defaults=True):
     """Success: an answer on evidence, booked.
 
-    `usage` and `cost_nano_usd` cover all attempts; `durable` is False where the ledger's disk could not
-    confirm in time and the row recovers as in doubt.
+    `usage` and `cost_nano_usd` cover all settled attempts (one in doubt stands in `route` with its bound);
+    `durable` is False where the ledger's disk could not confirm in time and the row recovers as in doubt.
     """
 
     request_id: RequestId
@@ -103,7 +103,8 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True, tag="unfinished", ta
     """No success: the failure that decided, what had been streamed by then, and what it cost.
 
     A cancelled request ends so too, with a failure of kind `cancelled`, and so does one whose deadline
-    passed, with kind `deadline`.
+    passed, with kind `deadline`. `usage` and `cost_nano_usd` are those of its settled attempts; where there
+    are none and an attempt is in doubt, the cost is unknown, and the attempt in `route` has the bound.
     """
 
     request_id: RequestId

@@ -163,7 +163,9 @@ def told_as_booked(report: Report) -> list[str]:
         if not isinstance(outcome, Finished | Unfinished) or not outcome.durable:
             continue
         settled = [row for row in rows[outcome.request_id] if row.state == "settled"]
-        cost = sum(row.cost_nano_usd or 0 for row in settled)
+        cost: int | None = sum(row.cost_nano_usd or 0 for row in settled)
+        if not settled and any(row.state == "in_doubt" for row in rows[outcome.request_id]):
+            cost = None  # of a bill that is only in doubt nothing is known
         told = sum(1 for attempt in outcome.route.attempts if attempt.booking == "settled")
         if told == len(settled) and outcome.cost_nano_usd != cost:
             wrong.append(f"client {seen.client.number} was told {outcome.cost_nano_usd} nano-USD, the books say {cost}")

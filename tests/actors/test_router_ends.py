@@ -80,6 +80,7 @@ async def test_caller_who_cancels_still_gets_what_came_and_what_it_cost(
             assert outcome.cost_nano_usd
         else:
             assert outcome.partial is None
+            assert outcome.cost_nano_usd == (0 if streamed == "released" else None)
         await rig.check()
 
 
