@@ -210,6 +210,19 @@ async def test_full_channel_makes_the_call_wait_and_loses_nothing(autojump_clock
     assert reader.take_all() == [HELLO, WORLD]
 
 
+async def test_what_waits_for_room_is_not_overtaken_when_there_is_some(autojump_clock: object) -> None:
+    reader = Reader(capacity=1)
+    delivery = opened(reader)
+    delivery.deliver([TextDelta(text="1")])
+    delivery.deliver([TextDelta(text="2")])
+    reader.take()
+
+    assert not delivery.deliver([TextDelta(text="3")])
+    assert await delivery.wait_room()
+
+    assert reader.take_all() == [TextDelta(text="1"), TextDelta(text="2"), TextDelta(text="3")]
+
+
 async def test_caller_that_does_not_read_stalls_its_stream_for_so_long_and_no_longer(autojump_clock: object) -> None:
     reader = Reader(capacity=1)
     delivery = opened(reader)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mutants.core_mutants import CORE_MUTANTS
+from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
 from tests.mutants.runtime_mutants import RUNTIME_MUTANTS
@@ -12,7 +13,7 @@ from tests.mutants.shell_mutants import SHELL_MUTANTS
 
 pytestmark = pytest.mark.mutants
 
-MUTANTS: list[Mutant] = [*CORE_MUTANTS, *SHELL_MUTANTS, *RUNTIME_MUTANTS]
+MUTANTS: list[Mutant] = [*CORE_MUTANTS, *SHELL_MUTANTS, *RUNTIME_MUTANTS, *JOURNEY_MUTANTS]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
 """Pytest's exit code when tests ran and failed. Any other one means that they did not get to run."""
