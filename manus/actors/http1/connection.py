@@ -174,10 +174,14 @@ class Connection:
         early = self._early
         if isinstance(early, Exception):
             raise early
-        if early is None:
+        if early is not None:
+            return self._open_body(wire, *early, body_bytes_max)
+        if waits.headers_s is None:
+            found = await self._receive_block()
+        else:
             with wait_at_most(waits.headers_s, HeadersTimeout, "the server sent no response headers"):
-                early = await self._receive_block()
-        return self._open_body(wire, *early, body_bytes_max)
+                found = await self._receive_block()
+        return self._open_body(wire, *found, body_bytes_max)
 
     async def _receive_block(self) -> tuple[bytes, bytes]:
         """Receive a final head's block, and what came behind it."""

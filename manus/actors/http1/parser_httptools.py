@@ -11,21 +11,27 @@ from manus.actors.http1.head import Headers
 class HttptoolsParser:
     """One response; see `ResponseParser`. The `on_` methods are llhttp's callbacks."""
 
-    __slots__ = ("_in_head", "_parser", "_pieces", "complete", "headers", "surplus")
+    __slots__ = ("_lenient", "_parser", "_pieces", "_seen", "complete", "headers", "surplus")
 
     def __init__(self, method: str, head: bytes) -> None:
         self.headers: Headers = []
-        self._in_head = True
         self.complete = False
         self.surplus = False
+        self._lenient = False
         self._pieces: list[bytes] = []
+        self._seen: Headers = []
         self._parser = httptools.HttpResponseParser(self)
-        # Old servers pad chunk sizes to a fixed width; h11 accepts that too, and nothing else can be meant by it.
-        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         self._feed(head)
+        if b" \r\n" in head or b"\t\r\n" in head:
+            # llhttp leaves what stands between a value and the end of its line.
+            self.headers = [(name, value.rstrip(b" \t")) for name, value in self.headers]
 
     def feed(self, received: bytes) -> bytes:
         """Give the body bytes in `received`."""
+        if not self._lenient:
+            # Old servers pad chunk sizes to a fixed width; h11 accepts that too, and nothing else can be meant by it.
+            self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+            self._lenient = True
         self._feed(received)
         pieces = self._pieces
         match len(pieces):
@@ -48,13 +54,12 @@ class HttptoolsParser:
             self.surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header; what comes after the head is a trailer, and dropped."""
-        if self._in_head:
-            self.headers.append((name, value.rstrip(b" \t")))
+        """Note a header of the head, or a trailer, which nobody will ask for."""
+        self._seen.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Notice the end of the head."""
-        self._in_head = False
+        """Take the head's headers."""
+        self.headers, self._seen = self._seen, []
 
     def on_body(self, piece: bytes) -> None:
         """Note a piece of the body."""

@@ -15,6 +15,7 @@ _HEAD = re.compile(_TOKEN + rb" [\x21-\x7e\x80-\xff]++ HTTP/1\.1\r\n(?:" + _TOKE
 JOINED_BYTES_MAX = 64 * 1024
 """Up to here head and body leave in one piece, one system call; above, copying the body costs more than that."""
 
+_MEANINGFUL = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"accept-encoding"))
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """RFC 9110, section 9.2.2."""
 
@@ -54,7 +55,10 @@ async def encode(request: httpx.Request, *, body_bytes_max: int) -> WireRequest:
     chunked = hosted = sized = encoding_named = False
     for name, value in headers:
         lines.append(b"%b: %b" % (name, value))
-        match name.lower():
+        kind = name.lower()
+        if kind not in _MEANINGFUL:
+            continue
+        match kind:
             case b"host":
                 hosted = True
             case b"content-length":
@@ -67,10 +71,8 @@ async def encode(request: httpx.Request, *, body_bytes_max: int) -> WireRequest:
                     raise httpx.LocalProtocolError("the only transfer-encoding a request can have is chunked")
             case b"connection":
                 keep_alive = b"close" not in value.lower()
-            case b"accept-encoding":
-                encoding_named = True
             case _:
-                pass
+                encoding_named = True
     if not hosted:
         raise httpx.LocalProtocolError("the request has no host header")
     if sized and chunked:

@@ -82,15 +82,12 @@ def _bounded(given: float | None, default: float) -> float:
 
 
 @contextmanager
-def wait_at_most(seconds: float | None, timed_out: type[httpx.TimeoutException], message: str) -> Iterator[None]:
+def wait_at_most(seconds: float, timed_out: type[httpx.TimeoutException], message: str) -> Iterator[None]:
     """Run the body under one named wait.
 
     Raises:
         httpx.TimeoutException: of the given class, when the wait ran out.
     """
-    if seconds is None:
-        yield
-        return
     with trio.move_on_after(seconds) as scope:
         yield
     if scope.cancelled_caught:
