@@ -29,6 +29,9 @@ _EPOCH_S_MIN = 1e9
 _EPOCH_MS_MIN = 1e12
 """A bare number this large is a point in time, not a duration: 1e9 seconds are 31 years."""
 
+_PLAIN_DIGITS_MAX = 18
+"""Counts of so few digits, as nearly all are, need no closer look."""
+
 _DIMENSIONS: tuple[Literal["requests", "tokens"], ...] = ("requests", "tokens")
 
 
@@ -56,8 +59,8 @@ def wait_hint_s(headers: Mapping[str, str], message: str = "", *, now_unix_s: fl
 def duration_s(text: str) -> float | None:
     """Read a duration as Go writes it (`6m0s`, `12ms`, `1h2m3.5s`) or a bare number of seconds."""
     text = text.strip()
-    number = _number(text)
-    if number is not None:
+    number = _number(text) if text else None
+    if number is not None or not text:
         return number
     total = 0.0
     place = 0
@@ -84,7 +87,6 @@ def reset_s(text: str, now_unix_s: float) -> float | None:
 
 def openai_rate_limits(headers: Mapping[str, str]) -> tuple[RateLimitReading, ...]:
     """Read `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`."""
-    now = _http_date(headers.get("date", ""))
     readings = []
     for dimension in _DIMENSIONS:
         limit = _count(headers.get(f"x-ratelimit-limit-{dimension}", ""))
@@ -92,8 +94,12 @@ def openai_rate_limits(headers: Mapping[str, str]) -> tuple[RateLimitReading, ..
         if limit is None and remaining is None:
             continue
         text = headers.get(f"x-ratelimit-reset-{dimension}", "")
-        # Without a dated response only a duration can be read: the codec knows no clock.
-        reset = duration_s(text) if now is None else reset_s(text, now)
+        reset = duration_s(text)
+        if reset is None or reset >= _EPOCH_S_MIN:
+            # A point in time, then: read against the response's own date, since the codec knows no clock. Dates are
+            # slow to read, and on the path of every answer, so this one is only where it is needed.
+            now = _http_date(headers.get("date", ""))
+            reset = reset if now is None else reset_s(text, now)
         usable = reset is not None and 0 <= reset < _EPOCH_S_MIN
         readings.append(
             RateLimitReading(dimension=dimension, limit=limit, remaining=remaining, reset_s=reset if usable else None)
@@ -156,6 +162,10 @@ def _number(text: str) -> float | None:
 
 
 def _count(text: str) -> int | None:
+    if not text:
+        return None
+    if len(text) <= _PLAIN_DIGITS_MAX and text.isascii() and text.isdigit():
+        return int(text)
     number = _number(text)
     return int(number) if number is not None and number >= 0 else None
 
