@@ -65,6 +65,23 @@ def test_a_lock_whose_file_was_removed_meanwhile_counts_for_nothing(
     assert RunLock.adopt(tmp_path / "run.lock") is None
 
 
+def test_a_lock_whose_file_was_replaced_meanwhile_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As above, and by the time we lock the old file another run of that name has made a new one.
+    real_open = os.open
+
+    def open_and_lose_to_another(path: Path, flags: int, mode: int = 0o777) -> int:
+        fd = real_open(path, flags, mode)
+        os.unlink(path)
+        os.close(real_open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        return fd
+
+    (tmp_path / "run.lock").write_bytes(b"")
+    monkeypatch.setattr(os, "open", open_and_lose_to_another)
+    assert RunLock.adopt(tmp_path / "run.lock") is None
+
+
 def test_records_come_back_in_order_across_segments(journal: Journal, tmp_path: Path) -> None:
     written = []
     for number in range(100):

@@ -125,6 +125,14 @@ def test_the_sources_of_a_sum_are_as_good_as_the_worst(connection: sqlite3.Conne
     assert usage_totals(connection, None)[0].usage.source == "estimated"
 
 
+def test_a_row_that_has_ended_stays_as_it_is(connection: sqlite3.Connection) -> None:
+    put(connection, reserved("a"), settled("a"))
+    put(connection, reserved("a"), dispatched("a"), released("a"))
+    put(connection, doubted("a"))
+    (row,) = all_rows(connection)
+    assert (row.state, row.usage) == ("settled", settled("a").usage)
+
+
 def test_the_same_request_id_in_two_runs_is_booked_twice(connection: sqlite3.Connection) -> None:
     put(connection, reserved("a"), settled("a"), run_id="one")
     put(connection, reserved("a"), settled("a"), run_id="two")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
+from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
 from tests.mutants.runtime_mutants import RUNTIME_MUTANTS
@@ -13,7 +14,7 @@ from tests.mutants.shell_mutants import SHELL_MUTANTS
 
 pytestmark = pytest.mark.mutants
 
-MUTANTS: list[Mutant] = [*CORE_MUTANTS, *SHELL_MUTANTS, *RUNTIME_MUTANTS, *JOURNEY_MUTANTS]
+MUTANTS: list[Mutant] = [*CORE_MUTANTS, *SHELL_MUTANTS, *RUNTIME_MUTANTS, *JOURNEY_MUTANTS, *LEDGER_MUTANTS]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
 """Pytest's exit code when tests ran and failed. Any other one means that they did not get to run."""
