@@ -59,6 +59,10 @@ class MemoryStream(ByteStream):
         """Count the bytes that the peer has not taken, and will take unless it closes."""
         return 0 if self._outgoing.abandoned else len(self._outgoing.buffer)
 
+    def received_bytes(self) -> int:
+        """Count what was taken here."""
+        return self._incoming.taken_bytes
+
     def send_eof(self) -> None:
         """End this direction only."""
         self._outgoing.ended = True

@@ -1,6 +1,8 @@
-"""Connections: how many, who gets which, for how long, and what happens to a request on a dead one."""
+"""Connections: how many, who gets which, what is kept and for how long."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -132,6 +134,36 @@ async def test_a_connection_handed_to_a_request_cancelled_in_the_same_tick_is_no
             upstream.answer.release()
         assert await _ask(transport, f"{URL}again") == b"hi"
         nursery.cancel_scope.cancel()
+
+
+async def test_a_failed_slot_given_to_a_request_that_left_goes_on_to_the_next() -> None:
+    """The holder fails and cancels the first in line in the same tick: the second one must get the slot."""
+    refuse = trio.Event()
+    attempts = 0
+
+    async def connect(host: str, port: int) -> MemoryStream:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            await refuse.wait()
+            leaving.cancel_scope.cancel()
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    async def ask() -> None:
+        with pytest.raises(httpx.ConnectError):
+            await _ask(transport, URL)
+
+    transport = _transport(URL, connections_max=1, connect=connect)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery, trio.open_nursery() as leaving:
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            leaving.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            refuse.set()
+    assert (transport.pool.slots_taken, transport.pool.waiting) == (0, 0)
 
 
 async def test_a_failed_connection_gives_its_slot_to_the_next_in_line() -> None:
@@ -272,8 +304,7 @@ async def test_a_response_closed_before_its_end_closes_the_connection() -> None:
     ids=["sized", "chunked", "until close"],
 )
 async def test_a_body_is_bounded_unless_the_reader_bounds_it(answer: bytes, body_bytes_max: int | None) -> None:
-    async with hostile_server() as server:
-        transport = _transport(server.url, bounds=Bounds(response_bytes=10))
+    async with hostile_server() as server, _transport(server.url, bounds=Bounds(response_bytes=10)) as transport:
         server.scripts.append([Read(), Say(answer), HangUp()])
         extensions = {} if body_bytes_max is not None else {"manus_body_bytes_max": None}
         response = await transport.handle_async_request(httpx.Request("GET", server.url, extensions=extensions))
@@ -286,7 +317,36 @@ async def test_a_body_is_bounded_unless_the_reader_bounds_it(answer: bytes, body
                 await anext(aiter(stream))
         await response.aclose()
         assert transport.pool.slots_taken == transport.pool.idle
-        await transport.aclose()
+
+
+ENDLESS = {"trailers": (b"0\r\n", b"x-trailer: 1\r\n" * 1000), "extension": (b"2;", b"x" * 10_000)}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+async def test_what_comes_without_a_byte_of_body_is_bounded(name: str) -> None:
+    beginning, more = ENDLESS[name]
+
+    async def drone_on(far: MemoryStream) -> None:
+        await far.receive()
+        await far.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n" + beginning)
+        with suppress(trio.BrokenResourceError):
+            for _ in range(200):
+                await far.send_all(more)
+        far.close()
+
+    near, far = memory_pipe()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drone_on, far)
+        transport = _transport(URL, connect=_once(near), bounds=Bounds(header_bytes=100_000))
+        response = await transport.handle_async_request(
+            httpx.Request("GET", URL, extensions={"manus_body_bytes_max": None})
+        )
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        with pytest.raises(httpx.RemoteProtocolError):
+            assert [piece async for piece in stream]
+        assert near.closed
+        assert near.received_bytes() < 300_000
 
 
 # --- early answers --------------------------------------------------------------------------------------

@@ -44,8 +44,7 @@ ENDS: dict[str, Script] = {
 
 @pytest.mark.parametrize("name", ENDS)
 async def test_an_idle_connection_that_has_ended_is_not_used(name: str) -> None:
-    async with hostile_server() as server:
-        transport = _transport(server.url)
+    async with hostile_server() as server, _transport(server.url) as transport:
         server.scripts += [[Read(), WHOLE, *ENDS[name]], [Read(), WHOLE]]
         assert await _ask(transport, server.url) == b"hi"
         server.reader_has_begun.set()
@@ -55,15 +54,14 @@ async def test_an_idle_connection_that_has_ended_is_not_used(name: str) -> None:
         assert await _ask(transport, server.url) == b"hi"
 
         assert (server.connections, len(server.requests)) == (2, 2)
-        await transport.aclose()
 
 
 class Reuse:
     """Two requests on one real connection, of which the second meets what the test arranges."""
 
-    def __init__(self, server: HostileServer) -> None:
+    def __init__(self, server: HostileServer, transport: OriginTransport) -> None:
         self.server = server
-        self.transport = _transport(server.url)
+        self.transport = transport
         self.phases: list[str] = []
         self.before_sending: Callable[[], object] = self.phases.copy
 
@@ -86,8 +84,8 @@ class Reuse:
 
 async def test_a_post_is_resent_once_where_the_server_cannot_have_read_it() -> None:
     """The server closes after we looked and before our bytes arrive, as when the two cross on a long way."""
-    async with hostile_server() as server:
-        reuse = Reuse(server)
+    async with hostile_server() as server, _transport(server.url) as transport:
+        reuse = Reuse(server, transport)
         await reuse.first()
         reuse.before_sending = server.close_connections
         server.scripts.append([Read(), WHOLE])
@@ -96,7 +94,6 @@ async def test_a_post_is_resent_once_where_the_server_cannot_have_read_it() -> N
 
         assert reuse.phases == ["sending", "sent", "connecting", "sending", "sent"]
         assert (server.connections, len(server.requests)) == (2, 2)
-        await reuse.transport.aclose()
 
 
 UNSAFE: dict[str, tuple[Script, type[Exception]]] = {
@@ -110,8 +107,8 @@ UNSAFE: dict[str, tuple[Script, type[Exception]]] = {
 @pytest.mark.parametrize("name", UNSAFE)
 async def test_a_post_that_may_have_been_read_is_not_resent(name: str) -> None:
     script, error = UNSAFE[name]
-    async with hostile_server() as server:
-        reuse = Reuse(server)
+    async with hostile_server() as server, _transport(server.url) as transport:
+        reuse = Reuse(server, transport)
         await reuse.first()
         server.scripts += [script, [Read(), WHOLE]]
 
@@ -123,8 +120,8 @@ async def test_a_post_that_may_have_been_read_is_not_resent(name: str) -> None:
 
 
 async def test_an_idempotent_request_is_resent_unless_an_answer_began() -> None:
-    async with hostile_server() as server:
-        reuse = Reuse(server)
+    async with hostile_server() as server, _transport(server.url) as transport:
+        reuse = Reuse(server, transport)
         await reuse.first()
         server.scripts += [[Read(), HangUp()], [Read(), WHOLE]]
         assert await reuse.second("GET") == b"hi"
@@ -136,26 +133,24 @@ async def test_an_idempotent_request_is_resent_unless_an_answer_began() -> None:
 
 
 async def test_half_a_request_is_resent_since_nobody_acts_on_it() -> None:
-    async with hostile_server() as server:
-        reuse = Reuse(server)
+    async with hostile_server() as server, _transport(server.url) as transport:
+        reuse = Reuse(server, transport)
         await reuse.first()
         server.scripts += [[ReadHead(), Reset()], [Read(), WHOLE]]
         assert await reuse.second("POST", b"x" * 20_000_000) == b"hi"
         assert server.connections == 2
-        await reuse.transport.aclose()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_nothing_is_resent_twice_and_nothing_on_a_fresh_connection(method: str) -> None:
-    async with hostile_server() as server:
-        transport = _transport(server.url)
+    async with hostile_server() as server, _transport(server.url) as transport:
         server.scripts += [[Read(), HangUp()], [Read(), WHOLE]]
         with pytest.raises(httpx.RemoteProtocolError):
             await _ask(transport, server.url, method=method)
         assert len(server.requests) == 1
 
-    async with hostile_server() as server:
-        reuse = Reuse(server)
+    async with hostile_server() as server, _transport(server.url) as transport:
+        reuse = Reuse(server, transport)
         await reuse.first()
         reuse.before_sending = server.close_connections
         server.scripts += [[Read(), HangUp()], [Read(), WHOLE]]

@@ -256,6 +256,15 @@ async def test_the_end_comes_after_the_last_record_with_or_without_goodbye(polit
     assert await tls.client.receive() == b""
 
 
+async def test_a_goodbye_is_the_end_though_the_connection_stays_open() -> None:
+    tls = MemoryTls()
+    await tls.shake_hands()
+    await tls.far.send_all(tls.encrypt(b"last") + tls.goodbye())
+    with trio.fail_after(5):
+        assert await tls.client.receive() == b"last"
+        assert await tls.client.receive() == b""
+
+
 async def test_a_record_that_was_tampered_with_is_an_error() -> None:
     tls = MemoryTls()
     await tls.shake_hands()

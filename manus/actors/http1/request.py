@@ -46,7 +46,7 @@ async def encode(request: httpx.Request, *, body_bytes_max: int) -> WireRequest:
             is not the body's, a body above the bound. The message quotes no value: it may be a key.
     """
     content = request.stream
-    body = request.content if isinstance(content, httpx.ByteStream) else await _read(content, body_bytes_max)
+    body = b"".join(content) if isinstance(content, httpx.ByteStream) else await _read(content, body_bytes_max)
     if len(body) > body_bytes_max:
         raise _oversized(body_bytes_max)
     headers = request.headers.raw

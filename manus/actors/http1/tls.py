@@ -134,10 +134,15 @@ class TlsStream(ByteStream):
         pieces: list[bytes] = []
         try:
             while self._incoming.pending or self._session.pending():
-                pieces.append(self._session.read(READ_BYTES))
+                piece = self._session.read(READ_BYTES)
+                if not piece:
+                    # TLS's own goodbye; the connection beneath may stay open for long.
+                    self._ended = True
+                    break
+                pieces.append(piece)
         except ssl.SSLWantReadError:
             pass
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        except ssl.SSLEOFError:
             self._ended = True
         if self._outgoing.pending:
             # An answer to the peer's key update; what does not leave now leaves with the next bytes.

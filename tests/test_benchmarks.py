@@ -1,0 +1,31 @@
+"""The benchmark runs, and its contenders read the very text that was served. No figure is judged here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("row", ["one after another", "64 in flight", "one burst"])
+def test_the_benchmark_prints_its_rows(row: str) -> None:
+    contenders = ["agent", "transport", "httptools_floor"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--rounds", "1", "--rows", row, "--only", *contenders],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert row in done.stdout
+    for contender in contenders:
+        assert contender in done.stdout
+    assert "left out" not in done.stderr
