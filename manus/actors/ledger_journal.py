@@ -7,7 +7,8 @@ removed, oldest first, when SQLite has what they hold.
 An intent is taken only where the endings of all open attempts still fit after it: a call that was admitted can
 always be booked, even on a disk that has filled up since.
 
-`fork` is not supported: a child that writes would tear its parent's journal, so appending from it is refused.
+`fork` is not supported: a child that writes would tear its parent's journal, so appending from it is refused; and it
+lets go of its parent's lock, or the parent's death would go unnoticed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import errno
 import fcntl
 import os
 import threading
+import weakref
 from collections import deque
 from pathlib import Path
 
@@ -39,11 +41,12 @@ class SegmentHead(msgspec.Struct, frozen=True, kw_only=True):
 class RunLock:
     """A run's claim to be alive: a locked file whose name is the run's id."""
 
-    __slots__ = ("_fd", "path")
+    __slots__ = ("__weakref__", "_fd", "path")
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self._fd = fd
+        _held.add(self)
 
     @property
     def run_id(self) -> str:
@@ -85,6 +88,18 @@ class RunLock:
             self.path.unlink(missing_ok=True)
         os.close(self._fd)
         self._fd = -1
+
+
+_held: weakref.WeakSet[RunLock] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    """Close what a forked child inherits: it would keep its parent's runs alive beyond the parent's death."""
+    for lock in list(_held):
+        lock.release(remove=False)
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def _lock(fd: int, path: Path) -> bool:

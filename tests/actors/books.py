@@ -106,13 +106,21 @@ class Desk:
 
     def __init__(self) -> None:
         self.posted: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._stores: list[JournaledStore] = []
 
     def open(self, path: Path, *, now: float = 100.0, run_id: str | None = None, **policy: Any) -> JournaledStore:
         """Open the ledger at `path`, small and quick unless `policy` says otherwise."""
         quick: dict[str, Any] = {"path": str(path), "gather_s": 0.0, "retry_s": 0.01, "busy_s": 2.0}
-        return open_journaled(
+        store = open_journaled(
             LedgerPolicy(**(quick | policy)), now_unix_s=lambda: now, post=self.posted.put, run_id=run_id
         )
+        self._stores.append(store)
+        return store
+
+    def close(self) -> None:
+        """Close every store that a test left open."""
+        for store in self._stores:
+            store.close()
 
     def wait(self, pending: Pending[T]) -> T:
         """Run what is posted until `pending` has its result."""

@@ -201,6 +201,28 @@ def test_a_forked_child_cannot_tear_its_parents_journal(journal: Journal, tmp_pa
     journal.close(remove=True)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_does_not_keep_its_parents_run_alive(tmp_path: Path) -> None:
+    lock = RunLock.claim(tmp_path, "run")
+    context = multiprocessing.get_context("fork")
+    up, let_end = context.Event(), context.Event()
+
+    def stay() -> None:
+        up.set()
+        let_end.wait(60)
+
+    child = context.Process(target=stay)
+    child.start()
+    assert up.wait(30)
+    assert RunLock.adopt(tmp_path / "run.lock") is None, "the parent holds it still"
+    lock.release(remove=False)  # as its death would
+    adopted = RunLock.adopt(tmp_path / "run.lock")
+    assert adopted is not None
+    adopted.release(remove=True)
+    let_end.set()
+    child.join(30)
+
+
 def fail_with(code: int) -> Callable[..., object]:
     def fail(*_: object) -> object:
         raise OSError(code, f"injected: {os.strerror(code)}")

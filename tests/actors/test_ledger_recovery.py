@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -42,8 +42,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def connection(path: Path) -> sqlite3.Connection:
-    return open_file(path, durability="process", busy_s=1.0)
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = open_file(path, durability="process", busy_s=1.0)
+    yield connection
+    connection.close()
 
 
 def run_recovery(connection: sqlite3.Connection, path: Path) -> Recovery:
@@ -62,7 +64,6 @@ def test_a_dead_run_is_booked_and_its_files_are_gone(connection: sqlite3.Connect
     before = list(all_rows(connection))
     assert run_recovery(connection, path) == Recovery()
     assert list(all_rows(connection)) == before
-    connection.close()
 
 
 def test_segments_that_sqlite_has_already_may_be_missing(connection: sqlite3.Connection, path: Path) -> None:
@@ -74,7 +75,6 @@ def test_segments_that_sqlite_has_already_may_be_missing(connection: sqlite3.Con
     segments[0].unlink()
     assert run_recovery(connection, path).in_doubt == 1
     assert states(connection) == BOOKED
-    connection.close()
 
 
 def test_a_living_run_is_left_alone(connection: sqlite3.Connection, path: Path) -> None:
@@ -89,7 +89,6 @@ def test_a_living_run_is_left_alone(connection: sqlite3.Connection, path: Path) 
     assert len(segments_of(directory, "other")) == 2
     alive.release(remove=False)
     assert run_recovery(connection, path).in_doubt == 1
-    connection.close()
 
 
 def test_a_run_without_any_file_has_its_open_rows_in_doubt(connection: sqlite3.Connection, path: Path) -> None:
@@ -98,7 +97,6 @@ def test_a_run_without_any_file_has_its_open_rows_in_doubt(connection: sqlite3.C
         ingest(connection, "lost", RECORDS)
     assert run_recovery(connection, path) == Recovery(runs=1, in_doubt=2)
     assert states(connection) == BOOKED | {"unsent": "in_doubt"}
-    connection.close()
 
 
 def test_a_journal_whose_lock_is_gone_is_still_booked(connection: sqlite3.Connection, path: Path) -> None:
@@ -107,7 +105,6 @@ def test_a_journal_whose_lock_is_gone_is_still_booked(connection: sqlite3.Connec
     assert run_recovery(connection, path).runs == 1
     assert states(connection) == BOOKED
     assert list(runs_directory(path).iterdir()) == []
-    connection.close()
 
 
 def test_a_run_that_died_before_its_first_segment_leaves_nothing(connection: sqlite3.Connection, path: Path) -> None:
@@ -116,7 +113,6 @@ def test_a_run_that_died_before_its_first_segment_leaves_nothing(connection: sql
     (runs_directory(path) / "dead.00000001.journal").write_bytes(bytes(4096))
     assert run_recovery(connection, path) == Recovery(runs=1)
     assert list(runs_directory(path).iterdir()) == []
-    connection.close()
 
 
 def test_a_torn_last_record_is_dropped_at_every_byte(connection: sqlite3.Connection, path: Path) -> None:
@@ -138,7 +134,6 @@ def test_a_torn_last_record_is_dropped_at_every_byte(connection: sqlite3.Connect
     rows = [row for row in all_rows(connection) if row.run_id.startswith("cut")]
     assert len(rows) == 3 * len(last)
     assert all(row.state == BOOKED[row.request_id] for row in rows)
-    connection.close()
 
 
 def test_damage_puts_everything_open_in_doubt_and_the_journal_aside(connection: sqlite3.Connection, path: Path) -> None:
@@ -154,7 +149,6 @@ def test_damage_puts_everything_open_in_doubt_and_the_journal_aside(connection: 
     assert aside.read_bytes() == content, "nothing of it is thrown away"
     assert states(connection) == BOOKED | {"unsent": "in_doubt", "long0": "in_doubt"}
     assert run_recovery(connection, path) == Recovery()
-    connection.close()
 
 
 def test_a_gap_in_the_segments_puts_everything_open_in_doubt(connection: sqlite3.Connection, path: Path) -> None:
@@ -162,7 +156,6 @@ def test_a_gap_in_the_segments_puts_everything_open_in_doubt(connection: sqlite3
     segments_of(runs_directory(path), "dead")[1].unlink()
     assert run_recovery(connection, path).released == 0
     assert set(states(connection).values()) <= {"settled", "released", "in_doubt"}
-    connection.close()
 
 
 def write_segment(path: Path, run_id: str, head: SegmentHead, payloads: list[bytes]) -> None:
@@ -179,7 +172,6 @@ def test_after_the_machine_went_down_no_intent_is_taken_for_unsent(connection: s
     write_segment(path, "dead", head, [encode(record) for record in RECORDS])
     assert run_recovery(connection, path) == Recovery(runs=1, in_doubt=2)
     assert states(connection) == BOOKED | {"unsent": "in_doubt"}
-    connection.close()
 
 
 def test_a_journal_of_a_newer_version_is_left_for_it(connection: sqlite3.Connection, path: Path) -> None:
@@ -188,7 +180,6 @@ def test_a_journal_of_a_newer_version_is_left_for_it(connection: sqlite3.Connect
     (left,) = run_recovery(connection, path).left
     assert "newer" in left
     assert sorted(runs_directory(path).iterdir()) == before
-    connection.close()
 
 
 def test_a_record_that_nobody_knows_is_damage(connection: sqlite3.Connection, path: Path) -> None:
@@ -196,7 +187,6 @@ def test_a_record_that_nobody_knows_is_damage(connection: sqlite3.Connection, pa
     write_segment(path, "dead", head, [encode(reserved()), msgspec.msgpack.encode([99, "what is this"])])
     found = run_recovery(connection, path)
     assert (found.in_doubt, len(found.damaged)) == (1, 1)
-    connection.close()
 
 
 def recover_and_die(path: Path, dies_at: int) -> None:
@@ -261,4 +251,3 @@ def test_a_full_disk_leaves_the_run_for_the_next_start(
     assert states(connection) == {}
     assert run_recovery(connection, path).in_doubt == 1
     assert states(connection) == BOOKED
-    connection.close()
