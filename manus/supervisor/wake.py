@@ -32,11 +32,6 @@ class WakeSlot:
             self._sleeper = None
             trio.lowlevel.reschedule(sleeper)
 
-    @property
-    def occupied(self) -> bool:
-        """Whether a task sleeps here."""
-        return self._sleeper is not None
-
     def _abort(self, _raise_cancel: RaiseCancelT) -> Abort:
         self._sleeper = None
         return Abort.SUCCEEDED

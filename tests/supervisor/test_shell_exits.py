@@ -215,6 +215,33 @@ def test_an_error_is_put_into_bounded_redacted_text() -> None:
     assert "canary" not in line + trace
 
 
+def test_an_error_that_cannot_be_put_into_words_is_still_told_of() -> None:
+    class Speechless(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    line, _ = describe_error(Speechless(), plain)
+    assert line.endswith("Speechless: its text cannot be had: ValueError")
+
+
+async def test_a_lone_cancellation_and_a_lone_error_need_no_group() -> None:
+    passed: list[BaseException | None] = []
+
+    async def incarnation() -> None:
+        try:
+            await trio.sleep_forever()
+        except BaseException as error:
+            passed.append(judge(error, cancelled_by=None, redact=plain).passes_on)
+            raise
+
+    with trio.move_on_after(0):
+        await incarnation()
+    assert isinstance(passed[0], trio.Cancelled)
+    reason = judge(Boom("x"), cancelled_by=None, redact=plain).reason
+    assert isinstance(reason, Crashed)
+    assert (reason.error, reason.related) == ("Boom: x", ())
+
+
 def test_the_first_leaf_is_the_cause() -> None:
     cause = OSError()
     assert first_leaf(ExceptionGroup("", [ExceptionGroup("", [cause]), ValueError()])) is cause

@@ -490,3 +490,29 @@ async def test_a_full_control_lane_is_reported_and_never_waited_for(autojump_clo
         assert incarnation.order(DrainNow())
         assert incarnation.order(DrainNow())
         assert not incarnation.order(DrainNow())
+
+
+async def test_what_an_actor_emits_goes_over_the_bus(autojump_clock: object) -> None:
+    async def start(ctx: Context) -> None:
+        ctx.emit(("hello from", ctx.id))
+        ctx.started()
+        await trio.sleep_forever()
+
+    diary = Diary()
+    async with running(worker("a", start), diary=diary):
+        assert ("hello from", "a") in diary.events
+
+
+async def test_an_actor_that_is_crashed_twice_dies_once(autojump_clock: object) -> None:
+    diary = Diary()
+    async with running(worker("a", serving(echo)), diary=diary) as tree:
+        incarnation = tree._incarnation("a")
+        incarnation.crash(Boom("first"))
+        incarnation.crash(Boom("second"))
+        await trio.sleep(BACKOFF_S + 1)
+        incarnation.crash(Boom("late"))
+        await settle()
+
+        reason = diary.one(ActorExited).reason
+        assert isinstance(reason, Crashed)
+        assert (reason.error, reason.related) == ("Boom: first", ())
