@@ -11,10 +11,18 @@ from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
 from tests.mutants.runtime_mutants import RUNTIME_MUTANTS
 from tests.mutants.shell_mutants import SHELL_MUTANTS
+from tests.mutants.transport_mutants import TRANSPORT_MUTANTS
 
 pytestmark = pytest.mark.mutants
 
-MUTANTS: list[Mutant] = [*CORE_MUTANTS, *SHELL_MUTANTS, *RUNTIME_MUTANTS, *JOURNEY_MUTANTS, *LEDGER_MUTANTS]
+MUTANTS: list[Mutant] = [
+    *CORE_MUTANTS,
+    *SHELL_MUTANTS,
+    *RUNTIME_MUTANTS,
+    *JOURNEY_MUTANTS,
+    *LEDGER_MUTANTS,
+    *TRANSPORT_MUTANTS,
+]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
 """Pytest's exit code when tests ran and failed. Any other one means that they did not get to run."""
