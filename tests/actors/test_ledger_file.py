@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -19,8 +20,6 @@ from manus.actors.ledger_file import (
 )
 from manus.actors.ledger_sqlite import all_rows, ingest
 from tests.actors.books import reserved, settled
-
-as_root = os.geteuid() == 0
 
 
 def test_a_new_ledger_is_private_and_marked_as_ours(tmp_path: Path) -> None:
@@ -100,11 +99,16 @@ def test_a_directory_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None
         open_file(tmp_path, durability="process", busy_s=0.1)
 
 
-@pytest.mark.skipif(as_root, reason="root may write everywhere")
-def test_a_read_only_place_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(LedgerUnusable, match=r"ledger\.path"):
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "open", refuse)  # root, as whom tests may run, may write everywhere
+    with pytest.raises(LedgerUnusable, match=r"ledger\.path") as refused:
         open_file(tmp_path / "ledger.db", durability="process", busy_s=0.1)
+    assert os.strerror(code) in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_reading_makes_no_ledger_where_there_is_none(tmp_path: Path) -> None:
