@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 import trio
@@ -340,15 +341,23 @@ async def test_a_place_asker_and_a_plain_asker_get_the_same_answers(autojump_clo
 
 async def test_answered_asks_leave_nothing_behind(autojump_clock: object) -> None:
     """A deadline far away must not keep a message, and all it holds, until then."""
+
+    class Luggage:
+        pass
+
+    alive: weakref.WeakSet[Luggage] = weakref.WeakSet()
     async with running(worker("a", serving(echo))) as tree:
         ref = tree.ref("a")
-        for number in range(1_000):
-            await ref.ask(number, deadline=in_s(3600))
+        for _ in range(1_000):
+            luggage = Luggage()
+            alive.add(luggage)
+            assert await ref.ask(luggage, deadline=in_s(3600)) is luggage
+        del luggage
         deadlines = tree._ground.commons.deadlines
         assert len(deadlines) == 0
         assert len(deadlines._heap) <= 65
         gc.collect()
-        assert [each for each in gc.get_objects() if isinstance(each, Envelope)] == []
+        assert len(alive) == 0
 
 
 async def test_refs_of_one_slot_are_equal_and_name_it(autojump_clock: object) -> None:
