@@ -136,7 +136,8 @@ class SupervisorCore:
         if child is None or not child.is_live:
             self._roster.zombie_ended(child_id, generation)
             return
-        asked = child.state in ("draining", "stopping")
+        # One that crashes while it drains goes by itself, whatever was asked of it.
+        asked = child.state == "stopping" or (child.state == "draining" and not is_abnormal(reason))
         if child.verdict is not None:
             reason = child.verdict
         elif not asked and child.started_at is None:

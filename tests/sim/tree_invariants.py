@@ -165,7 +165,11 @@ def _judge_restart(plan: ActorPlan, ends: list[tuple[float, bool]], event: event
 def every_restart_is_followed(report: Report) -> Iterator[str]:
     """10. By a start, a failed start, or the end of the supervisor or child; and not before its time."""
     due: dict[str, events.RestartScheduled] = {}
+    beneath = {group.name: {actor.name for actor in actors_of(group)} for group in groups_of(report.plan.tree)}
     for event in report.events:
+        if isinstance(event, events.ActorExited | events.StartFailed):
+            # The successor of a supervisor starts all beneath it anew.
+            due = {name: scheduled for name, scheduled in due.items() if name not in beneath.get(event.actor, ())}
         match event:
             case events.RestartScheduled(actor=name):
                 if name in due:
@@ -287,23 +291,22 @@ def nothing_stays_behind(report: Report) -> Iterator[str]:
 def everything_has_a_cause(report: Report) -> Iterator[str]:
     """10. Each end names an incarnation that was there, or a request; a crash names itself.
 
-    Unless it came in the very tick in which a sibling's failure doomed it: then it was one of many to go.
+    Unless it came in the very tick in which another's end took it along: then it was one of many to go.
     """
     requests = ("start:", "stop:", "add:", "remove:", "retire:")
-    dooms: dict[str, float] = {}
     known = {f"{event.actor}#{event.generation}" for event in report.events}
+    others_end_at = -1.0
     for event in report.events:
         if isinstance(event, events.Lagged) or event.cause.startswith(requests):
             continue
+        itself = f"{event.actor}#{event.generation}"
         if event.cause not in known:
             yield f"{event} has an unknown cause"
-        itself = f"{event.actor}#{event.generation}"
-        if isinstance(event, events.RestartScheduled | events.Escalated):
-            dooms[event.cause] = event.at
-        if dooms.get(event.cause) == event.at:
+        if not isinstance(event, events.ActorExited | events.StartFailed):
             continue
-        if isinstance(event, events.ActorExited) and isinstance(event.reason, Crashed) and event.cause != itself:
+        if isinstance(event.reason, Crashed) and event.cause != itself and event.at != others_end_at:
             yield f"{itself} crashed and blames {event.cause}"
+        others_end_at = event.at
 
 
 def generations_are_fenced(report: Report) -> Iterator[str]:

@@ -112,6 +112,15 @@ def test_a_child_that_crashes_before_its_turn_to_stop_is_not_restarted() -> None
     assert ids(rig.did(Retire)) == ["a"]
 
 
+def test_a_crash_in_the_midst_of_a_drain_is_its_own_cause() -> None:
+    rig = Rig(worker("a"))
+    rig.boot()
+    rig.stop(drain_s=10.0)
+    rig.exits("a", BOOM)
+    assert [event.cause for event in rig.said()] == ["a#1"]
+    assert len(rig.did(protocol.Exit)) == 1
+
+
 def test_a_grace_of_nothing_still_lets_the_task_unwind() -> None:
     rig = Rig(worker("a", shutdown_s=0.0))
     rig.boot()
