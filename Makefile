@@ -28,7 +28,7 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 # an ask that an idle actor answers inline must not be a checkpoint (9xx). The rest of the list is ruff's business.
 FLAKE8_IGNORED := E,F,W,C9,ASYNC109,ASYNC122,ASYNC124,ASYNC127,ASYNC9
 
-.PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers requirements clean
+.PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
