@@ -164,9 +164,7 @@ class Upstream:
         headers = httpx.Headers(headers)
         headers["content-length"] = str(len(encoded.body))
         body = httpx.ByteStream(encoded.body)
-        request = httpx.Request(encoded.method, url, headers=headers, stream=body, extensions=extensions)
-        request.read()
-        return request
+        return httpx.Request(encoded.method, url, headers=headers, stream=body, extensions=extensions)
 
     async def aclose(self) -> None:
         """Close every connection, within a bound, also when this task is being cancelled."""

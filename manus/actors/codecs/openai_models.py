@@ -7,6 +7,7 @@ name of another vendor is an unknown family, which gets the plain old request th
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -98,6 +99,7 @@ _TABLE: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
 )
 
 
+@lru_cache(maxsize=256)
 def family_of(model: str) -> Family:
     """Tell the family by the model's name: dated, fine-tuned (`ft:`) or with a gateway's `openai/` before it."""
     name = model.lower().removeprefix("openai/").removeprefix("ft:")
