@@ -81,7 +81,9 @@ class RequestServer:
     async def _run(self, envelope: Envelope) -> None:
         try:
             value: object = LATER
-            if envelope.abandoned and (envelope.answered or not self._own_scope):
+            if envelope.id not in self._slot.in_hand:
+                pass  # a crash in this very tick has answered for it, maybe as safe to retry
+            elif envelope.abandoned and (envelope.answered or not self._own_scope):
                 # Between being taken and being begun: no work starts for nobody. With a scope of its own a handler
                 # has its say even so, as long as somebody still waits for it.
                 self._slot.finish(envelope, cut_short(envelope), by_handler=False)

@@ -146,10 +146,18 @@ SHELL_MUTANTS = [
     Mutant(
         name="work for nobody is begun",
         file=SERVING,
-        original="            if envelope.abandoned and (envelope.answered or not self._own_scope):\n",
-        mutated="            if envelope.id < 0:\n",
+        original="            elif envelope.abandoned and (envelope.answered or not self._own_scope):\n",
+        mutated="            elif envelope.id < 0:\n",
         killers=(f"{ASK}::test_no_handler_is_begun_for_an_asker_that_left_in_the_same_tick",),
         rule="no work starts after its asker left",
+    ),
+    Mutant(
+        name="work is begun that a crash has answered for",
+        file=SERVING,
+        original="            if envelope.id not in self._slot.in_hand:\n",
+        mutated="            if envelope.id < 0:\n",
+        killers=(f"{ONE_END}::test_no_handler_is_begun_for_a_request_that_a_crash_in_the_same_tick_answered",),
+        rule="what was answered as safe to retry is not begun after all",
     ),
     Mutant(
         name="more requests at once than places",

@@ -8,9 +8,10 @@ import trio
 from manus.sim.determinism import simulate
 from manus.supervisor.context import Context
 from manus.supervisor.envelope import Envelope
+from manus.supervisor.events import DeadLetter
 from manus.supervisor.shield import bounded_shield
 from manus.supervisor.terminals import Expired
-from tests.supervisor.rig import Answers, Boom, in_s, running, serving, settle, worker
+from tests.supervisor.rig import Answers, Boom, Diary, in_s, running, serving, settle, worker
 
 
 async def test_a_crash_after_the_deadline_does_not_change_the_outcome(autojump_clock: object) -> None:
@@ -109,3 +110,20 @@ async def test_an_actor_that_ignores_its_cancellation_takes_no_more_messages(aut
             await trio.sleep(2.5)
             answers.ask(tree.ref("a"), "after it is fenced")
         assert answers.got == {"before it is fenced": 2, "after it is fenced": 2}
+
+
+async def test_no_handler_is_begun_for_a_request_that_a_crash_in_the_same_tick_answered(autojump_clock: object) -> None:
+    """Its asker was told that nothing had been done yet, and may have done it elsewhere."""
+    begun: list[object] = []
+
+    async def handler(envelope: Envelope) -> object:
+        begun.append(envelope.message)
+        return "done"
+
+    diary = Diary()
+    async with running(worker("a", serving(handler)), diary=diary) as tree:
+        tree.ref("a").cast("work")
+        tree.crash("a", Boom())
+        await settle()
+        assert diary.one(DeadLetter).why == "crashed"
+        assert begun == []
