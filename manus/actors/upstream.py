@@ -164,7 +164,9 @@ class Upstream:
         headers = httpx.Headers(headers)
         headers["content-length"] = str(len(encoded.body))
         body = httpx.ByteStream(encoded.body)
-        return httpx.Request(encoded.method, url, headers=headers, stream=body, extensions=extensions)
+        request = httpx.Request(encoded.method, url, headers=headers, stream=body, extensions=extensions)
+        request.read()  # so that a transport handed in by the user finds `request.content`, as with httpx's own client
+        return request
 
     async def aclose(self) -> None:
         """Close every connection, within a bound, also when this task is being cancelled."""
