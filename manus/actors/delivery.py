@@ -118,7 +118,7 @@ class Delivery:
 
     def __init__(self, channel: CallerChannel | None, *, on_sending: Callable[[], None]) -> None:
         self._channel = channel
-        self._on_sending = on_sending
+        self._on_sending: Callable[[], None] | None = on_sending
         self._fenced = False
         self._held: list[StreamEvent] = []
         self.assembly: Assembly | None = None
@@ -143,7 +143,7 @@ class Delivery:
         if now <= before:
             return
         self.phase = phase
-        if before < _LEAVING <= now and not self._fenced:
+        if before < _LEAVING <= now and self._on_sending is not None:
             self._on_sending()
 
     def deliver(self, events: list[StreamEvent]) -> bool:
@@ -195,6 +195,8 @@ class Delivery:
         """Drop whatever this attempt still says."""
         if not self._fenced:
             self._fenced = True
+            # It leads back to the attempt that holds this delivery: a ring that only the collector could free.
+            self._on_sending = None
             self._held = []
             if self._channel is not None:
                 self._channel.drop_unsent()

@@ -126,50 +126,66 @@ def cancel_at_each_step(
     scenario: Callable[[StepCanceller], Awaitable[T]],
     check: Callable[[T], None],
     *,
+    persistent: bool = False,
     steps_max: int = 10_000,
 ) -> int:
     """Run `scenario` again and again, cancelled at its 1st, 2nd, 3rd ... step, until it ends uncancelled.
 
-    The scenario wraps what is to be cancelled in `with canceller:` and returns whatever `check` is to judge. A
-    cancelled scope stays cancelled, so every later wait inside the block fails as well.
+    The scenario wraps what is to be cancelled in `with canceller:`, once or several times, and returns whatever `check`
+    is to judge. A cancelled block stays cancelled: every later wait in it fails as well. Transient cancellation strikes
+    one block; `persistent` also every block that is entered after it, as when nobody wants anything any more.
 
     Returns:
         How many steps there were to cancel at.
     """
     for step in range(1, steps_max):
-        canceller = StepCanceller(step)
+        canceller = StepCanceller(step, persistent=persistent)
 
         async def run(canceller: StepCanceller = canceller) -> T:
             return await scenario(canceller)
 
-        check(simulate(run, schedule_seed=step, horizon_s=100_000.0))
+        try:
+            check(simulate(run, schedule_seed=step, horizon_s=100_000.0))
+        except Exception as error:
+            error.add_note(f"cancelled at step {step}{' and ever after' if persistent else ''}")
+            raise
         if not canceller.fired:
             return step - 1
     raise TooManySteps(f"the scenario still has steps after {steps_max}")
 
 
 class StepCanceller(trio.abc.Instrument):
-    """Cancels the block it wraps after a given number of steps taken by the task inside it."""
+    """Cancels the block it wraps after a given number of steps taken by the tasks inside such blocks.
 
-    def __init__(self, at_step: int) -> None:
+    It may wrap one block after another, not one within another. Steps count over all of them.
+    """
+
+    def __init__(self, at_step: int, *, persistent: bool = False) -> None:
         self.fired = False
         self._at_step = at_step
+        self._persistent = persistent
         self._steps = 0
         self._task: trio.lowlevel.Task | None = None
-        self._scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
 
     def __enter__(self) -> trio.CancelScope:
+        assert self._scope is None, "a canceller wraps one block at a time"
         self._task = trio.lowlevel.current_task()
+        self._scope = trio.CancelScope()
+        if self.fired and self._persistent:
+            self._scope.cancel()
         trio.lowlevel.add_instrument(self)
         return self._scope.__enter__()
 
     def __exit__(self, *exc_info: Any) -> bool | None:  # Any: passed on as it came
+        scope, self._scope = self._scope, None
+        assert scope is not None, "it was entered before"
         trio.lowlevel.remove_instrument(self)
-        return self._scope.__exit__(*exc_info)
+        return scope.__exit__(*exc_info)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Count the steps of the task inside, and cancel when its turn has come."""
-        if task is not self._task:
+        if task is not self._task or self._scope is None:
             return
         self._steps += 1
         if self._steps == self._at_step:
@@ -206,6 +222,8 @@ _OUTSIDE: tuple[tuple[Any, str], ...] = (  # Any: modules and classes alike
     (socket.socket, "connect_ex"),
     (socket, "create_connection"),
     (time, "time"),
+    (time, "time_ns"),
+    (time, "monotonic"),
     (time, "sleep"),
     (os, "urandom"),
     (uuid, "uuid4"),
@@ -213,6 +231,10 @@ _OUTSIDE: tuple[tuple[Any, str], ...] = (  # Any: modules and classes alike
     (random, "randint"),
     (random, "choice"),
     (random, "uniform"),
+    (random, "randrange"),
+    (random, "getrandbits"),
+    (random, "shuffle"),
+    (random, "sample"),
     (trio.to_thread, "run_sync"),
 )
 

@@ -22,6 +22,7 @@ T_PROVIDER = "tests/actors/test_provider.py"
 T_FAILOVER = "tests/actors/test_router_failover.py"
 T_ENDS = "tests/actors/test_router_ends.py"
 T_CRASHES = "tests/actors/test_router_crashes.py"
+T_RINGS = "tests/actors/test_request_rings.py"
 
 JOURNEY_MUTANTS = [
     Mutant(
@@ -289,5 +290,21 @@ JOURNEY_MUTANTS = [
         mutated="        key = (encoded.path, encoded.headers, ())",
         killers=(f"{T_PROVIDER}::test_credentials_may_take_their_time_and_change",),
         rule="headers are remembered per credentials",
+    ),
+    Mutant(
+        name="an attempt keeps itself alive",
+        file=DELIVERY,
+        original="            self._on_sending = None\n",
+        mutated="",
+        killers=(f"{T_RINGS}::test_request_is_freed_when_it_is_over",),
+        rule="memory is flat without the collector's help",
+    ),
+    Mutant(
+        name="a call keeps itself alive",
+        file=CALL,
+        original="        self._body = None\n        assert",
+        mutated="        assert",
+        killers=(f"{T_RINGS}::test_request_is_freed_when_it_is_over",),
+        rule="memory is flat without the collector's help",
     ),
 ]

@@ -83,6 +83,10 @@ async def touch_the_clock() -> None:
     time.time()
 
 
+async def touch_the_steady_clock() -> None:
+    time.monotonic()
+
+
 async def touch_chance() -> None:
     random.random()
 
@@ -101,7 +105,16 @@ async def touch_entropy() -> None:
 
 
 @pytest.mark.parametrize(
-    "touch", [touch_a_thread, touch_the_clock, touch_chance, touch_uuid, touch_the_network, touch_entropy]
+    "touch",
+    [
+        touch_a_thread,
+        touch_the_clock,
+        touch_the_steady_clock,
+        touch_chance,
+        touch_uuid,
+        touch_the_network,
+        touch_entropy,
+    ],
 )
 def test_a_simulation_that_reaches_outside_is_told_so(touch: object) -> None:
     assert callable(touch)
@@ -122,6 +135,45 @@ def test_cancelling_at_each_step_meets_every_step_once() -> None:
     steps = cancel_at_each_step(scenario, seen.append)
     assert steps == 4
     assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("persistent", "outcomes"),
+    [
+        (False, [["cut", "done"], ["cut", "done"], ["done", "cut"], ["done", "cut"], ["done", "done"]]),
+        (True, [["cut", "cut"], ["cut", "cut"], ["done", "cut"], ["done", "cut"], ["done", "done"]]),
+    ],
+)
+def test_cancellation_strikes_once_or_from_then_on(persistent: bool, outcomes: list[list[str]]) -> None:
+    async def scenario(canceller: StepCanceller) -> list[str]:
+        ends = []
+        for _ in range(2):
+            with canceller as scope:
+                await trio.sleep(1)
+                await trio.sleep(1)
+            ends.append("cut" if scope.cancelled_caught else "done")
+        return ends
+
+    seen: list[list[str]] = []
+    assert cancel_at_each_step(scenario, seen.append, persistent=persistent) == 4
+    assert seen == outcomes
+
+
+def test_a_failed_check_says_at_which_step_it_was_cancelled() -> None:
+    async def scenario(canceller: StepCanceller) -> list[str]:
+        done = []
+        with canceller:
+            await trio.sleep(1)
+            await trio.sleep(1)
+            done.append("all of it")
+        return done
+
+    def check(done: list[str]) -> None:
+        assert done, "it must not be cut short"
+
+    with pytest.raises(AssertionError) as caught:
+        cancel_at_each_step(scenario, check, persistent=True)
+    assert caught.value.__notes__ == ["cancelled at step 1 and ever after"]
 
 
 TRACES = """

@@ -15,11 +15,20 @@ from manus.actors.http1.head import Headers
 class ResponseParser(Protocol):
     """Parses one response: its head at construction, then a chunked body."""
 
-    headers: Headers
-    complete: bool
-    """The last chunk and its trailers have been seen."""
-    surplus: bool
-    """Bytes came after the end: the connection is out of step and must not serve again."""
+    @property
+    def headers(self) -> Headers:
+        """The head's headers, in order."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last chunk and its trailers have been seen."""
+        ...
+
+    @property
+    def surplus(self) -> bool:
+        """Whether bytes came after the end: the connection is out of step and must not serve again."""
+        ...
 
     def feed(self, received: bytes) -> bytes:
         """Give the body bytes in these bytes of a chunked body.

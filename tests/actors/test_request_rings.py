@@ -1,0 +1,60 @@
+"""A request leaves no rings of objects behind, which only the collector could free, late and at a price."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from manus.actors.http1.parser_h11 import H11Parser
+from manus.actors.http1.parser_httptools import HttptoolsParser
+from manus.sim.behaviour import Script
+from manus.sim.faults import Cut, Fault, Rejected
+from tests.actors.rig import Upstreams, open_rig
+
+REQUESTS = 5
+
+
+@contextmanager
+def rings() -> Iterator[list[str]]:
+    """Collect the types of our objects that only the collector could free, named once the block is done."""
+    found: list[str] = []
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield found
+        gc.collect()
+        found += [type(each).__qualname__ for each in gc.garbage if type(each).__module__.startswith("manus.")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+@pytest.mark.parametrize("fault", [None, Rejected(status=401), Cut(where="body")], ids=["fair", "refused", "cut"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_request_is_freed_when_it_is_over(stream: bool, fault: Fault | None, autojump_clock: object) -> None:
+    async with open_rig(("a", Upstreams(Script(fault=fault))), ("b", Upstreams(Script()))) as rig:
+        with rings() as found:
+            for _ in range(REQUESTS):
+                if stream:
+                    await rig.stream(on_interrupt="restart")
+                else:
+                    await rig.generate()
+            await rig.settled()
+
+        assert [name for name in found if found.count(name) >= REQUESTS] == []
+
+
+@pytest.mark.parametrize("parser", [HttptoolsParser, H11Parser])
+def test_response_is_freed_when_it_is_parsed(parser: type[HttptoolsParser] | type[H11Parser]) -> None:
+    with rings() as found:
+        for _ in range(REQUESTS):
+            response = parser("POST", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            response.feed(b"5\r\nhello\r\n0\r\n\r\n")
+            del response
+
+    assert found == []
