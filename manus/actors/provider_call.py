@@ -47,6 +47,7 @@ class ProviderCall:
         "_at_end",
         "_body",
         "_call",
+        "_codec",
         "_delivery",
         "_env",
         "_error",
@@ -66,6 +67,7 @@ class ProviderCall:
         self._env = env
         self._call = call
         self._delivery = delivery
+        self._codec = upstream.codec_of(call)
         self._options = upstream.options_for(call.model)
         self._started_at = trio.current_time()
         total = self._started_at + upstream.spec.timeouts.total_s
@@ -85,7 +87,7 @@ class ProviderCall:
         Cancelling the envelope's scope (its asker left) ends it with what was received; cancelling the actor passes
         through, after the socket has been closed.
         """
-        encoded = self._upstream.codec.encode(self._call.request, self._call.model, self._options)
+        encoded = self._codec.encode(self._call.request, self._call.model, self._options)
         if isinstance(encoded, Failed):
             return self._ended(encoded)
         failure: Failed | None = None
@@ -142,7 +144,7 @@ class ProviderCall:
         self._env.phase = Phase.SENT
         self._delivery.advance("sent")
         self._headers = headers = _lower_case(response.headers)
-        self._limits = upstream.codec.rate_limits(headers)
+        self._limits = self._codec.rate_limits(headers)
         self._status = status = response.status_code
         assert isinstance(response.stream, httpx.AsyncByteStream)
         self._body = body = aiter(response.stream)
@@ -150,8 +152,8 @@ class ProviderCall:
             return await self._refused(body)
         if headers.get("content-type", "").startswith("text/html"):
             return _web_page()
-        decoder = upstream.codec.decoder(stream=call.request.stream, model=call.model, options=self._options)
-        self._delivery.begin(Assembly(upstream.codec.wire, call.model, upstream.spec.bounds))
+        decoder = self._codec.decoder(stream=call.request.stream, model=call.model, options=self._options)
+        self._delivery.begin(Assembly(self._codec.wire, call.model, upstream.spec.bounds))
         if encoded.warnings:
             self._delivery.deliver(list(encoded.warnings))
         try:
@@ -230,6 +232,8 @@ class ProviderCall:
         The stream itself is closed, not the `httpx.Response` around it, which would only do the same more slowly.
         """
         stream, body = response.stream, self._body
+        # A body may hold its request, which holds `_on_phase` and so this call: a ring that only the collector frees.
+        self._body = None
         assert isinstance(stream, httpx.AsyncByteStream)
         if isinstance(body, AsyncGenerator):
             await body.aclose()
@@ -284,7 +288,7 @@ class ProviderCall:
     def _refusal(self) -> Failed:
         assert self._status is not None
         upstream = self._upstream
-        return upstream.codec.failure(
+        return self._codec.failure(
             self._status, self._headers, bytes(self._error), now_unix_s=upstream.spec.now_unix_s()
         )
 

@@ -14,8 +14,10 @@ import httpx
 import msgspec
 
 from manus.actors.codecs import codec_for
-from manus.actors.codecs.base import CodecOptions, HttpRequest
+from manus.actors.codecs.base import Codec, CodecOptions, HttpRequest
 from manus.actors.credentials import Credentials, Headers
+from manus.actors.wire_choice import wire_of
+from manus.messages.calls import Call
 from manus.messages.failures import Failed
 from manus.messages.policy import Bounds, ModelCard, ProviderPolicy, Timeouts
 from manus.supervisor.shield import bounded_shield
@@ -45,7 +47,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One provider entry as its actor needs it.
 
     Args:
-        wire: which codec speaks to it.
+        wire: which wire it speaks; where the vendor has two, the one that `wire_choice` starts from.
         base_url: where it is; None where `server` tells.
         options: the codec's, without the model's card.
         concurrency: calls in flight at once.
@@ -98,13 +100,12 @@ class Upstream:
     transport, and the connections to the old address are closed: nobody is there any more.
     """
 
-    __slots__ = ("_base_url", "_known", "_options", "_transport", "codec", "counters", "spec", "transport_timeouts")
+    __slots__ = ("_base_url", "_known", "_options", "_transport", "counters", "spec", "transport_timeouts")
 
     def __init__(self, spec: ProviderSpec, counters: ProviderCounters) -> None:
         if (spec.base_url is None) == (spec.server is None):
             raise ValueError(f"provider {spec.name!r} needs a base URL or a server of its own, and not both")
         self.spec = spec
-        self.codec = codec_for(spec.wire)
         self.counters = counters
         timeouts = spec.timeouts
         # Reading has no limit of the transport's own: the call's scope covers headers, first content and idleness.
@@ -140,6 +141,10 @@ class Upstream:
                         await former.aclose()
         assert self._transport is not None
         return self._transport
+
+    def codec_of(self, call: Call) -> Codec:
+        """Give the codec of the wire that `call` goes over."""
+        return codec_for(wire_of(self.spec.wire, call.request, self.options_for(call.model)))
 
     def options_for(self, model: str) -> CodecOptions:
         """Give the codec's options for `model`; one that is not listed is described by its name alone."""

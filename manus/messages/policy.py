@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from manus.messages.requests import Effort
 from manus.messages.usage import UNKNOWN_PRICE, Price
 
 
@@ -37,9 +38,28 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One model as the router sees it. `None` means unknown, and unknown is permitted.
+    """One model as the router and the codecs see it. `None` means unknown, and unknown is permitted.
 
-    `tier` runs from 1 (small) to 10 (frontier).
+    Args:
+        name: as it is asked for.
+        price: what it costs.
+        context_tokens: prompt and answer together.
+        max_output_tokens: the longest answer, thinking included.
+        vision, documents, audio: which parts besides text it reads.
+        tools: it calls tools; `parallel_tools` several in one turn, `forced_tools` also a named or a required one.
+        json_schema: it answers in a given schema by the vendor's own means.
+        reasoning: it thinks; `efforts` are the levels it takes, `thinking_budget` whether it takes a budget in tokens,
+            `thinking_off` whether it can be told not to.
+        streaming: it streams.
+        sampling: it takes temperature and top_p; `seed`, `stop`, `penalties` and `logprobs` whether it takes those.
+        prefill: a last turn of the assistant is continued.
+        cache_control: it takes explicit cache breakpoints.
+        responses_api: it wants OpenAI's Responses API (True), or has only Chat Completions (False).
+        embeddings: it makes vectors; such a model does not chat.
+        image_bytes_max, images_max: what it takes of pictures: bytes of one, count in a request.
+        tier: from 1 (small) to 10 (frontier).
+        base: the vendor's own model behind a name of one's own, as of an Azure deployment or an inference profile.
+        as_of: the day on which these facts were read, as `2026-11-22`.
     """
 
     name: str
@@ -50,12 +70,33 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     documents: bool | None = None
     audio: bool | None = None
     tools: bool | None = None
+    parallel_tools: bool | None = None
+    forced_tools: bool | None = None
     json_schema: bool | None = None
     reasoning: bool | None = None
+    efforts: tuple[Effort, ...] | None = None
+    thinking_budget: bool | None = None
+    thinking_off: bool | None = None
     streaming: bool | None = None
     sampling: bool | None = None
+    seed: bool | None = None
+    stop: bool | None = None
+    penalties: bool | None = None
+    logprobs: bool | None = None
     prefill: bool | None = None
+    cache_control: bool | None = None
+    responses_api: bool | None = None
+    embeddings: bool | None = None
+    image_bytes_max: int | None = None
+    images_max: int | None = None
     tier: int | None = None
+    base: str | None = None
+    as_of: str | None = None
+
+    @property
+    def vendor_name(self) -> str:
+        """The name by which the vendor's documents know the model."""
+        return self.base or self.name
 
 
 class ProviderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

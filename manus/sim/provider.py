@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Final, cast
 
 import msgspec
 
@@ -41,8 +43,6 @@ from manus.sim.wire import (
     encode_json,
     identifier,
 )
-from manus.sim.wire_ollama import OllamaWire
-from manus.sim.wire_openai import OpenAIWire
 from manus.sim.words import count_tokens, draw_text, tokens_of
 
 FAULT_HEADER = "x-sim-fault"
@@ -59,9 +59,17 @@ HTTP_ERROR = 400
 _BEYOND_ASCII = " 🌍"
 
 
+WIRES: Final[dict[WireName, tuple[str, str]]] = {
+    "openai": ("wire_openai", "OpenAIWire"),
+    "ollama": ("wire_ollama", "OllamaWire"),
+}
+"""Where each wire is written: module and class."""
+
+
 def wire_named(name: WireName) -> Wire:
     """Give the wire of that name."""
-    return OpenAIWire() if name == "openai" else OllamaWire()
+    module, wire = WIRES[name]
+    return cast(Wire, getattr(import_module(f"manus.sim.{module}"), wire)())
 
 
 @dataclass(frozen=True, slots=True)

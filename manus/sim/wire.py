@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-WireName = Literal["openai", "ollama"]
+WireName = Literal["openai", "openai-responses", "anthropic", "bedrock", "ollama", "azure"]
 
 EPOCH_UNIX_S = 1_788_220_800
 """Simulated time begins at 2026-09-01T00:00:00Z; the n-th request is answered n seconds later. So bytes
