@@ -31,7 +31,7 @@ from manus.messages.content import (
 )
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest, EmbedRequest
-from manus.messages.usage import TOKENS_PER_PRICE, Price, Usage
+from manus.messages.usage import Price, Usage
 
 WINDOW_TOKENS = 2_000_000
 """The window of a model that nobody has described: above the largest on offer (1.05 million in 2026-11)."""
@@ -188,16 +188,8 @@ def estimate_embed_usage(request: EmbedRequest) -> Usage:
 
 
 def worst_cost_nano_usd(price: Price, bound: Usage) -> int | None:
-    """Charge `bound` at the dearest rate its tokens can meet, rounded up; None where the price is unknown.
-
-    A vendor may write the whole prompt into its cache, which costs more than reading it, so every token of
-    input counts at the dearest class of input.
-    """
-    if price.input is None or price.output is None:
-        return None
-    rates = (price.cache_read, price.cache_write_short, price.cache_write_long)
-    dearest = max(price.input, *(rate for rate in rates if rate is not None), 0)
-    return -(-(bound.input_total * dearest + bound.output * price.output) // TOKENS_PER_PRICE) + price.per_request
+    """Charge `bound` at the dearest rate its tokens can meet, rounded up; None where the price is unknown."""
+    return price.worst_nano_usd(input_tokens=bound.input_total, output_tokens=bound.output)
 
 
 # -- turns and parts

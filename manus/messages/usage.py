@@ -84,11 +84,26 @@ NO_USAGE = Usage()
 """Nothing used, and nobody said so."""
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
+class PriceTier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rates of a whole call whose prompt, cached tokens included, is longer than `above_tokens`.
+
+    Vendors of long windows charge so: from one token above the threshold on, every token of the call costs more.
+    """
+
+    above_tokens: int
+    input: int
+    output: int
+    cache_read: int | None = None
+    cache_write_short: int | None = None
+    cache_write_long: int | None = None
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one deployment charges, in nano-USD per million tokens; `None` is *unknown*, never free.
 
     `cache_read`, `cache_write_short` and `cache_write_long` fall back to `input` where a vendor has no
-    rate of its own for them; `per_request` is nano-USD per call.
+    rate of its own for them; `per_request` is nano-USD per call. `tiers` are the rates of long prompts, the lowest
+    threshold first. `version` names where the price is from, and goes into the books with it.
     """
 
     input: int | None = None
@@ -97,6 +112,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_short: int | None = None
     cache_write_long: int | None = None
     per_request: int = 0
+    tiers: tuple[PriceTier, ...] = ()
     version: str = ""
 
     @property
@@ -108,14 +124,41 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
         """Charge `usage`, in nano-USD, rounded once half to even; `None` where the price is unknown."""
         if self.input is None or self.output is None:
             return None
+        rates: Price | PriceTier = self
+        if self.tiers:
+            prompt = usage.input_total
+            for tier in self.tiers:
+                if prompt > tier.above_tokens:
+                    rates = tier
+        rate = rates.input
+        assert rate is not None
+        assert rates.output is not None
         parts = (
-            usage.input_uncached * self.input
-            + usage.cache_read * (self.input if self.cache_read is None else self.cache_read)
-            + usage.cache_write_short * (self.input if self.cache_write_short is None else self.cache_write_short)
-            + usage.cache_write_long * (self.input if self.cache_write_long is None else self.cache_write_long)
-            + usage.output * self.output
+            usage.input_uncached * rate
+            + usage.cache_read * (rate if rates.cache_read is None else rates.cache_read)
+            + usage.cache_write_short * (rate if rates.cache_write_short is None else rates.cache_write_short)
+            + usage.cache_write_long * (rate if rates.cache_write_long is None else rates.cache_write_long)
+            + usage.output * rates.output
         )
         return _round_half_even(parts, TOKENS_PER_PRICE) + self.per_request
+
+    def worst_nano_usd(self, *, input_tokens: int, output_tokens: int) -> int | None:
+        """Charge at most so many tokens at the dearest rate they can meet, rounded up; `None` where it is unknown.
+
+        A vendor may write the whole prompt into its cache, which costs more than reading it, so every token of
+        input counts at the dearest class of input. A call that stays below a tier's threshold costs what is below
+        it, which is not always less.
+        """
+        if self.input is None or self.output is None:
+            return None
+        reachable: list[Price | PriceTier] = [self]
+        reachable.extend(tier for tier in self.tiers if input_tokens > tier.above_tokens)
+        worst = 0
+        for rates in reachable:
+            classes = (rates.input, rates.cache_read, rates.cache_write_short, rates.cache_write_long)
+            dearest = max(rate for rate in classes if rate is not None)
+            worst = max(worst, input_tokens * dearest + output_tokens * (rates.output or 0))
+        return -(-worst // TOKENS_PER_PRICE) + self.per_request
 
 
 FREE = Price(input=0, output=0, version="free")
