@@ -259,7 +259,8 @@ class Assembly:
             valid = bool(part.name) and is_object(arguments)
             built.append(ToolCall(id=part.call_id, name=part.name, arguments=arguments, valid=valid))
         elif part.opaque is not None:
-            built.append(Opaque(provider=self._wire, kind=part.opaque.kind, raw=part.opaque.raw))
+            opaque = part.opaque
+            built.append(Opaque(provider=self._wire, kind=opaque.kind, raw=opaque.raw, model=self._model))
         built.extend(part.citations)
         return built
 

@@ -114,12 +114,13 @@ class Citation(Part, frozen=True, kw_only=True, tag="citation", omit_defaults=Tr
 class Opaque(Part, frozen=True, kw_only=True, tag="opaque", omit_defaults=True):
     """A vendor's own part that we carry without reading: server-side tools, compaction, audio out.
 
-    `raw` is the vendor's JSON. It is echoed to the same `provider` family and dropped for another.
+    `raw` is the vendor's JSON. It is echoed to the same `provider` family and `model`, and dropped for others.
     """
 
     provider: str
     kind: str
     raw: msgspec.Raw
+    model: str | None = None
 
 
 AnyPart = Text | Image | Document | Audio | ToolCall | ToolResult | Reasoning | Refusal | Citation | Opaque

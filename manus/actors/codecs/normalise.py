@@ -29,11 +29,15 @@ class WireRules(msgspec.Struct, frozen=True, kw_only=True):
         wire: the wire family, as it stands in `Reasoning.provider`.
         id_shape: which tool-call ids it takes.
         keeps_reasoning: it takes its own model's thinking back.
+        keeps_opaque: it takes the parts back that only its own model can read.
+        keeps_citations: it has a place for the sources of an answer; whether one fits is told by its `raw`.
     """
 
     wire: str
     id_shape: re.Pattern[str]
     keeps_reasoning: bool = False
+    keeps_opaque: bool = False
+    keeps_citations: bool = False
 
 
 UNANSWERED = "The tool was not run: this call was left unanswered."
@@ -121,8 +125,10 @@ def _other_turns(turn: Turn, parts: tuple[AnyPart, ...], rules: WireRules, model
 
 
 def _may_go(part: AnyPart, rules: WireRules, model: str) -> bool:
-    if isinstance(part, Citation | Opaque):
-        return False  # no wire of these rules takes either back
+    if isinstance(part, Citation):
+        return rules.keeps_citations
+    if isinstance(part, Opaque):
+        return rules.keeps_opaque and part.provider == rules.wire and part.model in (model, None)
     if isinstance(part, Reasoning):
         return rules.keeps_reasoning and part.provider == rules.wire and part.model == model
     return True
