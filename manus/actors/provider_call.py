@@ -17,6 +17,8 @@ import trio
 
 from manus.actors.assembly import Assembly
 from manus.actors.codecs.base import Decoder, HttpRequest
+from manus.actors.codecs.classify import request_id_of
+from manus.actors.credentials import REFUSALS, Authorisation
 from manus.actors.delivery import Delivery
 from manus.actors.metering import billed, usage_received
 from manus.actors.transport_errors import failure_of
@@ -45,6 +47,7 @@ class ProviderCall:
 
     __slots__ = (
         "_at_end",
+        "_authorisation",
         "_body",
         "_call",
         "_codec",
@@ -80,6 +83,7 @@ class ProviderCall:
         self._limits: tuple[RateLimitReading, ...] = ()
         self._body: AsyncIterator[bytes] | None = None
         self._at_end = False
+        self._authorisation: Authorisation | None = None
 
     async def run(self) -> object:
         """Make the attempt; gives a `CallEnded`, or `LATER` where that was given before the connection was let go.
@@ -110,8 +114,14 @@ class ProviderCall:
         transport = await upstream.ready()
         if isinstance(transport, Failed):
             return transport
-        request = await upstream.request_of(
+        authorisation = await upstream.authorise(encoded)
+        if isinstance(authorisation, Failed):
+            return authorisation
+        self._authorisation = authorisation
+        delivery.key_fingerprint = authorisation.fingerprint
+        request = upstream.request_of(
             encoded,
+            authorisation,
             {
                 "timeout": upstream.transport_timeouts,
                 "manus_phase": self._on_phase,
@@ -152,7 +162,10 @@ class ProviderCall:
             return await self._refused(body)
         if headers.get("content-type", "").startswith("text/html"):
             return _web_page()
-        decoder = self._codec.decoder(stream=call.request.stream, model=call.model, options=self._options)
+        options = self._options
+        if encoded.answer_tool is not None:
+            options = msgspec.structs.replace(options, answer_tool=encoded.answer_tool)
+        decoder = self._codec.decoder(stream=call.request.stream, model=call.model, options=options)
         self._delivery.begin(Assembly(self._codec.wire, call.model, upstream.spec.bounds))
         if encoded.warnings:
             self._delivery.deliver(list(encoded.warnings))
@@ -314,8 +327,9 @@ class ProviderCall:
         usage = NO_USAGE
         if bill in ("reported", "estimated"):
             usage = usage_received(assembly, estimated_input_tokens=call.estimated_input_tokens)
+        failure = self._told_credentials(failure)
         redact = upstream.spec.redact
-        request_id = self._headers.get("x-request-id")
+        request_id = request_id_of(self._headers)
         if request_id is not None:
             request_id = redact(request_id)
         answer = Answer() if assembly is None else assembly.answer()
@@ -340,6 +354,18 @@ class ProviderCall:
             first_content_s=None if first is None else first - self._started_at,
             rate_limits=self._limits,
         )
+
+    def _told_credentials(self, failure: Failed | None) -> Failed | None:
+        """Tell the credentials what the vendor said of the key; they may have better advice than to give up."""
+        status, authorisation = self._status, self._authorisation
+        if status is None or authorisation is None:
+            return failure
+        credentials = self._upstream.spec.credentials
+        if failure is not None and failure.kind in REFUSALS:
+            return credentials.refused(authorisation, failure)
+        if 200 <= status < 300:
+            credentials.accepted(authorisation)
+        return failure
 
 
 _WAITS: dict[TimeoutPhase, str] = {

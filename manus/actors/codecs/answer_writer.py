@@ -1,9 +1,10 @@
 """Own the grammar of one answer's events: numbered parts, stated bounds, exactly one terminal.
 
-Chat completions and Ollama send no part boundaries: text, thinking and calls come as they come. The
-writer numbers parts in the order in which they begin, closes one when another begins, joins characters
-that were cut between two pieces, holds the finish reason back until the answer is over, and fails an
-answer that outgrows its bounds. It knows no vendor.
+Chat completions and Ollama send no part boundaries: text, thinking and calls come as they come, and
+`write` closes one part when another begins. Other wires number their parts, of which several may be open:
+for them are `begin`, `extend`, `seal` and `close`. The writer numbers parts in the order in which they
+begin, joins characters that were cut between two pieces, holds the finish reason back until the answer is
+over, and fails an answer that outgrows its bounds. It knows no vendor.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from manus.messages.events import (
     OpaqueAdded,
     PartEnded,
     ReasoningDelta,
+    ReasoningSealed,
     RefusalDelta,
     Started,
     StreamEvent,
@@ -47,14 +49,17 @@ class AnswerWriter:
         "_bytes_left",
         "_calls_open",
         "_events",
+        "_finish_detail",
         "_finish_raw",
-        "_half",
+        "_halves",
         "_index",
         "_kind",
         "_next_index",
+        "_prose_open",
         "_reasons",
         "_refused",
         "_service_tier",
+        "_stop_sequence",
         "call_count",
         "done",
         "finished",
@@ -69,10 +74,13 @@ class AnswerWriter:
         self._next_index = 0
         self._kind: Prose | None = None
         self._index = 0
-        self._half = ""
+        self._halves: dict[int, str] = {}
+        self._prose_open: dict[int, Prose] = {}
         self._calls_open: dict[int, str] = {}
         self._refused = False
         self._finish_raw: str | None = None
+        self._finish_detail: str | None = None
+        self._stop_sequence: str | None = None
         self._service_tier: str | None = None
         self.call_count = 0
         self.started = False
@@ -102,16 +110,61 @@ class AnswerWriter:
         if self.done:
             return
         if kind is not self._kind:
-            self._begin(kind)
-        if self._half or not text.isascii():
-            text = self._whole_characters(text)
+            self._close_prose()
+            self._index = self.begin(kind)
+            self._kind = kind
+        self.extend(self._index, text)
+
+    def begin(self, kind: Prose) -> int:
+        """Begin a part of text, thinking or refusal beside those that are open; gives its index."""
+        assert not self.done
+        index = self._take_index()
+        self._prose_open[index] = kind
+        if kind is RefusalDelta:
+            self._refused = True
+        return index
+
+    def extend(self, index: int, text: str) -> None:
+        """Add to the open part `index`."""
+        if self.done:
+            return
+        if self._halves or not text.isascii():
+            text = self._whole_characters(index, text)
             if not text:
                 return
         else:
             self._bytes_left -= len(text)
-        self._events.append(kind(text=text, index=self._index))
+        self._events.append(self._prose_open[index](text=text, index=index))
         if self._bytes_left < 0:
             self._fail_bound("answer_bytes", self._bounds.answer_bytes)
+
+    def seal(
+        self,
+        index: int,
+        *,
+        signature: str | None = None,
+        encrypted: str | None = None,
+        redacted: str | None = None,
+        item_id: str | None = None,
+    ) -> None:
+        """Add to the thinking that is part `index` what the vendor wants back with it."""
+        if self.done:
+            return
+        words = [None if word is None else well_formed(word) for word in (signature, encrypted, redacted, item_id)]
+        event = ReasoningSealed(index=index, signature=words[0], encrypted=words[1], redacted=words[2], id=words[3])
+        self._events.append(event)
+        self.spend(sum(len(word) for word in words if word))
+
+    def close(self, index: int) -> None:
+        """End the part `index`, prose or call, unless it is ended already."""
+        if self.done:
+            return
+        if index in self._prose_open:
+            if self._kind is not None and index == self._index:
+                self._kind = None
+            self._end_prose(index)
+        elif index in self._calls_open:
+            self._end_call(index)
 
     def begin_call(self, call_id: str, name: str) -> int:
         """Begin a tool call; gives the part's index for `arguments`."""
@@ -145,11 +198,14 @@ class AnswerWriter:
         self._events.append(PartEnded(index=index))
         self.spend(len(bytes(raw)))
 
-    def cite(self, *, title: str | None, url: str | None, quote: str | None, raw: msgspec.Raw) -> None:
-        """Add a citation to the part that is being written, or to the last one."""
+    def cite(
+        self, *, title: str | None, url: str | None, quote: str | None, raw: msgspec.Raw, index: int | None = None
+    ) -> None:
+        """Add a citation to the part `index`: by default the one that `write` writes, or the last it wrote."""
         if self.done:
             return
-        self._events.append(CitationAdded(index=self._index, title=title, url=url, quote=quote, raw=raw))
+        place = self._index if index is None else index
+        self._events.append(CitationAdded(index=place, title=title, url=url, quote=quote, raw=raw))
         self.spend(len(bytes(raw)))
 
     def spend(self, size_bytes: int) -> None:
@@ -163,10 +219,19 @@ class AnswerWriter:
         if count > self._bounds.tool_calls:
             self._fail_bound("tool_calls", self._bounds.tool_calls)
 
-    def hold_finish(self, raw: str | None, *, service_tier: str | None = None) -> None:
+    def hold_finish(
+        self,
+        raw: str | None,
+        *,
+        service_tier: str | None = None,
+        detail: str | None = None,
+        stop_sequence: str | None = None,
+    ) -> None:
         """Note why the model stopped. It is reported when the answer is over: more may still come."""
         self.finished = True
         self._finish_raw = raw
+        self._finish_detail = detail
+        self._stop_sequence = stop_sequence
         self._service_tier = service_tier or self._service_tier
 
     def end(self, evidence: Evidence) -> None:
@@ -175,7 +240,15 @@ class AnswerWriter:
             return
         self.close_parts()
         reason: FinishReason = "incomplete" if evidence == "none" else self._reason()
-        self._events.append(FinishReported(reason=reason, raw=self._finish_raw, service_tier=self._service_tier))
+        self._events.append(
+            FinishReported(
+                reason=reason,
+                raw=self._finish_raw,
+                detail=self._finish_detail,
+                stop_sequence=self._stop_sequence,
+                service_tier=self._service_tier,
+            )
+        )
         self._events.append(Ended(evidence=evidence))
         self.done = True
 
@@ -191,12 +264,11 @@ class AnswerWriter:
 
     def close_parts(self) -> None:
         """End all open parts."""
-        self._close_prose()
-        for index, half in self._calls_open.items():
-            if half:
-                self._events.append(ToolArgumentsDelta(index=index, json=well_formed(half)))
-            self._events.append(PartEnded(index=index))
-        self._calls_open.clear()
+        self._kind = None
+        for index in tuple(self._prose_open):
+            self._end_prose(index)
+        for index in tuple(self._calls_open):
+            self._end_call(index)
 
     def _reason(self) -> FinishReason:
         # Precedence of canonical.md, section 2.1. A forced tool finishes with `stop`, and so does a refusal.
@@ -207,29 +279,32 @@ class AnswerWriter:
             return "tool_calls"
         return reason
 
-    def _begin(self, kind: Prose) -> None:
-        self._close_prose()
-        self._kind = kind
-        self._index = self._take_index()
-        if kind is RefusalDelta:
-            self._refused = True
-
     def _close_prose(self) -> None:
-        if self._kind is None:
-            return
-        if self._half:
-            self._events.append(self._kind(text=well_formed(self._half), index=self._index))
-            self._half = ""
-        self._events.append(PartEnded(index=self._index))
-        self._kind = None
+        if self._kind is not None:
+            self._kind = None
+            self._end_prose(self._index)
 
-    def _whole_characters(self, text: str) -> str:
-        text = self._half + text
-        self._half = ""
+    def _end_prose(self, index: int) -> None:
+        kind = self._prose_open.pop(index)
+        half = self._halves.pop(index, "")
+        if half:
+            self._events.append(kind(text=well_formed(half), index=index))
+        self._events.append(PartEnded(index=index))
+
+    def _end_call(self, index: int) -> None:
+        half = self._calls_open.pop(index)
+        if half:
+            self._events.append(ToolArgumentsDelta(index=index, json=well_formed(half)))
+        self._events.append(PartEnded(index=index))
+
+    def _whole_characters(self, index: int, text: str) -> str:
+        text = self._halves.pop(index, "") + text
         try:
             size = len(text.encode())
         except UnicodeEncodeError:
-            text, self._half = split_high_surrogate(text)
+            text, half = split_high_surrogate(text)
+            if half:
+                self._halves[index] = half
             text = well_formed(text)
             size = len(text.encode())
         self._bytes_left -= size

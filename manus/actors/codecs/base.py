@@ -25,6 +25,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         path: appended to the entry's base URL.
         headers: without authorization; that belongs to the credentials.
         warnings: what had to be dropped or adapted; the call emits them before the first byte leaves.
+        answer_tool: a tool that the encoder made up and forced, because the model has no other way to keep to a
+            schema: what it is called with is the answer's text. The call hands it to the decoder's options.
     """
 
     method: str
@@ -32,6 +34,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     warnings: tuple[WarningRaised, ...] = ()
+    answer_tool: str | None = None
 
 
 class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,7 @@ class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):
             reloads the model.
         truncate: let Ollama drop the oldest turns silently when the prompt is too long. Off, because an
             answer to a question that was not asked is a lie; the call then fails as `context_length`.
+        answer_tool: of one call, not of a configuration: `HttpRequest.answer_tool` as the encoder set it.
     """
 
     provider: str = ""
@@ -64,6 +68,7 @@ class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_field: Literal["reasoning_content", "reasoning"] | None = None
     context_tokens: int | None = None
     truncate: bool = False
+    answer_tool: str | None = None
 
 
 class Decoder(Protocol):

@@ -48,7 +48,8 @@ _WHAT_TO_DO: dict[FailureKind, str] = {
 _VENDOR_TIMEOUT = Advice("once", "yes", True)
 """A 408 or 504 is the vendor's own timeout, soon over; ours have used the caller's time up already."""
 
-_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id")
+_REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id")
+"""OpenAI and most others; Anthropic; AWS; Azure, twice."""
 
 
 def kind_of_status(status: int) -> FailureKind:
@@ -63,6 +64,11 @@ def kind_of_status(status: int) -> FailureKind:
     return "not_found" if status >= 300 else "protocol"
 
 
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Find the vendor's id of the call, for its support desk, among headers with lower-case names."""
+    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+
+
 def http_failure(
     kind: FailureKind, status: int, headers: Mapping[str, str], facts: ErrorFacts, *, now_unix_s: float
 ) -> Failed:
@@ -75,7 +81,7 @@ def http_failure(
         phase="sent",
         status=status,
         code=facts.code or facts.type or None,
-        vendor_request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
+        vendor_request_id=request_id_of(headers),
         param=facts.param,
     )
 
