@@ -224,7 +224,8 @@ class Accounting:
         return Denied(failure=_ledger_failure(reason))
 
     def _dispatched(self, dispatched: Dispatched) -> None:
-        record = self._books.ledger.dispatch((dispatched.request_id, dispatched.attempt), self._now_unix_s())
+        key = (dispatched.request_id, dispatched.attempt)
+        record = self._books.ledger.dispatch(key, self._now_unix_s(), dispatched.key_fingerprint)
         if record is not None:
             self._write(record)
 

@@ -185,7 +185,8 @@ class OpenAttempt:
                 assert_never(ending)
 
     def _dispatched(self) -> None:
-        self._accounting.cast(Dispatched(request_id=self.request_id, attempt=self.number))
+        key = self.delivery.key_fingerprint
+        self._accounting.cast(Dispatched(request_id=self.request_id, attempt=self.number, key_fingerprint=key))
 
 
 def failure_of_terminal(terminal: SupervisorTerminal, *, provider: str, model: str) -> Failed:

@@ -114,7 +114,16 @@ class Delivery:
         on_sending: called once, synchronously, before the first byte of the request leaves.
     """
 
-    __slots__ = ("_channel", "_fenced", "_held", "_on_sending", "assembly", "first_content_at", "phase")
+    __slots__ = (
+        "_channel",
+        "_fenced",
+        "_held",
+        "_on_sending",
+        "assembly",
+        "first_content_at",
+        "key_fingerprint",
+        "phase",
+    )
 
     def __init__(self, channel: CallerChannel | None, *, on_sending: Callable[[], None]) -> None:
         self._channel = channel
@@ -125,6 +134,8 @@ class Delivery:
         """The answer so far; None until a provider has taken the call."""
         self.first_content_at: float | None = None
         """When the first content came, on the loop's clock."""
+        self.key_fingerprint: str | None = None
+        """The name of the key that is shown; set before the first byte leaves, so that the books hold it."""
         self.phase: Phase = "queued"
         """How far the call got. Kept here, because a provider that dies cannot be asked."""
 

@@ -148,13 +148,17 @@ class Ledger:
 
     # -- the call
 
-    def dispatch(self, key: AttemptKey, now_unix_s: float) -> AttemptDispatched | None:
+    def dispatch(
+        self, key: AttemptKey, now_unix_s: float, key_fingerprint: str | None = None
+    ) -> AttemptDispatched | None:
         """Note that bytes leave: give the record to write, None where it is written or the attempt is over."""
         entry = self._open.get(key)
         if entry is None or entry.dispatched:
             return None
         entry.dispatched = True
-        return AttemptDispatched(request_id=key[0], attempt=key[1], at_unix_s=now_unix_s)
+        return AttemptDispatched(
+            request_id=key[0], attempt=key[1], at_unix_s=now_unix_s, key_fingerprint=key_fingerprint
+        )
 
     def presume_dispatched(self, now_unix_s: float) -> list[AttemptDispatched]:
         """Take every granted attempt for dispatched: nobody will note it while the books are closed."""

@@ -60,7 +60,9 @@ class AttemptReserved(Record, frozen=True, kw_only=True, array_like=True, tag=1)
 
 
 class AttemptDispatched(Record, frozen=True, kw_only=True, array_like=True, tag=2):
-    """The first byte was about to leave: from here on it may be billed."""
+    """The first byte was about to leave: from here on it may be billed. None leaves the key that the intent names."""
+
+    key_fingerprint: str | None = None
 
 
 class AttemptSettled(Record, frozen=True, kw_only=True, array_like=True, tag=3):

@@ -72,7 +72,12 @@ def next_row(row: LedgerRow | None, record: AnyRecord, run_id: str) -> LedgerRow
         case AttemptDispatched():
             if row.state == "dispatched":
                 return row
-            return msgspec.structs.replace(row, state="dispatched", dispatched_unix_s=record.at_unix_s)
+            return msgspec.structs.replace(
+                row,
+                state="dispatched",
+                dispatched_unix_s=record.at_unix_s,
+                key_fingerprint=record.key_fingerprint or row.key_fingerprint,
+            )
         case AttemptSettled():
             return msgspec.structs.replace(
                 row,

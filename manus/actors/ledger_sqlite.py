@@ -55,11 +55,12 @@ _PUT = (
     "ON CONFLICT (request_id, attempt, run_id) DO UPDATE SET "
     "state = CASE excluded.state WHEN 'intent' THEN attempts.state ELSE excluded.state END, "
     "dispatched_unix_s = coalesce(attempts.dispatched_unix_s, excluded.dispatched_unix_s), "
+    "key_fingerprint = coalesce(excluded.key_fingerprint, attempts.key_fingerprint), "
     + ", ".join(f"{name} = excluded.{name}" for name in _ENDING[1:])
     + " WHERE attempts.ended_unix_s IS NULL"
 )
 _DISPATCH = (
-    "UPDATE attempts SET state = 'dispatched', dispatched_unix_s = ? "
+    "UPDATE attempts SET state = 'dispatched', dispatched_unix_s = ?, key_fingerprint = coalesce(?, key_fingerprint) "
     "WHERE request_id = ? AND attempt = ? AND run_id = ? AND state = 'intent'"
 )
 _END = (
@@ -103,7 +104,9 @@ def ingest(connection: sqlite3.Connection, run_id: str, records: list[AnyRecord]
                 dispatches.append(record)
             case _:
                 endings[record.key] = record
-    connection.executemany(_DISPATCH, [(step.at_unix_s, *step.key, run_id) for step in dispatches])
+    connection.executemany(
+        _DISPATCH, [(step.at_unix_s, step.key_fingerprint, *step.key, run_id) for step in dispatches]
+    )
     end_rows(connection, run_id, endings.values())
     connection.executemany(_PUT, [_row_values(row) for row in fold_records(records, run_id).values()])
 

@@ -15,7 +15,7 @@ import msgspec
 
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.base import Codec, CodecOptions, HttpRequest
-from manus.actors.credentials import Credentials, Headers
+from manus.actors.credentials import Authorisation, Credentials, Headers
 from manus.actors.wire_choice import wire_of
 from manus.messages.calls import Call
 from manus.messages.failures import Failed
@@ -29,7 +29,7 @@ CLOSE_S = 1.0
 """How long closing may take; our own transport closes at once, a foreign one may have to wait."""
 
 KNOWN_MAX = 64
-"""Addresses and headers remembered per incarnation: one per path and credentials, so there are few."""
+"""Addresses, and headers, remembered per incarnation: one per path, and one per path and key, so there are few."""
 
 
 class LocalServer(Protocol):
@@ -100,7 +100,7 @@ class Upstream:
     transport, and the connections to the old address are closed: nobody is there any more.
     """
 
-    __slots__ = ("_base_url", "_known", "_options", "_transport", "counters", "spec", "transport_timeouts")
+    __slots__ = ("_base_url", "_known", "_options", "_transport", "_urls", "counters", "spec", "transport_timeouts")
 
     def __init__(self, spec: ProviderSpec, counters: ProviderCounters) -> None:
         if (spec.base_url is None) == (spec.server is None):
@@ -121,7 +121,8 @@ class Upstream:
         self._options: dict[str | None, CodecOptions] = {None: base}
         for card in spec.policy.models:
             self._options[card.name] = msgspec.structs.replace(base, card=card)
-        self._known: dict[tuple[str, Headers, Headers], tuple[httpx.URL, httpx.Headers]] = {}
+        self._urls: dict[str, httpx.URL] = {}
+        self._known: dict[tuple[str, str, Headers, Authorisation | None], httpx.Headers] = {}
         self._base_url: str | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
         if spec.base_url is not None:
@@ -151,37 +152,57 @@ class Upstream:
         known = self._options.get(model)
         return known if known is not None else msgspec.structs.replace(self._options[None], card=ModelCard(name=model))
 
-    async def request_of(self, encoded: HttpRequest, extensions: dict[str, object]) -> httpx.Request:
-        """Address, authorise and dress what the codec wrote; no checkpoint unless the credentials need one.
+    async def authorise(self, encoded: HttpRequest) -> Authorisation | Failed:
+        """Ask the credentials to let in what the codec wrote; no checkpoint unless they have to fetch something."""
+        return await self.spec.credentials.authorise(encoded, self._url_of(encoded.path))
 
-        httpx would parse the address and build the same headers for every call, at four times the cost.
+    def request_of(
+        self, encoded: HttpRequest, authorisation: Authorisation, extensions: dict[str, object]
+    ) -> httpx.Request:
+        """Address and dress what the codec wrote.
+
+        httpx would parse the address and build the same headers for every call, at four times the cost. A signature
+        is of one request, so of a signed one all but that is remembered.
         """
-        authorisation = await self.spec.credentials.authorise(encoded)
-        key = (encoded.path, encoded.headers, authorisation)
+        url = self._url_of(encoded.path)
+        key = (encoded.method, encoded.path, encoded.headers, None if authorisation.once else authorisation)
         known = self._known.get(key)
         if known is None:
-            url = httpx.URL(f"{self._base_url}{encoded.path}")
-            bare = httpx.Request(encoded.method, url, headers=(*encoded.headers, *authorisation), content=b"")
+            shown = () if authorisation.once else authorisation.headers
+            bare = httpx.Request(encoded.method, url, headers=(*encoded.headers, *shown), content=b"")
             if len(self._known) >= KNOWN_MAX:
                 self._known.clear()
-            known = self._known[key] = (url, bare.headers)
-        url, headers = known
-        headers = httpx.Headers(headers)
-        headers["content-length"] = str(len(encoded.body))
+            known = self._known[key] = bare.headers
+        headers = httpx.Headers(known)
+        if authorisation.once:
+            headers.update(authorisation.headers)
+        if encoded.body:
+            headers["content-length"] = str(len(encoded.body))
         body = httpx.ByteStream(encoded.body)
         request = httpx.Request(encoded.method, url, headers=headers, stream=body, extensions=extensions)
         request.read()  # so that a transport handed in by the user finds `request.content`, as with httpx's own client
         return request
 
     async def aclose(self) -> None:
-        """Close every connection, within a bound, also when this task is being cancelled."""
+        """Close every connection, within a bound, also when this task is being cancelled; fetch no more tokens."""
+        self.spec.credentials.let_go()
         if self._transport is not None:
             with bounded_shield(CLOSE_S):
                 await self._transport.aclose()
 
+    def _url_of(self, path: str) -> httpx.URL:
+        """Give the address of `path`, parsed once."""
+        url = self._urls.get(path)
+        if url is None:
+            if len(self._urls) >= KNOWN_MAX:
+                self._urls.clear()
+            url = self._urls[path] = httpx.URL(f"{self._base_url}{path}")
+        return url
+
     def _go_to(self, base_url: str) -> httpx.AsyncBaseTransport | None:
         former, self._transport = self._transport, self.spec.transport_factory(base_url)
         self._base_url = base_url.rstrip("/")
+        self._urls.clear()
         self._known.clear()
         return former
 

@@ -46,10 +46,14 @@ class Denied(Message, frozen=True, kw_only=True, tag="denied", omit_defaults=Tru
 
 
 class Dispatched(Message, frozen=True, kw_only=True, tag="dispatched", omit_defaults=True):
-    """Bytes of this attempt are about to leave: from here on it may be billed. Never awaited."""
+    """Bytes of this attempt are about to leave: from here on it may be billed. Never awaited.
+
+    `key_fingerprint` names the key that is shown; None leaves what the reservation expected.
+    """
 
     request_id: RequestId
     attempt: int
+    key_fingerprint: str | None = None
 
 
 class Settle(Message, frozen=True, kw_only=True, tag="settle", omit_defaults=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 
+import httpx
 import pytest
 
 from manus.actors.codecs.base import HttpRequest
@@ -12,12 +13,13 @@ from manus.actors.credentials import FINGERPRINT_CHARS, NoCredentials, StaticKey
 
 KEY = "sk-canary-0123456789"
 REQUEST = HttpRequest(method="POST", path="/chat/completions")
+URL = httpx.URL("https://api.test/v1/chat/completions")
 
 
 async def test_key_goes_into_the_header_that_the_entry_names() -> None:
-    assert await StaticKey(KEY).authorise(REQUEST) == (("Authorization", f"Bearer {KEY}"),)
-    assert await StaticKey(KEY, header="api-key", prefix="").authorise(REQUEST) == (("api-key", KEY),)
-    assert await NoCredentials().authorise(REQUEST) == ()
+    assert (await StaticKey(KEY).authorise(REQUEST, URL)).headers == (("Authorization", f"Bearer {KEY}"),)
+    assert (await StaticKey(KEY, header="api-key", prefix="").authorise(REQUEST, URL)).headers == (("api-key", KEY),)
+    assert (await NoCredentials().authorise(REQUEST, URL)).headers == ()
 
 
 def test_fingerprint_names_a_key_and_tells_nothing_of_it() -> None:

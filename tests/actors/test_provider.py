@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from manus.actors.codecs.base import HttpRequest
-from manus.actors.credentials import Credentials, Headers, NoCredentials, StaticKey
+from manus.actors.credentials import Authorisation, Credentials, NoCredentials, StaticKey
 from manus.actors.delivery import Delivery
 from manus.actors.provider import provider_child
 from manus.actors.provider_call import IDLE_SLACK, LINGER_S
@@ -169,10 +169,19 @@ class Rotating:
     def __init__(self) -> None:
         self.number = 0
 
-    async def authorise(self, request: HttpRequest) -> Headers:
+    async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         await trio.sleep(3.0)
         self.number += 1
-        return (("authorization", f"Bearer {self.number}"),)
+        return Authorisation((("authorization", f"Bearer {self.number}"),), fingerprint=self.fingerprint)
+
+    def accepted(self, authorisation: Authorisation) -> None:
+        pass
+
+    def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
+        return failure
+
+    def let_go(self) -> None:
+        pass
 
 
 async def test_credentials_may_take_their_time_and_change(autojump_clock: object) -> None:

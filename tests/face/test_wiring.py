@@ -13,6 +13,7 @@ import trio.testing
 
 import manus
 from manus.actors.codecs.base import HttpRequest
+from manus.actors.credentials import Authorisation
 from manus.actors.ledger_store import MemoryStore
 from manus.agent import open_agent
 from manus.config.load import load
@@ -23,6 +24,7 @@ from manus.wiring import Wiring, tree_spec, wire
 from tests.face.rig import config
 
 REQUEST = HttpRequest(method="POST", path="/")
+URL = httpx.URL("https://api.test/")
 
 
 def wired(base: Path = Path(), **providers: dict[str, Any]) -> Wiring:
@@ -67,7 +69,9 @@ async def test_credentials_show_the_key_and_the_entrys_own_headers(
     entry: dict[str, Any], headers: list[tuple[str, str]]
 ) -> None:
     (provider,) = wired(openai=entry).providers
-    assert list(await provider.credentials.authorise(REQUEST)) == headers
+    authorisation = await provider.credentials.authorise(REQUEST, URL)
+    assert isinstance(authorisation, Authorisation)
+    assert list(authorisation.headers) == headers
     for value in ("key-1", "Bearer"):
         assert value not in repr(provider)
 

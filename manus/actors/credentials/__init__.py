@@ -1,0 +1,37 @@
+"""What calls show to be let in: keys, tokens and signatures, that are held here and never told.
+
+| file | owns |
+|---|---|
+| `base.py` | the contract: `Credentials`, and the `Authorisation` of one request |
+| `static.py` | nothing, one key, further headers |
+| `rotation.py` | several keys: whose turn it is, which are dead |
+
+What needs a library of a vendor imports it when it is used, in a thread, and says what to install where it is missing.
+"""
+
+from manus.actors.credentials.base import (
+    ASK_AGAIN,
+    FINGERPRINT_CHARS,
+    REFUSALS,
+    Authorisation,
+    Credentials,
+    Headers,
+    fingerprint_of,
+)
+from manus.actors.credentials.rotation import Order, Rotation
+from manus.actors.credentials.static import NoCredentials, StaticKey, WithHeaders
+
+__all__ = [
+    "ASK_AGAIN",
+    "FINGERPRINT_CHARS",
+    "REFUSALS",
+    "Authorisation",
+    "Credentials",
+    "Headers",
+    "NoCredentials",
+    "Order",
+    "Rotation",
+    "StaticKey",
+    "WithHeaders",
+    "fingerprint_of",
+]
