@@ -63,13 +63,76 @@ def test_one_line_per_exchange_and_split(tmp_path: Path, capsys: pytest.CaptureF
             "error_kind": None,
             "error_retryable": None,
         }
-    assert err == "1 exchanges: 1 answered\n"
+    assert err.splitlines()[:2] == [
+        "1 exchanges: 1 answered",
+        "compared with what was expected: 1 not compared",
+    ]
 
 
 def test_an_api_nobody_speaks_is_printed_as_unsupported() -> None:
     assert list(replay(_exchange(provider="acme", api="oracle"))) == [
         {"id": "x-1", "split": "whole", "unsupported": True}
     ]
+
+
+EXPECT = {
+    "text": "Hé",
+    "finish_reason": "stop",
+    "tool_calls": [],
+    "input_tokens": 3,
+    "output_tokens": 2,
+    "cached_tokens": None,
+    "error": None,
+    "model": "m",
+}
+
+
+def test_the_summary_counts_by_provider_and_feature_and_names_what_is_not_spoken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write(
+        tmp_path,
+        {**_exchange("x-1"), "expect": EXPECT, "features": ["stream", "text"]},
+        {**_exchange("x-2"), "expect": EXPECT, "features": ["stream"]},
+        {**_exchange("x-3", provider="ollama", api="generate"), "features": ["text"]},
+        {**_exchange("x-4", provider="ollama", api="generate"), "features": []},
+    )
+
+    assert main([str(tmp_path)]) == 0
+
+    lines = [line.split() for line in capsys.readouterr().err.splitlines()]
+    assert ["compared", "with", "what", "was", "expected:", "2", "matched,", "2", "unsupported"] in lines
+    assert ["feature", "ollama", "openai"] in lines
+    assert ["total", "0/2", "2"] in lines
+    assert ["stream", "2"] in lines
+    assert ["text", "0/1", "1"] in lines
+    (reason,) = [line for line in lines if line[:2] == ["2", "ollama"]]
+    assert reason[2:4] == ["/", "generate:"]
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "named"),
+    [
+        ("text", "Ho", 'text is "H\\u00e9", expected "Ho"'),
+        ("finish_reason", "length", 'finish_reason is "stop", expected "length"'),
+        ("cached_tokens", 0, "cached_tokens is null, expected 0"),
+        ("error", {"message": "m"}, "error is false, expected true"),
+        ("model", "other", 'model is "m", expected "other"'),
+        ("tool_calls", [{"id": "c", "name": "f", "arguments": {}}], "tool_calls is [], expected [{"),
+    ],
+)
+def test_an_answer_that_is_not_the_expected_one_is_named_field_by_field(
+    field: str, wrong: object, named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write(tmp_path, {**_exchange(), "expect": {**EXPECT, field: wrong}, "features": ["text"]})
+
+    assert main([str(tmp_path), "--splits", "0"]) == 1
+
+    err = capsys.readouterr().err
+    assert f"0.json: whole: {named}" in err
+    assert f"0.json: bytes: {named}" in err
+    assert "1 mismatched" in err
+    assert "0/1" in err
 
 
 def test_an_http_error_gives_kind_and_advice() -> None:
