@@ -11,7 +11,17 @@ from typing import assert_never
 import msgspec
 
 from manus.actors.codecs.json_text import is_object
-from manus.messages.content import AnyPart, Citation, Opaque, Reasoning, Refusal, Text, ToolCall, Turn
+from manus.messages.content import (
+    AnyPart,
+    Citation,
+    Opaque,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    Turn,
+    VendorTurn,
+)
 from manus.messages.events import (
     CitationAdded,
     Ended,
@@ -31,7 +41,9 @@ from manus.messages.events import (
     TextDelta,
     ToolArgumentsDelta,
     ToolCallStarted,
+    TurnReported,
     UsageReported,
+    VectorsReported,
     WarningRaised,
 )
 from manus.messages.failures import Failed
@@ -80,6 +92,8 @@ class Assembly:
         "_model",
         "_parts",
         "_safety",
+        "_turn",
+        "_vectors",
         "_warnings",
         "_wire",
         "ended",
@@ -101,6 +115,8 @@ class Assembly:
         self._safety: list[msgspec.Raw] = []
         self._logprobs: list[msgspec.Raw] = []
         self._warnings: list[str] = []
+        self._vectors: tuple[bytes, ...] = ()
+        self._turn: msgspec.Raw | None = None
         self.started: Started | None = None
         self.has_content = False
         self.usage: Usage = NO_USAGE
@@ -153,8 +169,15 @@ class Assembly:
             safety=tuple(self._safety),
             logprobs=tuple(self._logprobs),
             warnings=tuple(self._warnings),
-            turn=Turn(role="assistant", parts=whole),
+            vectors=self._vectors,
+            turn=Turn(role="assistant", parts=whole, vendor=self._vendor_turn()),
         )
+
+    def _vendor_turn(self) -> VendorTurn | None:
+        """Give the vendor's own payload, of a whole answer only: what was cut short is no turn of the vendor's."""
+        if self._turn is None or self.ended is None or self.failure is not None:
+            return None
+        return VendorTurn(provider=self._wire, model=self._model, raw=self._turn)
 
     def _add_other(self, event: StreamEvent) -> None:
         match event:
@@ -186,6 +209,11 @@ class Assembly:
                 self._keep(self._safety, event.raw)
             case LogprobsReported():
                 self._keep(self._logprobs, event.raw)
+            case VectorsReported():
+                self._vectors = event.vectors
+                self.has_content = True
+            case TurnReported():
+                self._turn = event.raw
             case WarningRaised():
                 self._warnings.append(event.message)
             case Ended():
@@ -268,6 +296,8 @@ class Assembly:
         self._parts.clear()
         self._logprobs.clear()
         self._safety.clear()
+        self._vectors = ()
+        self._turn = None
         self.has_content = False
         self.started = None
         self.finish = None

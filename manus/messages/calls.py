@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from manus.messages.base import Message
 from manus.messages.ids import DeploymentId
-from manus.messages.requests import ChatRequest
+from manus.messages.requests import ChatRequest, EmbedRequest
 
 
 class Call(Message, frozen=True, kw_only=True, tag="call", omit_defaults=True):
-    """Ask this provider's `model` for an answer to `request`, as attempt `attempt` of it.
+    """Ask this provider's `model` for an answer to `request` (of an embedding: one batch), as attempt `attempt` of it.
 
     The provider actor answers with a `CallEnded`; events go through the delivery in the envelope.
     `estimated_input_tokens` lets it label usage that the vendor never reported.
     """
 
-    request: ChatRequest
+    request: ChatRequest | EmbedRequest
     model: str
     deployment: DeploymentId
     attempt: int

@@ -3,8 +3,8 @@
 `index` numbers the parts of the answer from 0, in the order in which they began. A decoder emits
 `Started` at most once and first, `UsageReported` any number of times (the last one holds), and closes
 with exactly one `Ended` or `StreamFailed`. Only `TextDelta`, `ReasoningDelta`, `RefusalDelta`,
-`ToolCallStarted`, `ToolArgumentsDelta`, `CitationAdded` and `OpaqueAdded` are *content*: the others
-commit nothing, and pings never feed an idle timer.
+`ToolCallStarted`, `ToolArgumentsDelta`, `CitationAdded`, `OpaqueAdded` and `VectorsReported` are *content*: the
+others commit nothing, and pings never feed an idle timer.
 """
 
 from __future__ import annotations
@@ -127,6 +127,21 @@ class LogprobsReported(Event, frozen=True, kw_only=True, tag="logprobs", omit_de
     raw: msgspec.Raw
 
 
+class VectorsReported(Event, frozen=True, kw_only=True, tag="vectors", omit_defaults=True):
+    """The vectors of an embedding, in the order of the inputs; each is float32, little-endian, packed."""
+
+    vectors: tuple[bytes, ...]
+
+
+class TurnReported(Event, frozen=True, kw_only=True, tag="turn", omit_defaults=True):
+    """The vendor's own whole payload of this turn, to be replayed to the same wire and model.
+
+    Only wires whose canonical parts cannot say all that the vendor wants back report it. It is no content.
+    """
+
+    raw: msgspec.Raw
+
+
 class UsageReported(Event, frozen=True, kw_only=True, tag="usage", omit_defaults=True, gc=False):
     """Token counts so far; a later report replaces an earlier one.
 
@@ -192,6 +207,8 @@ StreamEvent = (
     | OpaqueAdded
     | SafetyReported
     | LogprobsReported
+    | VectorsReported
+    | TurnReported
     | UsageReported
     | FinishReported
     | Pinged
@@ -209,5 +226,6 @@ CONTENT: tuple[type[Event], ...] = (
     ToolArgumentsDelta,
     CitationAdded,
     OpaqueAdded,
+    VectorsReported,
 )
 """The events that are part of the answer, and so commit a stream and feed its idle timer."""

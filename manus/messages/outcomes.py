@@ -26,7 +26,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a model said, whole or as far as it got."""
+    """What a model said, whole or as far as it got. `vectors` are an embedding's, packed as in `Embedded`."""
 
     parts: tuple[AnyPart, ...] = ()
     finish: Finish = Finish(reason="incomplete")
@@ -38,6 +38,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     safety: tuple[msgspec.Raw, ...] = ()
     logprobs: tuple[msgspec.Raw, ...] = ()
     warnings: tuple[str, ...] = ()
+    vectors: tuple[bytes, ...] = ()
     turn: Turn | None = None
 
 
@@ -117,7 +118,27 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True, tag="unfinished", ta
     route: Route = Route()
 
 
-Outcome = Finished | Unfinished
+class Embedded(msgspec.Struct, frozen=True, kw_only=True, tag="embedded", tag_field="outcome", omit_defaults=True):
+    """Success of an embedding: vectors in the order of the inputs, all of one model.
+
+    `vectors` are float32, little-endian, packed: a third of their size as JSON numbers, and no work to carry.
+    The rest is as of `Finished`.
+    """
+
+    request_id: RequestId
+    vectors: tuple[bytes, ...]
+    provider: str
+    model: str
+    vendor_request_id: str | None = None
+    warnings: tuple[str, ...] = ()
+    usage: Usage = NO_USAGE
+    cost_nano_usd: int | None = None
+    durable: bool = True
+    latency_s: float = 0.0
+    route: Route = Route()
+
+
+Outcome = Finished | Embedded | Unfinished
 
 
 class CallEnded(msgspec.Struct, frozen=True, kw_only=True, tag="call_ended", tag_field="outcome", omit_defaults=True):
@@ -142,14 +163,3 @@ class RateLimitReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     limit: int | None = None
     remaining: int | None = None
     reset_s: float | None = None
-
-
-class Embedded(msgspec.Struct, frozen=True, kw_only=True, tag="embedded", tag_field="outcome", omit_defaults=True):
-    """Vectors, in the order of the inputs."""
-
-    request_id: RequestId
-    vectors: tuple[tuple[float, ...], ...]
-    provider: str
-    model: str
-    usage: Usage = NO_USAGE
-    cost_nano_usd: int | None = None

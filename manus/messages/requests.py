@@ -18,6 +18,7 @@ Effort = Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"]
 OnInterrupt = Literal["auto", "restart", "error"]
 OnCancel = Literal["abort", "drain"]
 Priority = Literal["interactive", "batch"]
+EmbedPurpose = Literal["document", "query", "classification", "clustering"]
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,7 +139,18 @@ class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=
 
 
 class EmbedRequest(Message, frozen=True, kw_only=True, tag="embed", omit_defaults=True):
-    """Vectors for texts, in the order given."""
+    """Vectors for texts, in the order given.
+
+    Args:
+        request_id, request_key: as of a chat request.
+        inputs: the texts, none of them empty.
+        provider, model: the first choice; `None` lets the router choose.
+        dimensions: how long the vectors are to be, where the model can shorten them.
+        purpose: what the texts are, for models that embed questions and passages differently.
+        fallback_providers: who else may answer with an embedding model of its own. `None` allows only deployments of
+            the same model: vectors of two models cannot be compared.
+        extra: vendor options passed through untouched, keyed by wire family or provider entry.
+    """
 
     request_id: RequestId
     inputs: tuple[str, ...]
@@ -146,6 +158,9 @@ class EmbedRequest(Message, frozen=True, kw_only=True, tag="embed", omit_default
     provider: str | None = None
     model: str | None = None
     dimensions: int | None = None
+    purpose: EmbedPurpose | None = None
+    fallback_providers: tuple[str, ...] | None = None
+    end_user_id: str | None = None
     tags: tuple[str, ...] = ()
     timeout_s: float | None = None
     extra: dict[str, msgspec.Raw] = {}

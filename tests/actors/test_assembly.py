@@ -70,7 +70,7 @@ def test_parts_come_out_in_the_order_of_their_index() -> None:
         Text(text="ab"),
         Citation(title="t", raw=RAW),
         ToolCall(id="c", name="f", arguments='{"x":1}'),
-        Opaque(provider="w", kind="k", raw=RAW),
+        Opaque(provider="w", kind="k", raw=RAW, model="m"),
         Refusal(text="no"),
     )
     assert (answer.id, answer.model, answer.service_tier) == ("i", "returned", "flex")

@@ -8,15 +8,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, cast
 
-from manus.actors.codecs.base import Codec
+from manus.actors.codecs.base import Codec, EmbedCodec
 
 CODECS: Final[dict[str, tuple[str, str]]] = {
     "openai-chat": ("openai_chat", "OpenAIChat"),
+    "openai-responses": ("responses", "OpenAIResponses"),
     "ollama": ("ollama", "Ollama"),
 }
 """The module beside this one and the class in it, by wire family."""
 
+EMBED_CODECS: Final[dict[str, tuple[str, str]]] = {
+    "openai-chat": ("openai_embed", "OpenAIEmbed"),
+    "openai-responses": ("openai_embed", "OpenAIEmbed"),
+    "ollama": ("ollama_embed", "OllamaEmbed"),
+}
+"""The same for embeddings, by the wire family of the entry. Anthropic has none."""
+
 _made: dict[str, Codec] = {}
+_made_embed: dict[str, EmbedCodec] = {}
 
 
 def codec_for(wire: str) -> Codec:
@@ -29,4 +38,15 @@ def codec_for(wire: str) -> Codec:
     if codec is None:
         module, name = CODECS[wire]
         codec = _made[wire] = cast(Codec, getattr(import_module(f"{__name__}.{module}"), name)())
+    return codec
+
+
+def embed_codec_for(wire: str) -> EmbedCodec | None:
+    """Give the embedding codec for entries of a wire family; None where the vendor has no embeddings."""
+    if wire not in EMBED_CODECS:
+        return None
+    codec = _made_embed.get(wire)
+    if codec is None:
+        module, name = EMBED_CODECS[wire]
+        codec = _made_embed[wire] = cast(EmbedCodec, getattr(import_module(f"{__name__}.{module}"), name)())
     return codec

@@ -15,7 +15,7 @@ from manus.messages.events import StreamEvent, WarningRaised
 from manus.messages.failures import Failed
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.policy import Bounds, ModelCard
-from manus.messages.requests import ChatRequest
+from manus.messages.requests import ChatRequest, EmbedRequest
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,4 +125,47 @@ class Codec(Protocol):
 
     def decode_models(self, body: bytes) -> tuple[str, ...]:
         """Read the names of the models; empty where the body is not a list of models."""
+        ...
+
+
+class EmbedLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call may hold. The router splits longer lists of inputs, in order; no codec does.
+
+    Args:
+        inputs: texts in one call.
+        tokens: tokens of all of them together, None where nobody says.
+    """
+
+    inputs: int
+    tokens: int | None = None
+
+
+class EmbedCodec(Protocol):
+    """How one wire family embeds. A wire that cannot has none.
+
+    The decoder is an ordinary one: it gives `Started` (if there is something to say), one `VectorsReported` with
+    exactly as many vectors as there were inputs, `UsageReported`, `FinishReported(reason="stop")` and
+    `Ended(evidence="marker")`; `embed_answer.EmbedDecoder` brings all of that but the reading of the vendor's body.
+    """
+
+    wire: str
+
+    def limits(self, model: str, options: CodecOptions) -> EmbedLimits:
+        """Tell what one call to `model` may hold."""
+        ...
+
+    def encode(self, request: EmbedRequest, model: str, options: CodecOptions) -> HttpRequest | Failed:
+        """Write `request`, which is within the limits, for `model`."""
+        ...
+
+    def decoder(self, request: EmbedRequest, model: str, options: CodecOptions) -> Decoder:
+        """Make the decoder of one call."""
+        ...
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now_unix_s: float) -> Failed:
+        """Classify an HTTP error, as `Codec.failure` does."""
+        ...
+
+    def rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimitReading, ...]:
+        """Read what the vendor's headers tell of its limits."""
         ...
