@@ -7,22 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from manus.actors.codecs.base import CodecOptions, Decoder, HttpRequest
 from manus.actors.codecs.classify import http_failure
 from manus.actors.codecs.error_facts import facts_of_body
-from manus.actors.codecs.json_text import MALFORMED_ERRORS
 from manus.actors.codecs.openai_chat_decode import OpenAIChatDecoder
 from manus.actors.codecs.openai_chat_encode import encode_chat
-from manus.actors.codecs.openai_chat_types import ModelList
 from manus.actors.codecs.openai_errors import openai_failure_kind
+from manus.actors.codecs.openai_shared import model_names
 from manus.actors.codecs.wait_hints import openai_rate_limits
 from manus.messages.failures import Failed
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.requests import ChatRequest
-
-_decode_models = msgspec.json.Decoder(ModelList).decode
 
 
 class OpenAIChat:
@@ -53,8 +48,4 @@ class OpenAIChat:
 
     def decode_models(self, body: bytes) -> tuple[str, ...]:
         """Read the ids of `GET /models`."""
-        try:
-            listed = _decode_models(body)
-        except MALFORMED_ERRORS:
-            return ()
-        return tuple(entry.id for entry in listed.data or () if entry.id)
+        return model_names(body)

@@ -10,9 +10,10 @@ from manus.actors.codecs.base import CodecOptions, HttpRequest
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
 from manus.actors.codecs.normalise import normalise
 from manus.actors.codecs.openai_chat_messages import RULES, RULES_WITH_REASONING, write_messages
-from manus.actors.codecs.openai_models import Family, family_of
+from manus.actors.codecs.openai_models import Family, family_for
+from manus.actors.codecs.openai_shared import cache_key, chosen_effort, sampling_is_free, tool_choice
 from manus.messages.failures import Failed
-from manus.messages.requests import ChatRequest, Effort, Tool, ToolChoice
+from manus.messages.requests import ChatRequest, Effort, Tool
 
 WIRE = "openai-chat"
 
@@ -37,18 +38,18 @@ def encode_chat(request: ChatRequest, model: str, options: CodecOptions) -> Http
 
 
 def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings) -> Body:
-    family = family_of(model)
+    family = family_for(model, options.card)
     rules = RULES if options.reasoning_field is None else RULES_WITH_REASONING
     turns = normalise(request.turns, rules, model)
     # Tools and messages first and in a fixed order: prompt caches work on prefixes.
     body: Body = {"model": model, "messages": write_messages(turns, family, options)}
-    effort = _effort(request, family, options, warnings)
+    effort = chosen_effort(request, family, options, warnings)
     if request.tools:
         if family.tools == "no":
             message = f"{model} takes function tools only over the Responses API. Choose another model."
             raise Unencodable("unsupported", message, "tools")
         body["tools"] = [_tool(tool) for tool in request.tools]
-        _write_tool_choice(body, request.tool_choice)
+        body.update(tool_choice(request.tool_choice, nested=True))
         if family.tools == "unless_reasoning" and family.thinks_with(effort):
             warnings.say("reasoning_off_for_tools", f"{model} takes tools on this wire only while it does not think.")
             effort = "off"
@@ -63,6 +64,8 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
         body["service_tier"] = request.service_tier
     if request.end_user_id is not None:
         body["safety_identifier" if family.openai else "user"] = request.end_user_id
+    if request.conversation_id is not None and family.openai:
+        body["prompt_cache_key"] = cache_key(request.conversation_id)
     body["stream"] = request.stream
     if request.stream and options.include_usage:
         body["stream_options"] = {"include_usage": True}
@@ -77,31 +80,10 @@ def _max_tokens_field(family: Family, options: CodecOptions) -> str:
     return "max_tokens" if family.reasons in ("never", "unknown") else "max_completion_tokens"
 
 
-def _effort(request: ChatRequest, family: Family, options: CodecOptions, warnings: Warnings) -> Effort | None:
-    """Choose the effort to send: the nearest that the family takes; None to send none."""
-    wanted = None if request.reasoning is None else request.reasoning.effort
-    if request.reasoning is not None and request.reasoning.budget_tokens is not None:
-        warnings.say("reasoning_budget_dropped", "This wire has no thinking budget in tokens; set an effort.")
-    if wanted is None:
-        return None
-    thoughtless = options.card is not None and options.card.reasoning is False
-    nearest = None if thoughtless else family.nearest_effort(wanted)
-    if nearest is None:
-        if wanted != "off":
-            warnings.say("reasoning_effort_dropped", "The model does not think, or takes no effort.")
-        return None
-    if nearest != wanted:
-        warnings.say("reasoning_effort_changed", f"The model takes no effort {wanted!r}; {nearest!r} was sent.")
-    return nearest
-
-
 def _write_sampling(
     body: Body, request: ChatRequest, family: Family, effort: Effort | None, options: CodecOptions, warnings: Warnings
 ) -> None:
     sampling = request.sampling
-    free = not family.thinks_with(effort)
-    if options.card is not None and options.card.sampling is not None:
-        free = options.card.sampling
     drawn: Body = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -111,7 +93,7 @@ def _write_sampling(
         "top_logprobs": sampling.logprobs,
     }
     wanted = {name: value for name, value in drawn.items() if value is not None}
-    if free:
+    if sampling_is_free(family, effort, options.card):
         body.update(wanted)
     elif wanted:
         warnings.say("sampling_dropped", f"The model takes none of these while it thinks: {', '.join(wanted)}.")
@@ -145,17 +127,6 @@ def _tool(tool: Tool) -> Body:
     if tool.strict:
         function["strict"] = True
     return {"type": "function", "function": function}
-
-
-def _write_tool_choice(body: Body, choice: ToolChoice | None) -> None:
-    if choice is None:
-        return
-    if choice.mode == "tool":
-        body["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
-    else:
-        body["tool_choice"] = choice.mode
-    if not choice.parallel:
-        body["parallel_tool_calls"] = False
 
 
 def _response_format(request: ChatRequest) -> Body:

@@ -125,15 +125,3 @@ class Opening(Chunk, gc=False):
     id: str | None = None
     model: str | None = None
     created: int | None = None
-
-
-class ModelEntry(msgspec.Struct, gc=False):
-    """One entry of `GET /models`."""
-
-    id: str | None = None
-
-
-class ModelList(msgspec.Struct, gc=False):
-    """The body of `GET /models`."""
-
-    data: list[ModelEntry] | None = None

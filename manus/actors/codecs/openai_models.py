@@ -12,10 +12,12 @@ from typing import Literal
 
 import msgspec
 
+from manus.messages.policy import ModelCard
 from manus.messages.requests import Effort
 
 Reasons = Literal["never", "off_by_default", "on_by_default", "always", "unknown"]
 ToolRule = Literal["yes", "unless_reasoning", "no"]
+Api = Literal["chat", "responses", "responses_only"]
 
 _ORDER: tuple[Effort, ...] = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -27,7 +29,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         reasons: whether the model thinks, and whether one can have it not think.
         efforts: the values of `reasoning_effort` it takes; `off` stands for `none`.
         openai: a family of OpenAI's; False for the unknown ones.
-        tools: function tools on this wire: always; only while the model does not think; never.
+        tools: function tools on Chat Completions: always; only while the model does not think; never.
+        api: which of OpenAI's two wires serves it best, or at all.
         explicit_cache: takes `prompt_cache_breakpoint` on parts.
         system: the role for system turns; the first reasoning models took neither label.
     """
@@ -36,6 +39,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     efforts: tuple[Effort, ...] = ()
     openai: bool = True
     tools: ToolRule = "yes"
+    api: Api = "chat"
     explicit_cache: bool = False
     system: Literal["system", "developer", "user"] = "developer"
 
@@ -67,8 +71,14 @@ _UP_TO_MAX: tuple[Effort, ...] = (*_UP_TO_XHIGH, "max")
 
 _O_SERIES = Family(reasons="always", efforts=_THREE)
 _ALWAYS_ON = Family(reasons="always", efforts=_UP_TO_XHIGH)
-_WITHOUT_TOOLS = Family(reasons="always", efforts=_UP_TO_MAX, tools="no", explicit_cache=True)
-_LATEST = Family(reasons="on_by_default", efforts=("off", *_UP_TO_MAX), tools="unless_reasoning", explicit_cache=True)
+_WITHOUT_TOOLS = Family(reasons="always", efforts=_UP_TO_MAX, tools="no", api="responses", explicit_cache=True)
+_LATEST = Family(
+    reasons="on_by_default",
+    efforts=("off", *_UP_TO_MAX),
+    tools="unless_reasoning",
+    api="responses",
+    explicit_cache=True,
+)
 
 # First match wins. `pro`, `codex` and `chat` variants stand before the family they belong to.
 _TABLE: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
@@ -76,6 +86,8 @@ _TABLE: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
     for pattern, family in (
         (r"o1-(mini|preview)", Family(reasons="always", efforts=(), system="user")),
         (r"o\d", _O_SERIES),
+        (r"codex-", _O_SERIES),
+        (r"computer-use", Family(reasons="always")),
         (r"(gpt-(3|4)|chatgpt-4)", _PLAIN),
         (r"gpt-5-chat", _PLAIN),
         (r"gpt-5-pro", Family(reasons="always", efforts=("high",))),
@@ -86,11 +98,11 @@ _TABLE: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
         (r"gpt-5\.[23](?!\d)", Family(reasons="off_by_default", efforts=("off", *_UP_TO_XHIGH))),
         (
             r"gpt-5\.4(?!\d)",
-            Family(reasons="off_by_default", efforts=("off", *_UP_TO_XHIGH), tools="unless_reasoning"),
+            Family(reasons="off_by_default", efforts=("off", *_UP_TO_XHIGH), tools="unless_reasoning", api="responses"),
         ),
         (
             r"gpt-5\.5(?!\d)",
-            Family(reasons="on_by_default", efforts=("off", *_UP_TO_XHIGH), tools="unless_reasoning"),
+            Family(reasons="on_by_default", efforts=("off", *_UP_TO_XHIGH), tools="unless_reasoning", api="responses"),
         ),
         (r"gpt-6-astra", _WITHOUT_TOOLS),
         (r"gpt-6\.1-sol", _WITHOUT_TOOLS),
@@ -99,10 +111,22 @@ _TABLE: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
 )
 
 
+_RESPONSES_ONLY = re.compile(r"codex-|computer-use|.*-(?:pro|codex|deep-research)(?:-|$)")
+"""Names of models that Chat Completions does not serve."""
+
+
 @lru_cache(maxsize=256)
 def family_of(model: str) -> Family:
     """Tell the family by the model's name: dated, fine-tuned (`ft:`) or with a gateway's `openai/` before it."""
     name = model.lower().removeprefix("openai/").removeprefix("ft:")
     if name.startswith("gpt-oss"):
         return UNKNOWN_FAMILY  # open weights, served by everybody
-    return next((family for pattern, family in _TABLE if pattern.match(name)), UNKNOWN_FAMILY)
+    family = next((family for pattern, family in _TABLE if pattern.match(name)), UNKNOWN_FAMILY)
+    if family.openai and _RESPONSES_ONLY.match(name):
+        return msgspec.structs.replace(family, api="responses_only")
+    return family
+
+
+def family_for(model: str, card: ModelCard | None) -> Family:
+    """Tell the family of a model that may go by a name of the user's own, as a deployment does."""
+    return family_of(model if card is None else card.vendor_name)

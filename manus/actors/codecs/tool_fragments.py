@@ -13,7 +13,7 @@ from manus.actors.codecs.call_ids import made_call_id
 
 
 class _Call:
-    __slots__ = ("held", "id", "name", "ordinal", "part")
+    __slots__ = ("has_arguments", "held", "id", "name", "ordinal", "part")
 
     def __init__(self, ordinal: int) -> None:
         self.ordinal = ordinal
@@ -21,6 +21,7 @@ class _Call:
         self.name = ""
         self.part: int | None = None
         self.held: list[str] = []
+        self.has_arguments = False
 
 
 class ToolFragments:
@@ -57,11 +58,21 @@ class ToolFragments:
             self._begin(call)
         if not arguments:
             return
+        call.has_arguments = True
         if call.part is None:
             call.held.append(arguments)
             self._writer.spend(len(arguments))
         else:
             self._writer.arguments(call.part, arguments)
+
+    def complete(self, index: int, call_id: str | None, name: str | None, arguments: str | None) -> None:
+        """Take a whole call, on a wire that tells where one ends. What had come of its arguments is not taken twice."""
+        known = self._by_index.get(index)
+        told = known is not None and known.has_arguments
+        self.take(index, call_id, name, None if told else arguments)
+        call = self._by_index.get(index)
+        if call is not None and call.part is not None:
+            self._writer.close(call.part)
 
     def finish(self) -> None:
         """Begin the calls whose name never came: nameless, so that nobody runs them."""

@@ -1,0 +1,87 @@
+"""Own what the two wires of OpenAI write alike: the choice of a tool, the cache key, the efforts, the model list."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from manus.actors.codecs.base import CodecOptions
+from manus.actors.codecs.encoding import Body, Warnings
+from manus.actors.codecs.json_text import MALFORMED_ERRORS
+from manus.actors.codecs.openai_models import Family
+from manus.messages.policy import ModelCard
+from manus.messages.requests import ChatRequest, Effort, ToolChoice
+
+
+class ModelEntry(msgspec.Struct, gc=False):
+    """One entry of `GET /models`."""
+
+    id: str | None = None
+
+
+class ModelList(msgspec.Struct, gc=False):
+    """The body of `GET /models`."""
+
+    data: list[ModelEntry] | None = None
+
+
+_decode_models = msgspec.json.Decoder(ModelList).decode
+
+
+def model_names(body: bytes) -> tuple[str, ...]:
+    """Read the ids of `GET /models`; empty where the body is no such list."""
+    try:
+        listed = _decode_models(body)
+    except MALFORMED_ERRORS:
+        return ()
+    return tuple(entry.id for entry in listed.data or () if entry.id)
+
+
+def tool_choice(choice: ToolChoice | None, *, nested: bool) -> Body:
+    """Write `tool_choice` and `parallel_tool_calls`; both are refused in a request without tools.
+
+    Args:
+        nested: the name stands in an object of its own, as Chat Completions wants it.
+    """
+    written: Body = {}
+    if choice is None:
+        return written
+    if choice.mode == "tool":
+        name = {"name": choice.name}
+        written["tool_choice"] = {"type": "function", "function": name} if nested else {"type": "function", **name}
+    else:
+        written["tool_choice"] = choice.mode
+    if not choice.parallel:
+        written["parallel_tool_calls"] = False
+    return written
+
+
+def chosen_effort(request: ChatRequest, family: Family, options: CodecOptions, warnings: Warnings) -> Effort | None:
+    """Choose the effort to send: the nearest that the family takes; None to send none."""
+    wanted = None if request.reasoning is None else request.reasoning.effort
+    if request.reasoning is not None and request.reasoning.budget_tokens is not None:
+        warnings.say("reasoning_budget_dropped", "This wire has no thinking budget in tokens; set an effort.")
+    if wanted is None:
+        return None
+    thoughtless = options.card is not None and options.card.reasoning is False
+    nearest = None if thoughtless else family.nearest_effort(wanted)
+    if nearest is None:
+        if wanted != "off":
+            warnings.say("reasoning_effort_dropped", "The model does not think, or takes no effort.")
+        return None
+    if nearest != wanted:
+        warnings.say("reasoning_effort_changed", f"The model takes no effort {wanted!r}; {nearest!r} was sent.")
+    return nearest
+
+
+def sampling_is_free(family: Family, effort: Effort | None, card: ModelCard | None) -> bool:
+    """Tell whether the model takes temperature and the like, with this effort."""
+    if card is not None and card.sampling is not None:
+        return card.sampling
+    return not family.thinks_with(effort)
+
+
+def cache_key(conversation_id: str) -> str:
+    """Make the key that leads a conversation's requests to the same cache, without telling whose it is."""
+    return hashlib.sha256(conversation_id.encode("utf-8", "replace")).hexdigest()[:32]

@@ -1,0 +1,308 @@
+"""Own the decoding of Responses answers: the event stream, or one JSON document.
+
+A stream is a success on its terminal event, `response.completed` or `response.incomplete`; there is no `[DONE]`
+and no finish reason: status and output tell together why the model stopped. Failures come at HTTP 200 too, as
+`response.failed` or an `error` event. Types of events that nobody here knows are skipped.
+Source: openai.md, sections 6 and 7, and recorded traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from manus.actors.codecs.answer_body import AnswerBody
+from manus.actors.codecs.answer_writer import AnswerWriter
+from manus.actors.codecs.classify import protocol_failure, stream_failure
+from manus.actors.codecs.error_facts import ErrorFacts, facts_of_body
+from manus.actors.codecs.json_fit import fit
+from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
+from manus.actors.codecs.openai_errors import openai_failure_kind
+from manus.actors.codecs.responses_output import OutputItems
+from manus.actors.codecs.responses_types import Document, Event, InputDetails, OutputDetails, Response, UsageObject
+from manus.actors.codecs.sse import COMMENT
+from manus.messages.events import (
+    FinishReason,
+    LogprobsReported,
+    Pinged,
+    RefusalDelta,
+    SafetyReported,
+    StreamEvent,
+    TextDelta,
+    UsageReported,
+)
+from manus.messages.failures import FailureKind
+from manus.messages.policy import Bounds
+from manus.messages.usage import Usage, VendorCounts
+
+REASONS: dict[str, FinishReason] = {
+    "completed": "stop",
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+    "cancelled": "cancelled",
+}
+"""By the reason of an incomplete answer, or by the status of another."""
+
+Classify = Callable[[int | None, ErrorFacts], FailureKind]
+
+_EMPTY = (b"null", b"[]", b"{}")
+_NO_INPUT_DETAILS = InputDetails()
+_NO_OUTPUT_DETAILS = OutputDetails()
+
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_document = msgspec.json.Decoder(Document).decode
+
+
+class ResponsesDecoder:
+    """Decodes one answer.
+
+    Args:
+        bounds: caps on events, the body and the answer.
+        classify: what the server's error codes mean; Azure has some of its own.
+    """
+
+    __slots__ = ("_body", "_classify", "_items", "_saw_event", "_tier", "_writer")
+
+    def __init__(self, bounds: Bounds, classify: Classify = openai_failure_kind) -> None:
+        self._writer = AnswerWriter(bounds, REASONS)
+        self._items = OutputItems(self._writer)
+        self._body = AnswerBody(bounds)
+        self._classify = classify
+        self._saw_event = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the terminal event has been given."""
+        return self._writer.done
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """Take the next bytes and give the events they complete."""
+        if self._writer.done:
+            return []
+        writer, body = self._writer, self._body
+        for name, payload in body.feed(data):
+            self._take(name, payload)
+            if writer.done:
+                return writer.take()
+        if body.too_long is not None:
+            writer.fail(protocol_failure(body.too_long))
+        return writer.take()
+
+    def finish(self) -> list[StreamEvent]:
+        """Take the clean end of the body."""
+        if self._writer.done:
+            return []
+        writer = self._writer
+        if not self._body.streamed:
+            self._take_document(self._body.document())
+            return writer.take()
+        for name, payload in self._body.rest():
+            # An event without its blank line may be cut short: then it is part of the cut, not garbage.
+            if name is COMMENT or payload == b"[DONE]" or _is_json(payload):
+                self._take(name, payload)
+            else:
+                self._saw_event = True
+        if not self._saw_event:
+            writer.fail(protocol_failure("The server answered with something that is no event stream."))
+        self._end_broken()
+        return writer.take()
+
+    def _take(self, name: bytes, payload: bytes) -> None:
+        self._saw_event = True
+        if name is COMMENT:
+            self._writer.add(Pinged())
+            return
+        event: Event | None
+        try:
+            event = _decode_event(payload)
+        except MALFORMED_ERRORS:
+            if payload.strip() == b"[DONE]":
+                return  # of servers that came from Chat Completions; it is no evidence here
+            try:
+                event = fit(load_tolerant(payload), Event)
+            except MALFORMED_ERRORS:
+                self._writer.fail(protocol_failure("An event of the stream is no JSON."))
+                return
+        kind = None if event is None else event.type or name.decode("ascii", "replace")
+        if event is not None and kind in _TAKE:
+            _TAKE[kind](self, event)
+        elif kind == "error" or (event is not None and event.type is None):
+            # An error has no shape of its own: some servers nest it, others send it without any type.
+            facts = facts_of_body(payload)
+            if kind == "error" or facts.message:
+                self._fail(facts)
+
+    def _take_document(self, body: bytes) -> None:
+        if not body:
+            self._writer.end("none")
+            return
+        if body.startswith(b"<"):
+            self._writer.fail(protocol_failure("The server answered with a web page. Check base_url."))
+            return
+        document: Document | None
+        try:
+            document = _decode_document(body)
+        except MALFORMED_ERRORS:
+            try:
+                document = fit(load_tolerant(body), Document)
+            except MALFORMED_ERRORS:
+                self._writer.fail(protocol_failure("The answer is no JSON, or was cut short."))
+                return
+        if document is not None and (document.output is not None or document.status is not None):
+            self._start(document)
+            self._close(document)
+            return
+        facts = facts_of_body(body)
+        if facts.message:
+            self._fail(facts)
+        else:
+            self._writer.fail(protocol_failure("The answer holds no output."))
+
+    # --- events, by their type ------------------------------------------------------------------------
+
+    def _on_life(self, event: Event) -> None:
+        if event.response is not None:
+            self._start(event.response)
+
+    def _on_text(self, event: Event) -> None:
+        if event.delta:
+            self._items.prose(TextDelta, event.output_index, event.content_index, event.delta)
+        logprobs = event.logprobs
+        if logprobs is not NULL and bytes(logprobs) not in _EMPTY:
+            self._writer.add(LogprobsReported(raw=keep_raw(logprobs)))
+
+    def _on_refusal(self, event: Event) -> None:
+        if event.delta:
+            self._items.prose(RefusalDelta, event.output_index, event.content_index, event.delta)
+
+    def _on_summary(self, event: Event) -> None:
+        if event.delta:
+            self._items.thought("summary", event.output_index, event.summary_index, event.delta)
+
+    def _on_thought(self, event: Event) -> None:
+        if event.delta:
+            self._items.thought("content", event.output_index, event.content_index, event.delta)
+
+    def _on_arguments(self, event: Event) -> None:
+        if event.delta:
+            self._items.arguments(event.output_index, event.delta)
+
+    def _on_annotation(self, event: Event) -> None:
+        self._items.cite(event.output_index, event.content_index, event.annotation)
+
+    def _on_item(self, event: Event) -> None:
+        self._items.begin(event.output_index, event.item)
+
+    def _on_item_done(self, event: Event) -> None:
+        self._items.complete(event.output_index, event.item)
+
+    def _on_ping(self, _event: Event) -> None:
+        self._writer.add(Pinged())
+
+    def _on_end(self, event: Event) -> None:
+        if event.response is None:
+            self._writer.fail(protocol_failure("The answer ended without saying how."))
+            return
+        self._start(event.response)
+        self._close(event.response)
+
+    # --- the life of an answer ------------------------------------------------------------------------
+
+    def _start(self, response: Response) -> None:
+        if not self._writer.started:
+            answer_id, model = well_formed(response.id or ""), well_formed(response.model or "")
+            self._items.seed(answer_id, model)
+            self._writer.start(answer_id, model)
+
+    def _close(self, response: Response) -> None:
+        writer = self._writer
+        self._items.gather(response.output)
+        if response.usage is not None:
+            writer.add(usage_reported(response.usage, self._items.server_tool_calls))
+        for report in (response.content_filters, response.moderation):
+            if bytes(report) not in _EMPTY:
+                writer.add(SafetyReported(raw=keep_raw(report)))
+        details = response.incomplete_details
+        reason = details.reason if details is not None and details.reason else response.status
+        writer.hold_finish(None if reason is None else well_formed(reason), service_tier=response.service_tier)
+        if response.status == "failed" or bytes(response.error) != b"null":
+            facts = facts_of_body(bytes(response.error))
+            writer.fail(stream_failure(self._classify(None, facts), facts))
+        elif response.status in ("queued", "in_progress"):
+            writer.end("none")  # asked for in the background by the caller's own options: nothing is answered yet
+        else:
+            writer.end("marker")
+
+    def _fail(self, facts: ErrorFacts) -> None:
+        self._items.finish()
+        # The status of the answer that this ends; the event that says so follows, or never comes.
+        self._writer.hold_finish("failed")
+        self._writer.fail(stream_failure(self._classify(None, facts), facts))
+
+    def _end_broken(self) -> None:
+        if not self._writer.done:
+            self._items.finish()
+            self._writer.end("none")
+
+
+def usage_reported(usage: UsageObject, server_tool_calls: int = 0) -> UsageReported:
+    """Bring a usage object into normal form: cached and written tokens are subsets of the input (openai.md 3.1)."""
+    into = usage.input_tokens_details or _NO_INPUT_DETAILS
+    outof = usage.output_tokens_details or _NO_OUTPUT_DETAILS
+    given, made = _count(usage.input_tokens), _count(usage.output_tokens)
+    cached, written = _count(into.cached_tokens), _count(into.cache_write_tokens)
+    complete = usage.input_tokens is not None and usage.output_tokens is not None
+    return UsageReported(
+        usage=Usage(
+            input_uncached=max(0, given - cached - written),
+            cache_read=cached,
+            cache_write_short=written,
+            output=made,
+            reasoning=min(_count(outof.reasoning_tokens), made),
+            audio_input=_count(into.audio_tokens),
+            audio_output=_count(outof.audio_tokens),
+            server_tool_calls=server_tool_calls,
+            source="reported" if complete else "missing",
+        ),
+        counts=VendorCounts(
+            input=usage.input_tokens,
+            output=usage.output_tokens,
+            cached=into.cached_tokens,
+            cache_write=into.cache_write_tokens,
+            reasoning=outof.reasoning_tokens,
+        ),
+    )
+
+
+_TAKE: dict[str, Callable[[ResponsesDecoder, Event], None]] = {
+    "response.output_text.delta": ResponsesDecoder._on_text,
+    "response.refusal.delta": ResponsesDecoder._on_refusal,
+    "response.reasoning_summary_text.delta": ResponsesDecoder._on_summary,
+    "response.reasoning_text.delta": ResponsesDecoder._on_thought,
+    "response.function_call_arguments.delta": ResponsesDecoder._on_arguments,
+    "response.output_text.annotation.added": ResponsesDecoder._on_annotation,
+    "response.output_item.added": ResponsesDecoder._on_item,
+    "response.output_item.done": ResponsesDecoder._on_item_done,
+    "response.created": ResponsesDecoder._on_life,
+    "response.queued": ResponsesDecoder._on_life,
+    "response.in_progress": ResponsesDecoder._on_life,
+    "response.completed": ResponsesDecoder._on_end,
+    "response.incomplete": ResponsesDecoder._on_end,
+    "response.failed": ResponsesDecoder._on_end,
+    "response.cancelled": ResponsesDecoder._on_end,
+    "keepalive": ResponsesDecoder._on_ping,
+    "ping": ResponsesDecoder._on_ping,
+}
+
+
+def _count(value: int | None) -> int:
+    return max(0, value or 0)
+
+
+def _is_json(payload: bytes) -> bool:
+    try:
+        load_tolerant(payload)
+    except MALFORMED_ERRORS:
+        return False
+    return True

@@ -1,0 +1,144 @@
+"""Own the writing of a Responses request (openai.md, section 5).
+
+Nothing is stored at the server: `store` is off, and what thinks is asked for its thinking in encrypted form, so
+that it can be given back with the next request. What this wire has no word for (stop sequences, a seed, penalties)
+or the model's family refuses is left out and said in a warning; a caller's own options go over everything.
+"""
+
+from __future__ import annotations
+
+from manus.actors.codecs.base import CodecOptions, HttpRequest
+from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
+from manus.actors.codecs.normalise import WireRules, normalise
+from manus.actors.codecs.openai_models import Family, family_for
+from manus.actors.codecs.openai_shared import cache_key, chosen_effort, sampling_is_free, tool_choice
+from manus.actors.codecs.responses_items import RULES, write_items
+from manus.messages.content import Text, Turn
+from manus.messages.failures import Failed
+from manus.messages.requests import ChatRequest, Effort, Tool
+
+OUTPUT_TOKENS_MIN = 16
+"""A smaller bound is refused."""
+
+
+def encode_responses(
+    request: ChatRequest, model: str, options: CodecOptions, *, path: str = "/responses", rules: WireRules = RULES
+) -> HttpRequest | Failed:
+    """Write the request; a `Failed` says what cannot go over this wire or to this model.
+
+    Args:
+        path: where it goes; Azure has others.
+        rules: name the wire family, which tells whose thinking may be sent back.
+    """
+    warnings = Warnings()
+    try:
+        body = write_body(_body(request, model, options, warnings, rules), options.bounds)
+    except Unencodable as refusal:
+        return refusal.failure
+    accept = "text/event-stream" if request.stream else "application/json"
+    return HttpRequest(
+        method="POST",
+        path=path,
+        headers=(("content-type", "application/json"), ("accept", accept)),
+        body=body,
+        warnings=warnings.all(),
+    )
+
+
+def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings, rules: WireRules) -> Body:
+    family = family_for(model, options.card)
+    effort = chosen_effort(request, family, options, warnings)
+    body: Body = {"model": model}
+    _write_input(body, normalise(request.turns, rules, model), family, options, warnings)
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        body.update(tool_choice(request.tool_choice, nested=False))
+    if request.output is not None:
+        body["text"] = {"format": _format(request)}
+    if request.max_output_tokens is not None:
+        body["max_output_tokens"] = max(request.max_output_tokens, OUTPUT_TOKENS_MIN)
+        if request.max_output_tokens < OUTPUT_TOKENS_MIN:
+            warnings.say("max_output_tokens_raised", f"This wire takes no bound under {OUTPUT_TOKENS_MIN} tokens.")
+    _write_sampling(body, request, family, effort, options, warnings)
+    _write_reasoning(body, request, family, effort)
+    body["store"] = False
+    if request.service_tier is not None:
+        body["service_tier"] = request.service_tier
+    if request.end_user_id is not None:
+        body["safety_identifier" if family.openai else "user"] = request.end_user_id
+    if request.conversation_id is not None and family.openai:
+        body["prompt_cache_key"] = cache_key(request.conversation_id)
+    body["stream"] = request.stream
+    body.update(options_of(request.extra, rules.wire, options.provider))
+    return body
+
+
+def _write_input(
+    body: Body, turns: tuple[Turn, ...], family: Family, options: CodecOptions, warnings: Warnings
+) -> None:
+    role = family.system if options.system_role == "auto" else options.system_role
+    if turns and _is_plain_system(turns[0], breakpoints=family.explicit_cache):
+        body["instructions"] = "\n".join(part.text for part in turns[0].parts if isinstance(part, Text))
+        turns = turns[1:]
+    body["input"] = write_items(turns, role, breakpoints=family.explicit_cache, warnings=warnings)
+
+
+def _is_plain_system(turn: Turn, *, breakpoints: bool) -> bool:
+    marked = breakpoints and any(part.cache for part in turn.parts)
+    return turn.role == "system" and not marked and all(isinstance(part, Text) for part in turn.parts)
+
+
+def _write_reasoning(body: Body, request: ChatRequest, family: Family, effort: Effort | None) -> None:
+    reasoning: Body = {}
+    if effort is not None:
+        reasoning["effort"] = "none" if effort == "off" else effort
+    thinks = family.thinks_with(effort) or (family.reasons == "unknown" and effort not in (None, "off"))
+    if request.reasoning is not None and request.reasoning.show and thinks:
+        reasoning["summary"] = "auto"
+    if reasoning:
+        body["reasoning"] = reasoning
+    if thinks:
+        # Asked of a model that does not think it is refused.
+        body["include"] = [*body.get("include", ()), "reasoning.encrypted_content"]
+
+
+def _write_sampling(
+    body: Body, request: ChatRequest, family: Family, effort: Effort | None, options: CodecOptions, warnings: Warnings
+) -> None:
+    sampling = request.sampling
+    drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_logprobs": sampling.logprobs}
+    wanted = {name: value for name, value in drawn.items() if value is not None}
+    if not wanted or sampling_is_free(family, effort, options.card):
+        body.update(wanted)
+        if sampling.logprobs is not None:
+            body["include"] = ["message.output_text.logprobs"]
+    else:
+        warnings.say("sampling_dropped", f"The model takes none of these while it thinks: {', '.join(wanted)}.")
+    absent = {
+        "stop": sampling.stop or None,
+        "seed": sampling.seed,
+        "top_k": sampling.top_k,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+    }
+    for name, value in absent.items():
+        if value is not None:
+            warnings.say(f"{name}_dropped", f"The Responses API has no {name}.")
+
+
+def _tool(tool: Tool) -> Body:
+    written: Body = {"type": "function", "name": tool.name}
+    if tool.description:
+        written["description"] = tool.description
+    written["parameters"] = tool.schema
+    # Left out, it counts as true here, unlike in Chat Completions; and most schemas are not fit for that.
+    written["strict"] = tool.strict
+    return written
+
+
+def _format(request: ChatRequest) -> Body:
+    output = request.output
+    assert output is not None
+    if output.any_object:
+        return {"type": "json_object"}
+    return {"type": "json_schema", "name": output.name, "schema": output.schema, "strict": output.strict}
