@@ -12,8 +12,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from manus.actors.codecs.answer_body import AnswerBody
-from manus.actors.codecs.answer_writer import AnswerWriter
 from manus.actors.codecs.classify import protocol_failure, stream_failure
 from manus.actors.codecs.error_facts import ErrorFacts, facts_of_body
 from manus.actors.codecs.json_fit import fit
@@ -21,15 +19,15 @@ from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load
 from manus.actors.codecs.openai_errors import openai_failure_kind
 from manus.actors.codecs.responses_output import OutputItems
 from manus.actors.codecs.responses_types import Document, Event, InputDetails, OutputDetails, Response, UsageObject
-from manus.actors.codecs.sse import COMMENT
+from manus.actors.codecs.sse_answer import SseAnswerDecoder
 from manus.messages.events import (
     FinishReason,
     LogprobsReported,
     Pinged,
     RefusalDelta,
     SafetyReported,
-    StreamEvent,
     TextDelta,
+    TurnReported,
     UsageReported,
 )
 from manus.messages.failures import FailureKind
@@ -54,7 +52,7 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_document = msgspec.json.Decoder(Document).decode
 
 
-class ResponsesDecoder:
+class ResponsesDecoder(SseAnswerDecoder):
     """Decodes one answer.
 
     Args:
@@ -62,57 +60,14 @@ class ResponsesDecoder:
         classify: what the server's error codes mean; Azure has some of its own.
     """
 
-    __slots__ = ("_body", "_classify", "_items", "_saw_event", "_tier", "_writer")
+    __slots__ = ("_classify", "_items")
 
     def __init__(self, bounds: Bounds, classify: Classify = openai_failure_kind) -> None:
-        self._writer = AnswerWriter(bounds, REASONS)
+        super().__init__(bounds, REASONS)
         self._items = OutputItems(self._writer)
-        self._body = AnswerBody(bounds)
         self._classify = classify
-        self._saw_event = False
 
-    @property
-    def done(self) -> bool:
-        """Whether the terminal event has been given."""
-        return self._writer.done
-
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take the next bytes and give the events they complete."""
-        if self._writer.done:
-            return []
-        writer, body = self._writer, self._body
-        for name, payload in body.feed(data):
-            self._take(name, payload)
-            if writer.done:
-                return writer.take()
-        if body.too_long is not None:
-            writer.fail(protocol_failure(body.too_long))
-        return writer.take()
-
-    def finish(self) -> list[StreamEvent]:
-        """Take the clean end of the body."""
-        if self._writer.done:
-            return []
-        writer = self._writer
-        if not self._body.streamed:
-            self._take_document(self._body.document())
-            return writer.take()
-        for name, payload in self._body.rest():
-            # An event without its blank line may be cut short: then it is part of the cut, not garbage.
-            if name is COMMENT or payload == b"[DONE]" or _is_json(payload):
-                self._take(name, payload)
-            else:
-                self._saw_event = True
-        if not self._saw_event:
-            writer.fail(protocol_failure("The server answered with something that is no event stream."))
-        self._end_broken()
-        return writer.take()
-
-    def _take(self, name: bytes, payload: bytes) -> None:
-        self._saw_event = True
-        if name is COMMENT:
-            self._writer.add(Pinged())
-            return
+    def _take_event(self, name: bytes, payload: bytes) -> None:
         event: Event | None
         try:
             event = _decode_event(payload)
@@ -134,12 +89,6 @@ class ResponsesDecoder:
                 self._fail(facts)
 
     def _take_document(self, body: bytes) -> None:
-        if not body:
-            self._writer.end("none")
-            return
-        if body.startswith(b"<"):
-            self._writer.fail(protocol_failure("The server answered with a web page. Check base_url."))
-            return
         document: Document | None
         try:
             document = _decode_document(body)
@@ -158,6 +107,11 @@ class ResponsesDecoder:
             self._fail(facts)
         else:
             self._writer.fail(protocol_failure("The answer holds no output."))
+
+    def _end_of_stream(self) -> None:
+        if not self._writer.done:
+            self._items.finish()
+            self._writer.end("none")
 
     # --- events, by their type ------------------------------------------------------------------------
 
@@ -232,6 +186,8 @@ class ResponsesDecoder:
         elif response.status in ("queued", "in_progress"):
             writer.end("none")  # asked for in the background by the caller's own options: nothing is answered yet
         else:
+            if self._items.wants_turn and response.output:
+                writer.add(TurnReported(raw=msgspec.Raw(b"[" + b",".join(map(_checked, response.output)) + b"]")))
             writer.end("marker")
 
     def _fail(self, facts: ErrorFacts) -> None:
@@ -239,11 +195,6 @@ class ResponsesDecoder:
         # The status of the answer that this ends; the event that says so follows, or never comes.
         self._writer.hold_finish("failed")
         self._writer.fail(stream_failure(self._classify(None, facts), facts))
-
-    def _end_broken(self) -> None:
-        if not self._writer.done:
-            self._items.finish()
-            self._writer.end("none")
 
 
 def usage_reported(usage: UsageObject, server_tool_calls: int = 0) -> UsageReported:
@@ -296,13 +247,9 @@ _TAKE: dict[str, Callable[[ResponsesDecoder, Event], None]] = {
 }
 
 
+def _checked(item: msgspec.Raw) -> bytes:
+    return bytes(keep_raw(item))
+
+
 def _count(value: int | None) -> int:
     return max(0, value or 0)
-
-
-def _is_json(payload: bytes) -> bool:
-    try:
-        load_tolerant(payload)
-    except MALFORMED_ERRORS:
-        return False
-    return True

@@ -25,7 +25,6 @@ from manus.actors.codecs.encoding import (
     wrapped_arguments,
 )
 from manus.actors.codecs.normalise import WireRules
-from manus.actors.codecs.responses_output import ITEM_FIELDS
 from manus.messages.content import (
     AnyPart,
     Audio,
@@ -70,7 +69,7 @@ def write_items(turns: Sequence[Turn], system_role: str, *, breakpoints: bool, w
         if turn.role == "tool":
             items.extend(_result_item(part) for part in turn.parts if isinstance(part, ToolResult))
         elif turn.role == "assistant":
-            items.extend(_AssistantItems().written(turn.parts))
+            items.extend(_AssistantItems().written(turn.parts) if turn.vendor is None else replayed(turn.vendor.raw))
         else:
             role = system_role if turn.role == "system" else "user"
             items.append({"role": role, "content": _content(turn.parts, breakpoints=breakpoints)})
@@ -152,12 +151,11 @@ class _AssistantItems:
     Thinking waits for the item it led to: without one the server refuses it.
     """
 
-    __slots__ = ("_content", "_fields", "_items", "_thoughts")
+    __slots__ = ("_content", "_items", "_thoughts")
 
     def __init__(self) -> None:
         self._items: list[Body | msgspec.Raw] = []
         self._thoughts: list[Body] = []
-        self._fields: Body = {}
         self._content: list[Body] = []
 
     def written(self, parts: tuple[AnyPart, ...]) -> list[Any]:
@@ -182,9 +180,6 @@ class _AssistantItems:
             case ToolCall():
                 self._end_message()
                 self._put(_call_item(part))
-            case Opaque() if part.kind == ITEM_FIELDS:
-                self._end_message()
-                self._fields = msgspec.json.decode(part.raw)
             case Opaque():
                 self._end_message()
                 self._put(part.raw)
@@ -212,12 +207,26 @@ class _AssistantItems:
         self._put({"role": "assistant", "content": content[0]["text"] if plain else content})
 
     def _put(self, item: Body | msgspec.Raw) -> None:
-        if isinstance(item, dict):
-            item.update(self._fields)
-        self._fields = {}
         self._items.extend(self._thoughts)
         self._thoughts = []
         self._items.append(item)
+
+
+def replayed(raw: msgspec.Raw) -> list[Body]:
+    """Give the items of a former answer back as they came, but for what only a stored answer could stand for.
+
+    Thinking without its encrypted content cannot be looked up, and its followers must not name themselves then.
+
+    Raises:
+        Unencodable: the turn is not one that this wire made.
+    """
+    items = msgspec.json.decode(raw)
+    if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
+        raise Unencodable("invalid_request", "A vendor turn of this wire is a list of output items.", "turns.vendor")
+    kept = [item for item in items if item.get("type") != "reasoning" or item.get("encrypted_content")]
+    if len(kept) == len(items):
+        return kept
+    return [{key: value for key, value in item.items() if key != "id"} for item in kept]
 
 
 def _reasoning_item(thought: Reasoning) -> Body:

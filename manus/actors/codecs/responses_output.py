@@ -4,8 +4,7 @@ Items are numbered by `output_index` and may be written by turns; a message's co
 What came in fragments is not written twice when the whole item follows, and what only came whole is written then:
 some servers send no deltas, others send the item in the closing event alone (openai.md, section 7).
 
-Three types of items are read. All others (tools that the vendor runs, compaction) are carried as they came, and
-so are the fields of an item that must be sent back with it: they stand as a part of kind `item_fields` before it.
+Three types of items are read. All others (tools that the vendor runs, compaction) are carried as they came.
 """
 
 from __future__ import annotations
@@ -14,13 +13,10 @@ import msgspec
 
 from manus.actors.codecs.answer_writer import AnswerWriter, Prose
 from manus.actors.codecs.json_fit import fit
-from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, dump, keep_raw, load_tolerant, well_formed
+from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
 from manus.actors.codecs.responses_types import Item
 from manus.actors.codecs.tool_fragments import ToolFragments
 from manus.messages.events import LogprobsReported, ReasoningDelta, RefusalDelta, TextDelta
-
-ITEM_FIELDS = "item_fields"
-"""The kind of a part that holds fields of the item after it: `phase` of a message, `namespace` of a call."""
 
 _decode_item = msgspec.json.Decoder(Item).decode
 
@@ -33,20 +29,19 @@ _Place = tuple[str, int]
 class _Open:
     """One item of which something has been seen."""
 
-    __slots__ = ("cited", "closed", "fields_said", "pieces", "thinking")
+    __slots__ = ("cited", "closed", "pieces", "thinking")
 
     def __init__(self) -> None:
         self.cited = False
         self.pieces: dict[_Place, int] = {}
         self.thinking: int | None = None
-        self.fields_said = False
         self.closed = False
 
 
 class OutputItems:
     """Writes the output items of one answer."""
 
-    __slots__ = ("_items", "_kinds", "_last", "_tools", "_writer", "server_tool_calls")
+    __slots__ = ("_items", "_kinds", "_last", "_tools", "_writer", "server_tool_calls", "wants_turn")
 
     def __init__(self, writer: AnswerWriter) -> None:
         self._writer = writer
@@ -54,6 +49,8 @@ class OutputItems:
         self._items: dict[int, _Open] = {}
         self._last = 0
         self.server_tool_calls = 0
+        self.wants_turn = False
+        """The vendor wants more back than the parts say: which words were thinking aloud, whose tool was called."""
 
     def seed(self, *answer: object) -> None:
         """Name the answer, so that ids made for it differ from those of other answers."""
@@ -64,12 +61,9 @@ class OutputItems:
         item = _read_item(raw)
         number = len(self._items) if place is None else place
         self._last = number
-        opened = self._open(number)
+        self._open(number)
         if item.type == "function_call":
-            self._say_fields(opened, item)
             self._tools.take(number, item.call_id or item.id, item.name, None)
-        elif item.type == "message":
-            self._say_fields(opened, item)
 
     def prose(self, kind: Prose, place: int | None, number: int | None, text: str) -> None:
         """Take more of a message's text or refusal."""
@@ -104,13 +98,13 @@ class OutputItems:
             return
         opened.closed = True
         item = _read_item(raw)
+        self.wants_turn = self.wants_turn or bool(item.phase or item.namespace)
         match item.type:
             case "message":
                 self._complete_message(opened, item)
             case "reasoning":
                 self._complete_thinking(opened, item)
             case "function_call":
-                self._say_fields(opened, item)
                 self._tools.complete(number, item.call_id or item.id, item.name, item.arguments)
             case None:
                 pass
@@ -136,7 +130,6 @@ class OutputItems:
         return item
 
     def _complete_message(self, opened: _Open, item: Item) -> None:
-        self._say_fields(opened, item)
         for number, piece in enumerate(item.content or ()):
             place: _Place = ("content", number)
             kind, text = (RefusalDelta, piece.refusal) if piece.type == "refusal" else (TextDelta, piece.text)
@@ -173,12 +166,6 @@ class OutputItems:
             self._writer.extend(opened.thinking, "\n\n")  # the parts of a summary are paragraphs of their own
         opened.pieces[place] = opened.thinking
         self._writer.extend(opened.thinking, text)
-
-    def _say_fields(self, opened: _Open, item: Item) -> None:
-        fields = {name: getattr(item, name) for name in ("phase", "namespace") if getattr(item, name)}
-        if fields and not opened.fields_said:
-            opened.fields_said = True
-            self._writer.opaque(ITEM_FIELDS, msgspec.Raw(dump(fields).encode()))
 
     def _add_logprobs(self, logprobs: msgspec.Raw) -> None:
         if bytes(logprobs) not in _EMPTY:
