@@ -55,6 +55,8 @@ class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):
             reloads the model.
         truncate: let Ollama drop the oldest turns silently when the prompt is too long. Off, because an
             answer to a question that was not asked is a lie; the call then fails as `context_length`.
+        betas: names for Anthropic's `anthropic-beta`.
+        api_version: of the classic API of Azure; None speaks the v1 API.
         answer_tool: of one call, not of a configuration: `HttpRequest.answer_tool` as the encoder set it.
     """
 
@@ -68,6 +70,8 @@ class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_field: Literal["reasoning_content", "reasoning"] | None = None
     context_tokens: int | None = None
     truncate: bool = False
+    betas: tuple[str, ...] = ()
+    api_version: str | None = None
     answer_tool: str | None = None
 
 
