@@ -44,6 +44,8 @@ class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):
         provider: the configured entry's name; its key in `ChatRequest.extra`.
         bounds: caps on bodies, events and answers.
         card: what is known of the model; `None` fields of it are decided by the model's name.
+        api: which of OpenAI's two wires carries a call: Chat Completions, Responses, or whichever suits the model.
+            `auto` is for OpenAI's own service and Azure's; other servers may not have the second one.
         max_tokens_field: how the answer's bound is spelt; `auto` decides by model family, for servers
             of other vendors it is the older `max_tokens`, which all of them read.
         system_role: how system turns are labelled; `auto` decides by model family.
@@ -63,6 +65,7 @@ class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = ""
     bounds: Bounds = Bounds()
     card: ModelCard | None = None
+    api: Literal["auto", "chat", "responses"] = "auto"
     max_tokens_field: Literal["auto", "max_completion_tokens", "max_tokens"] = "auto"
     system_role: Literal["auto", "system", "developer"] = "auto"
     include_usage: bool = True
