@@ -238,7 +238,7 @@ def test_bodies_that_cannot_be_written_are_refused() -> None:
 
 def test_listing_the_models() -> None:
     codec = codec_for("ollama")
-    assert codec.list_models_request().path == "/api/tags"
+    assert codec.list_models_request(CodecOptions()).path == "/api/tags"
     listed = b'{"models":[{"name":"a:1","model":"a:1","size":1},{"name":"b"},{}]}'
     assert codec.decode_models(listed) == ("a:1", "b")
     assert codec.decode_models(b"nothing") == ()

@@ -482,7 +482,7 @@ def test_a_lone_surrogate_is_refused_not_raised() -> None:
 
 def test_listing_the_models() -> None:
     codec = codec_for("openai-chat")
-    assert codec.list_models_request().path == "/models"
+    assert codec.list_models_request(CodecOptions()).path == "/models"
     assert codec.decode_models(b'{"object":"list","data":[{"id":"a"},{"id":"b","shutdown_date":1},{}]}') == ("a", "b")
     for body in (b"", b"<html>", b"[]", b'{"data":null}', b'{"data":"x"}'):
         assert codec.decode_models(body) == ()

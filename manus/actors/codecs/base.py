@@ -126,7 +126,7 @@ class Codec(Protocol):
         """Read what the vendor's headers tell of its limits; nothing where they tell nothing."""
         ...
 
-    def list_models_request(self) -> HttpRequest:
+    def list_models_request(self, options: CodecOptions) -> HttpRequest:
         """Write the request that costs nothing and lists the models: also the health probe."""
         ...
 

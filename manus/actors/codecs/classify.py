@@ -48,8 +48,8 @@ _WHAT_TO_DO: dict[FailureKind, str] = {
 _VENDOR_TIMEOUT = Advice("once", "yes", True)
 """A 408 or 504 is the vendor's own timeout, soon over; ours have used the caller's time up already."""
 
-_REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id")
-"""OpenAI and most others; Anthropic; AWS; Azure, twice."""
+_REQUEST_IDS = ("apim-request-id", "x-request-id", "request-id", "x-amzn-requestid", "x-ms-request-id")
+"""Azure, which wants this one of several; OpenAI and most others; Anthropic; AWS; Azure again."""
 
 
 def kind_of_status(status: int) -> FailureKind:

@@ -43,7 +43,7 @@ class Ollama:
         """Ollama sends no such headers."""
         return ()
 
-    def list_models_request(self) -> HttpRequest:
+    def list_models_request(self, options: CodecOptions) -> HttpRequest:
         """Write `GET /api/tags`, which loads no model."""
         return HttpRequest(method="GET", path="/api/tags", headers=(("accept", "application/json"),))
 

@@ -43,7 +43,7 @@ class OpenAIResponses:
         """Read the `x-ratelimit-*` headers."""
         return openai_rate_limits(headers)
 
-    def list_models_request(self) -> HttpRequest:
+    def list_models_request(self, options: CodecOptions) -> HttpRequest:
         """Write `GET /models`, which authenticates and costs nothing."""
         return HttpRequest(method="GET", path="/models", headers=(("accept", "application/json"),))
 
