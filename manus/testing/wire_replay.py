@@ -18,7 +18,7 @@ from manus.actors.assembly import Assembly
 from manus.actors.codecs import CODECS, codec_for
 from manus.actors.codecs.base import CodecOptions
 from manus.actors.codecs.call_ids import is_made
-from manus.messages.content import Refusal, Text
+from manus.messages.content import AnyPart, Reasoning, Refusal, Text
 from manus.messages.events import StreamEvent, ToolArgumentsDelta, ToolCallStarted
 from manus.messages.failures import Failed
 from manus.messages.policy import Bounds
@@ -177,7 +177,7 @@ def _line(name: str, split: str, decoded: _Decoded | None, failure: Failed | Non
         "cached_tokens": counts.cached,
         "cache_write_tokens": counts.cache_write if writes_named else None,
         "reasoning_tokens": counts.reasoning,
-        "reasoning_text": (None if assembly is None else assembly.reasoning_so_far) or None,
+        "reasoning_text": _reasoning_text(parts),
         "refusal": "".join(refusals) or None,
         "error_kind": None if failure is None else failure.kind,
         "error_retryable": None if failure is None else failure.what_to_do.retry_here != "no",
@@ -227,6 +227,12 @@ def _body(response: Mapping[str, Any]) -> bytes:
     if text is None:
         return b""
     return str(text).encode("utf-8", "surrogatepass")
+
+
+def _reasoning_text(parts: tuple[AnyPart, ...]) -> str | None:
+    """Join the thinking; empty where it came signed and hidden, None where none came."""
+    thoughts = [part.text for part in parts if isinstance(part, Reasoning) and (part.text or part.signature)]
+    return "".join(thoughts) if thoughts else None
 
 
 def _json_or_none(text: str) -> Any:

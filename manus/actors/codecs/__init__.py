@@ -13,6 +13,8 @@ from manus.actors.codecs.base import Codec, EmbedCodec
 CODECS: Final[dict[str, tuple[str, str]]] = {
     "openai-chat": ("openai_chat", "OpenAIChat"),
     "openai-responses": ("responses", "OpenAIResponses"),
+    "anthropic": ("anthropic", "Anthropic"),
+    "bedrock": ("bedrock", "Bedrock"),
     "ollama": ("ollama", "Ollama"),
 }
 """The module beside this one and the class in it, by wire family."""

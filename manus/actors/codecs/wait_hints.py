@@ -44,7 +44,7 @@ def wait_hint_s(headers: Mapping[str, str], message: str = "", *, now_unix_s: fl
         now_unix_s: the wall clock. Where the response is dated, its `Date` is used instead, so that
             a wrong clock on our side does no harm.
     """
-    now = _http_date(headers.get("date", ""))
+    now = http_date_s(headers.get("date", ""))
     now_s = now_unix_s if now is None else now
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None and milliseconds > 0:
@@ -81,7 +81,7 @@ def reset_s(text: str, now_unix_s: float) -> float | None:
         return relative - now_unix_s if relative >= _EPOCH_S_MIN else relative
     at = _rfc3339(text)
     if at is None:
-        at = _http_date(text)
+        at = http_date_s(text)
     return None if at is None else at - now_unix_s
 
 
@@ -98,7 +98,7 @@ def openai_rate_limits(headers: Mapping[str, str]) -> tuple[RateLimitReading, ..
         if reset is None or reset >= _EPOCH_S_MIN:
             # A point in time, then: read against the response's own date, since the codec knows no clock. Dates are
             # slow to read, and on the path of every answer, so this one is only where it is needed.
-            now = _http_date(headers.get("date", ""))
+            now = http_date_s(headers.get("date", ""))
             reset = reset if now is None else reset_s(text, now)
         usable = reset is not None and 0 <= reset < _EPOCH_S_MIN
         readings.append(
@@ -110,7 +110,8 @@ def openai_rate_limits(headers: Mapping[str, str]) -> tuple[RateLimitReading, ..
 def _exhausted_reset_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
     longest: float | None = None
     for name, value in headers.items():
-        if "ratelimit-remaining" not in name or _number(value) != 0:
+        # `x-ratelimit-remaining-tokens` at most vendors, `anthropic-ratelimit-tokens-remaining` at Anthropic.
+        if "ratelimit-" not in name or "-remaining" not in name or _number(value) != 0:
             continue
         reset = reset_s(headers.get(name.replace("-remaining", "-reset", 1), ""), now_unix_s)
         if reset is not None and (longest is None or reset > longest):
@@ -122,7 +123,7 @@ def _retry_after_s(text: str, now_unix_s: float) -> float | None:
     number = _number(text)
     if number is not None:
         return number
-    at = _http_date(text)
+    at = http_date_s(text)
     return duration_s(text) if at is None else at - now_unix_s
 
 
@@ -135,7 +136,8 @@ def _said_s(message: str) -> float | None:
     return duration_s(said["duration"].lower())
 
 
-def _http_date(text: str) -> float | None:
+def http_date_s(text: str) -> float | None:
+    """Read a date as HTTP writes it (`Tue, 01 Sep 2026 12:40:59 GMT`), in Unix seconds; None for anything else."""
     if not text or text[0].isdigit():
         return None
     try:

@@ -1,0 +1,225 @@
+"""Own the content blocks of one Messages answer: what becomes of each kind, whole or in deltas.
+
+Text, thinking and calls of the caller's tools become parts of their own. Every other block (tools that
+Anthropic runs itself and their results, compaction, what is yet to be invented) is carried unread, since
+the vendor wants it back as it was; a block of which we could not read a delta is left out instead.
+Source: anthropic.md, sections 2.2 and 5.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from manus.actors.codecs.answer_writer import AnswerWriter
+from manus.actors.codecs.anthropic_types import Block, Delta, lenient_block
+from manus.actors.codecs.call_ids import made_call_id
+from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, dump, keep_raw, load_tolerant, well_formed
+from manus.messages.events import ReasoningDelta, TextDelta
+
+_decode_block = msgspec.json.Decoder(Block).decode
+
+
+class _Open:
+    """A block that has begun. `part` is its number among the answer's parts; unread blocks get one at their end."""
+
+    __slots__ = ("kind", "part", "pieces", "placeholder", "raw", "readable")
+
+    def __init__(self, kind: str, part: int = -1) -> None:
+        self.kind = kind
+        self.part = part
+        self.pieces: list[str] = []
+        self.placeholder = ""
+        self.raw: dict[str, Any] = {}
+        self.readable = True
+
+
+class Blocks:
+    """Puts the blocks of one answer onto an `AnswerWriter`.
+
+    Args:
+        answer_tool: the tool whose input is the answer's text, see `HttpRequest.answer_tool`.
+    """
+
+    __slots__ = ("_answer_tool", "_calls", "_open", "_seed", "_writer")
+
+    def __init__(self, writer: AnswerWriter, answer_tool: str | None) -> None:
+        self._writer = writer
+        self._answer_tool = answer_tool
+        self._open: dict[int, _Open] = {}
+        self._calls = 0
+        self._seed = ""
+
+    def seed(self, answer_id: str) -> None:
+        """Name the answer, so that ids made for its calls differ from those of other answers."""
+        self._seed = answer_id
+
+    def begin(self, index: int, raw: msgspec.Raw) -> None:
+        """Begin the block `index` with what `content_block_start` says of it."""
+        if self._writer.done:
+            return
+        self.end(index)
+        block = _read_block(bytes(raw))
+        if block is None:
+            return
+        match block.type:
+            case "text":
+                opened = _Open("text", self._writer.begin(TextDelta))
+                if block.text:
+                    self._writer.extend(opened.part, block.text)
+                for citation in block.citations or ():
+                    self._cite(opened.part, citation)
+            case "thinking":
+                opened = _Open("thinking", self._writer.begin(ReasoningDelta))
+                if block.thinking:
+                    self._writer.extend(opened.part, block.thinking)
+                if block.signature:
+                    self._writer.seal(opened.part, signature=block.signature)
+            case "redacted_thinking":
+                opened = _Open("redacted_thinking", self._writer.begin(ReasoningDelta))
+                self._writer.seal(opened.part, redacted=block.data or "")
+            case "tool_use":
+                opened = self._begin_call(block)
+            case _:
+                opened = _Open("unread")
+                opened.raw = load_tolerant(bytes(keep_raw(raw)))
+                self._writer.spend(len(bytes(raw)))
+        if not self._writer.done:
+            self._open[index] = opened
+
+    def text(self, index: int, text: str) -> bool:
+        """Add to a text block: the hot path. False where the block `index` is none."""
+        opened = self._open.get(index)
+        if opened is None or opened.kind != "text":
+            return False
+        self._writer.extend(opened.part, text)
+        return True
+
+    def extend(self, index: int, delta: Delta) -> None:
+        """Take one delta of the block `index`; one that does not belong to its kind is skipped."""
+        writer = self._writer
+        if writer.done:
+            return
+        opened = self._open.get(index) or self._begin_late(index, delta)
+        if opened is None:
+            return
+        match (opened.kind, delta.type):
+            case ("text", "text_delta"):
+                if delta.text:
+                    writer.extend(opened.part, delta.text)
+            case ("text", "citations_delta"):
+                self._cite(opened.part, delta.citation)
+            case ("thinking", "thinking_delta"):
+                if delta.thinking:
+                    writer.extend(opened.part, delta.thinking)
+            case ("thinking", "signature_delta"):
+                if delta.signature:
+                    writer.seal(opened.part, signature=delta.signature)
+            case ("tool_use", "input_json_delta"):
+                if delta.partial_json:
+                    opened.placeholder = ""
+                    writer.arguments(opened.part, delta.partial_json)
+            case ("answer", "input_json_delta"):
+                if delta.partial_json:
+                    opened.placeholder = ""
+                    writer.extend(opened.part, delta.partial_json)
+            case ("unread", _):
+                self._extend_unread(opened, delta)
+            case _:
+                pass
+
+    def end(self, index: int) -> None:
+        """End the block `index`; a stop without a start is none."""
+        opened = self._open.pop(index, None)
+        if opened is None or self._writer.done:
+            return
+        if opened.kind == "unread":
+            self._hand_over(opened)
+            return
+        if opened.placeholder and opened.kind == "tool_use":
+            self._writer.arguments(opened.part, opened.placeholder)
+        elif opened.placeholder:
+            self._writer.extend(opened.part, opened.placeholder)
+        self._writer.close(opened.part)
+
+    def _begin_call(self, block: Block) -> _Open:
+        name = block.name or ""
+        # In a stream the input is a placeholder `{}` and comes in deltas; a call without parameters may have none.
+        # In a whole answer, and at some compatible servers, it stands here.
+        given = "{}" if block.input == NULL else _text_of(block.input)
+        if self._answer_tool is not None and name == self._answer_tool:
+            opened = _Open("answer", self._writer.begin(TextDelta))
+        else:
+            self._calls += 1
+            self._writer.admit_call(self._calls)
+            if self._writer.done:
+                return _Open("none")
+            call_id = block.id or made_call_id(self._seed, self._calls, name)
+            opened = _Open("tool_use", self._writer.begin_call(call_id, name))
+        opened.placeholder = given
+        return opened
+
+    def _begin_late(self, index: int, delta: Delta) -> _Open | None:
+        """Begin a block whose start never came; a call cannot be, for nobody has named it."""
+        match delta.type:
+            case "text_delta":
+                opened = _Open("text", self._writer.begin(TextDelta))
+            case "thinking_delta" | "signature_delta":
+                opened = _Open("thinking", self._writer.begin(ReasoningDelta))
+            case _:
+                return None
+        self._open[index] = opened
+        return opened
+
+    def _extend_unread(self, opened: _Open, delta: Delta) -> None:
+        match delta.type:
+            case "input_json_delta":
+                opened.pieces.append(delta.partial_json or "")
+                self._writer.spend(len(delta.partial_json or ""))
+            case "compaction_delta":
+                opened.raw["content"] = f"{opened.raw.get('content') or ''}{delta.content or ''}"
+                self._writer.spend(len(delta.content or ""))
+            case _:
+                opened.readable = False
+
+    def _hand_over(self, opened: _Open) -> None:
+        raw = opened.raw
+        if not opened.readable:
+            return
+        text = "".join(opened.pieces)
+        if text:
+            try:
+                raw["input"] = load_tolerant(text)
+            except MALFORMED_ERRORS:
+                return  # cut by a token limit: nobody could be handed it back
+        self._writer.opaque(well_formed(str(raw.get("type"))), msgspec.Raw(dump(raw).encode()))
+
+    def _cite(self, part: int, citation: msgspec.Raw) -> None:
+        raw = keep_raw(citation)
+        source = msgspec.json.decode(raw)
+        if not isinstance(source, dict):
+            return
+        title = _word(source.get("title")) or _word(source.get("document_title"))
+        url = _word(source.get("url")) or _word(source.get("source"))
+        self._writer.cite(title=title, url=url, quote=_word(source.get("cited_text")), raw=raw, index=part)
+
+
+def _read_block(raw: bytes) -> Block | None:
+    """Read a block; None for what is no JSON object with a type."""
+    try:
+        block: Block | None = _decode_block(raw)
+    except MALFORMED_ERRORS:
+        try:
+            block = lenient_block(load_tolerant(raw))
+        except MALFORMED_ERRORS:
+            return None
+    return None if block is None or not block.type else block
+
+
+def _text_of(raw: msgspec.Raw) -> str:
+    return bytes(keep_raw(raw)).decode()
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
