@@ -15,6 +15,8 @@ CODECS: Final[dict[str, tuple[str, str]]] = {
     "openai-responses": ("responses", "OpenAIResponses"),
     "anthropic": ("anthropic", "Anthropic"),
     "bedrock": ("bedrock", "Bedrock"),
+    "azure-chat": ("azure", "AzureChat"),
+    "azure-responses": ("azure", "AzureResponses"),
     "ollama": ("ollama", "Ollama"),
 }
 """The module beside this one and the class in it, by wire family."""

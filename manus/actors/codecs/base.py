@@ -27,6 +27,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         warnings: what had to be dropped or adapted; the call emits them before the first byte leaves.
         answer_tool: a tool that the encoder made up and forced, because the model has no other way to keep to a
             schema: what it is called with is the answer's text. The call hands it to the decoder's options.
+        other_host: the vendor answers this at another of its hosts, whose name has the second of these words where the
+            base URL's has the first. A base URL of one's own, without that word, is asked itself.
     """
 
     method: str
@@ -35,6 +37,16 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     warnings: tuple[WarningRaised, ...] = ()
     answer_tool: str | None = None
+    other_host: tuple[str, str] | None = None
+
+    def url_at(self, base_url: str) -> str:
+        """Give the address of this request for an entry with this base URL."""
+        base_url = base_url.rstrip("/")
+        if self.other_host is not None:
+            scheme, separator, rest = base_url.partition("://")
+            host, slash, path = rest.partition("/")
+            base_url = f"{scheme}{separator}{host.replace(*self.other_host, 1)}{slash}{path}"
+        return f"{base_url}{self.path}"
 
 
 class CodecOptions(msgspec.Struct, frozen=True, kw_only=True):

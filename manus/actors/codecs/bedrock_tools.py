@@ -1,0 +1,189 @@
+"""Own what a Converse request says of tools and of the form of the answer (bedrock.md, sections 2 and 7).
+
+Converse cannot say "no tools", and demands the tools' definitions as soon as the history holds calls; many models
+cannot be forced to call one. Where the wire has no word, the model is asked in words, with a warning. A schema for
+the answer goes as `outputConfig.textFormat` where the model has it, and else as a made-up tool whose arguments are
+the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from manus.actors.codecs.bedrock_models import BedrockFamily
+from manus.actors.codecs.encoding import Body, Unencodable, Warnings
+from manus.messages.content import ToolCall, ToolResult, Turn
+from manus.messages.policy import ModelCard
+from manus.messages.requests import ChatRequest, OutputFormat, Tool, ToolChoice
+
+_NO_TOOLS = "Do not call any tool now: answer in text."
+_MUST_CALL = "Call a tool now; do not answer in text."
+_ANSWER_DESCRIPTION = "Gives the final answer. Call it once, with the whole answer."
+
+
+class ToolPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the request says of tools.
+
+    Args:
+        config: the value of `toolConfig`; None to leave it out.
+        text_format: the value of `outputConfig.textFormat`.
+        answer_tool: the made-up tool that carries the answer (`HttpRequest.answer_tool`).
+        forced: the model has no other way than to call a tool.
+        asked_besides: what the model is told in words.
+    """
+
+    config: Body | None = None
+    text_format: Body | None = None
+    answer_tool: str | None = None
+    forced: bool = False
+    asked_besides: tuple[str, ...] = ()
+
+
+def plan_tools(
+    request: ChatRequest, turns: Sequence[Turn], family: BedrockFamily, card: ModelCard | None, warnings: Warnings
+) -> ToolPlan:
+    """Decide about tools, their choice, and the form of the answer.
+
+    Raises:
+        Unencodable: the schema of the answer cannot be asked for in any way.
+    """
+    output = request.output
+    if output is None or output.any_object:
+        return _plan_choice(request, turns, family, card, warnings)
+    native = family.text_format if card is None or card.json_schema is None else card.json_schema
+    if native:
+        plan = _plan_choice(request, turns, family, card, warnings)
+        return msgspec.structs.replace(plan, text_format=_text_format(output))
+    return _plan_answer_tool(request, output, turns, family, card, warnings)
+
+
+def _plan_choice(
+    request: ChatRequest, turns: Sequence[Turn], family: BedrockFamily, card: ModelCard | None, warnings: Warnings
+) -> ToolPlan:
+    specs = [_spec(tool, family, warnings) for tool in request.tools]
+    choice = request.tool_choice or ToolChoice()
+    if not choice.parallel and request.tools:
+        warnings.say("parallel_not_enforced", "This wire cannot demand one call at a time.")
+    called = _called_before(turns)
+    if not request.tools or choice.mode == "none":
+        if not called:
+            return ToolPlan()
+        known = {tool.name for tool in request.tools}
+        specs.extend(_former(name) for name in called if name not in known)
+        warnings.say("tools_kept", "The history holds calls, so tools are named; the model was asked to call none.")
+        return ToolPlan(config={"tools": specs}, asked_besides=(_NO_TOOLS,))
+    config: Body = {"tools": specs}
+    if choice.mode == "auto":
+        if request.tool_choice is not None:
+            config["toolChoice"] = {"auto": {}}
+        return ToolPlan(config=config)
+    return _forced(config, choice, family, card, warnings)
+
+
+def _forced(
+    config: Body, choice: ToolChoice, family: BedrockFamily, card: ModelCard | None, warnings: Warnings
+) -> ToolPlan:
+    wire_choice, forced = _wire_choice(choice, family, card)
+    config["toolChoice"] = wire_choice
+    if forced:
+        return ToolPlan(config=config, forced=True)
+    warnings.say("tool_choice_in_words", "The model cannot be forced to call a tool; it was asked to in words.")
+    asked = _MUST_CALL if choice.name is None else f"Call the tool {choice.name} now; do not answer in text."
+    return ToolPlan(config=config, asked_besides=(asked,))
+
+
+def _wire_choice(choice: ToolChoice, family: BedrockFamily, card: ModelCard | None) -> tuple[Body, bool]:
+    """Give `toolChoice` for a choice that forces, and whether it does."""
+    permitted = None if card is None else card.forced_tools
+    if choice.mode == "tool" and (family.forced_tool if permitted is None else permitted):
+        return {"tool": {"name": choice.name}}, True
+    if choice.mode == "required" and (family.forced_any if permitted is None else permitted):
+        return {"any": {}}, True
+    return {"auto": {}}, False
+
+
+def _plan_answer_tool(
+    request: ChatRequest, output: OutputFormat, turns: Sequence[Turn], family: BedrockFamily, card: ModelCard | None,
+    warnings: Warnings,
+) -> ToolPlan:  # fmt: skip
+    if card is not None and card.tools is False:
+        message = "The model has neither JSON schemas nor tools to keep to one: choose another model."
+        raise Unencodable("unsupported", message, "output.schema")
+    name = _free_name(output.name, {tool.name for tool in request.tools} | set(_called_before(turns)))
+    answer = Tool(name=name, description=_ANSWER_DESCRIPTION, schema=_object_schema(output))
+    choice = request.tool_choice or ToolChoice()
+    others = request.tools if choice.mode != "none" else ()
+    known = {tool.name for tool in others}
+    specs = [_spec(tool, family, warnings) for tool in (*others, answer)]
+    specs.extend(_former(former) for former in _called_before(turns) if former not in known)
+    config: Body = {"tools": specs}
+    if choice.mode == "tool":
+        # The caller's own demand comes first; the answer can come in a later turn.
+        plan = _forced(config, choice, family, card, warnings)
+        return msgspec.structs.replace(plan, answer_tool=name)
+    wanted = ToolChoice(mode="required") if others else ToolChoice(mode="tool", name=name)
+    # A forced tool and thinking exclude each other on some models: there it is asked for in words.
+    thinks = request.reasoning is not None and request.reasoning.effort != "off"
+    wire_choice, forced = _wire_choice(wanted, family, card)
+    if thinks or not forced:
+        wire_choice, forced = {"auto": {}}, False
+    config["toolChoice"] = wire_choice
+    asked = f"Give your final answer only by calling the tool {name}; write no other text."
+    return ToolPlan(config=config, answer_tool=name, forced=forced, asked_besides=() if forced else (asked,))
+
+
+def _text_format(output: OutputFormat) -> Body:
+    schema: Body = {"schema": bytes(output.schema).decode(), "name": output.name}
+    return {"type": "json_schema", "structure": {"jsonSchema": schema}}
+
+
+def _object_schema(output: OutputFormat) -> msgspec.Raw:
+    schema: Any = msgspec.json.decode(output.schema)
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind not in (None, "object"):
+        message = f"The model keeps to a schema only by a tool, whose arguments are an object; this one is {kind!r}."
+        raise Unencodable("unsupported", message, "output.schema")
+    if kind is None:
+        return msgspec.Raw(msgspec.json.encode({"type": "object", **schema}))
+    return output.schema
+
+
+def _spec(tool: Tool, family: BedrockFamily, warnings: Warnings) -> Body:
+    spec: Body = {"name": tool.name}
+    if tool.description.strip():
+        spec["description"] = tool.description
+    spec["inputSchema"] = {"json": tool.schema}
+    if tool.strict:
+        if family.text_format:
+            spec["strict"] = True
+        else:
+            warnings.say("strict_dropped", "The model does not enforce the schemas of tools.")
+    return {"toolSpec": spec}
+
+
+def _former(name: str) -> Body:
+    description = "Was called earlier in this conversation; it is not available any more."
+    return {
+        "toolSpec": {"name": name, "description": description, "inputSchema": {"json": {"type": "object"}}},
+    }
+
+
+def _called_before(turns: Sequence[Turn]) -> tuple[str, ...]:
+    """Name the tools whose calls or results stand in the history, each once and in order."""
+    names: dict[str, None] = {}
+    for turn in turns:
+        for part in turn.parts:
+            if isinstance(part, ToolCall) or (isinstance(part, ToolResult) and part.name):
+                names.setdefault(part.name or "", None)
+    return tuple(names)
+
+
+def _free_name(wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted[:60]}_{number}"
+    return name
