@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from manus.actors.codecs.azure_paths import is_classic
 from manus.actors.codecs.base import CodecOptions
+from manus.actors.codecs.encoding import is_text
 from manus.actors.codecs.openai_models import family_for
+from manus.messages.content import Document
 from manus.messages.requests import ChatRequest
 
 RESPONSES_BESIDE: Final = {"openai-chat": "openai-responses", "azure-chat": "azure-responses"}
@@ -29,17 +32,28 @@ def wire_of(entry: str, request: ChatRequest, options: CodecOptions) -> str:
     responses = RESPONSES_BESIDE.get(entry)
     if responses is None or options.api == "chat":
         return entry
-    return responses if options.api == "responses" or _suits_responses(request, options) else entry
+    return responses if options.api == "responses" or _suits_responses(entry, request, options) else entry
 
 
-def _suits_responses(request: ChatRequest, options: CodecOptions) -> bool:
+def _suits_responses(entry: str, request: ChatRequest, options: CodecOptions) -> bool:
     card = options.card
     if card is not None and card.responses_api is not None:
         return card.responses_api
-    if options.api_version is not None:
+    if is_classic(options):
         return False  # Azure's classic API has Responses only in previews: to be asked for, not to be assumed
     api = family_for("" if card is None else card.name, card).api
-    return api == "responses_only" or (api == "responses" and not _is_for_chat_alone(request))
+    if api == "responses_only" or (entry == "azure-chat" and _has_files(request)):
+        return True
+    return api == "responses" and not _is_for_chat_alone(request)
+
+
+def _has_files(request: ChatRequest) -> bool:
+    """Whether a document is no plain text: Azure takes such over Responses alone."""
+    return any(
+        isinstance(part, Document) and part.text is None and not is_text(part.media_type)
+        for turn in request.turns
+        for part in turn.parts
+    )
 
 
 def _is_for_chat_alone(request: ChatRequest) -> bool:

@@ -37,10 +37,10 @@ WIRES: Final[dict[tuple[str, str], str]] = {
     ("bedrock", "converse-stream"): "bedrock",
     ("ollama", "chat"): "ollama",
     ("ollama", "v1-chat"): "openai-chat",
-    ("azure", "deployments-chat"): "openai-chat",
-    ("azure", "v1-chat"): "openai-chat",
-    ("azure", "models-chat"): "openai-chat",
-    ("azure", "other-chat"): "openai-chat",
+    ("azure", "deployments-chat"): "azure-chat",
+    ("azure", "v1-chat"): "azure-chat",
+    ("azure", "models-chat"): "azure-chat",
+    ("azure", "other-chat"): "azure-chat",
     ("azure", "responses"): "azure-responses",
 }
 """Which codec speaks the API that an exchange was recorded from."""

@@ -102,9 +102,14 @@ def image_media_type(data: bytes, declared: str | None) -> str:
     return declared or "image/png"
 
 
+def is_text(media_type: str) -> bool:
+    """Tell whether documents of this type are plain text under another name."""
+    return re.match(r"text/|application/(json|xml|yaml|x-yaml|toml)\b", media_type) is not None
+
+
 def text_document(data: bytes, media_type: str) -> str | None:
     """Give the text of a document that is plain text under another name; None for anything else."""
-    if not re.match(r"text/|application/(json|xml|yaml|x-yaml|toml)\b", media_type):
+    if not is_text(media_type):
         return None
     try:
         return data.decode("utf-8-sig")

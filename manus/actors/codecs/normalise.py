@@ -29,6 +29,7 @@ class WireRules(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         wire: the wire family, as it stands in `Reasoning.provider`.
         id_shape: which tool-call ids it takes.
+        made_id_chars: the length of an id that must be made again, for a wire whose `id_shape` takes no other.
         name_shape: which names of tools it takes; None takes any.
         keeps_reasoning: it takes its own model's thinking back.
         keeps_opaque: it takes the parts back that only its own model can read.
@@ -43,6 +44,7 @@ class WireRules(msgspec.Struct, frozen=True, kw_only=True):
 
     wire: str
     id_shape: re.Pattern[str]
+    made_id_chars: int | None = None
     name_shape: re.Pattern[str] | None = None
     keeps_reasoning: bool = False
     keeps_opaque: bool = False
@@ -143,6 +145,8 @@ def _named(call: ToolCall, rules: WireRules, taken: set[str]) -> ToolCall:
     attempt = 0
     while call_id in taken or not rules.id_shape.fullmatch(call_id):
         call_id = made_call_id(call.id, attempt)
+        if rules.made_id_chars is not None:
+            call_id = call_id[-rules.made_id_chars :]
         attempt += 1
     name = call.name
     if rules.name_shape is not None and not rules.name_shape.fullmatch(name):

@@ -17,7 +17,7 @@ from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load
 from manus.actors.codecs.openai_chat_extras import AudioPieces, CustomCalls, cite, usage_reported
 from manus.actors.codecs.openai_chat_lenient import lenient_opening
 from manus.actors.codecs.openai_chat_types import Choice, Chunk, Delta, Opening, ToolPiece
-from manus.actors.codecs.openai_errors import openai_failure_kind
+from manus.actors.codecs.openai_errors import Classify, openai_failure_kind
 from manus.actors.codecs.sse import COMMENT, SseSplitter
 from manus.actors.codecs.tool_fragments import ToolFragments
 from manus.messages.events import (
@@ -59,12 +59,18 @@ _decode_opening = msgspec.json.Decoder(Opening).decode
 
 
 class OpenAIChatDecoder:
-    """Decodes one answer. Choice 0 only: a canonical request never asks for more."""
+    """Decodes one answer. Choice 0 only: a canonical request never asks for more.
+
+    Args:
+        bounds: caps on events, the body and the answer.
+        classify: what the server's error codes mean; Azure has some of its own.
+    """
 
     __slots__ = (
         "_audio",
         "_bounds",
         "_calls",
+        "_classify",
         "_customs",
         "_document",
         "_document_bytes",
@@ -74,8 +80,9 @@ class OpenAIChatDecoder:
         "_writer",
     )
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, classify: Classify = openai_failure_kind) -> None:
         self._bounds = bounds
+        self._classify = classify
         self._writer = AnswerWriter(bounds, FINISH_REASONS)
         self._calls = ToolFragments(self._writer)
         self._customs = CustomCalls(self._writer)
@@ -279,7 +286,7 @@ class OpenAIChatDecoder:
             if choice.finish_reason and not choice.index:
                 self._writer.hold_finish(well_formed(choice.finish_reason))
         self._gather()
-        self._writer.fail(stream_failure(openai_failure_kind(None, facts), facts))
+        self._writer.fail(stream_failure(self._classify(None, facts), facts))
 
     def _close(self, evidence: Evidence) -> None:
         if not self._writer.done:

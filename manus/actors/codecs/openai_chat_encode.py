@@ -9,40 +9,44 @@ from __future__ import annotations
 from manus.actors.codecs.base import CodecOptions, HttpRequest
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
 from manus.actors.codecs.normalise import normalise
-from manus.actors.codecs.openai_chat_messages import RULES, RULES_WITH_REASONING, write_messages
-from manus.actors.codecs.openai_models import Family, family_for
-from manus.actors.codecs.openai_shared import cache_key, chosen_effort, sampling_is_free, tool_choice
+from manus.actors.codecs.openai_chat_messages import rules_for, write_messages
+from manus.actors.codecs.openai_models import Family, family_of
+from manus.actors.codecs.openai_shared import Surface, caller_fields, chosen_effort, sampling_is_free, tool_choice
 from manus.messages.failures import Failed
 from manus.messages.requests import ChatRequest, Effort, Tool
 
-WIRE = "openai-chat"
+OPENAI = Surface(wire="openai-chat", path="/chat/completions")
 
 _STOPS_MAX = 4
 
 
-def encode_chat(request: ChatRequest, model: str, options: CodecOptions) -> HttpRequest | Failed:
+def encode_chat(
+    request: ChatRequest, model: str, options: CodecOptions, surface: Surface = OPENAI
+) -> HttpRequest | Failed:
     """Write the request; a `Failed` says what cannot go over this wire or to this model."""
     warnings = Warnings()
     try:
-        body = write_body(_body(request, model, options, warnings), options.bounds)
+        body = write_body(_body(request, model, options, warnings, surface), options.bounds)
     except Unencodable as refusal:
         return refusal.failure
     accept = "text/event-stream" if request.stream else "application/json"
     return HttpRequest(
         method="POST",
-        path="/chat/completions",
+        path=surface.path,
         headers=(("content-type", "application/json"), ("accept", accept)),
         body=body,
         warnings=warnings.all(),
     )
 
 
-def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings) -> Body:
-    family = family_for(model, options.card)
-    rules = RULES if options.reasoning_field is None else RULES_WITH_REASONING
-    turns = normalise(request.turns, rules, model)
+def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings, surface: Surface) -> Body:
+    named = model if options.card is None else options.card.vendor_name
+    family = family_of(named)
+    turns = normalise(
+        request.turns, rules_for(surface.wire, named, keeps_reasoning=options.reasoning_field is not None), model
+    )
     # Tools and messages first and in a fixed order: prompt caches work on prefixes.
-    body: Body = {"model": model, "messages": write_messages(turns, family, options)}
+    body: Body = {"model": model, "messages": write_messages(turns, family, options, files=surface.files)}
     effort = chosen_effort(request, family, options, warnings)
     if request.tools:
         if family.tools == "no":
@@ -60,16 +64,11 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
     _write_sampling(body, request, family, effort, options, warnings)
     if effort is not None:
         body["reasoning_effort"] = "none" if effort == "off" else effort
-    if request.service_tier is not None:
-        body["service_tier"] = request.service_tier
-    if request.end_user_id is not None:
-        body["safety_identifier" if family.openai else "user"] = request.end_user_id
-    if request.conversation_id is not None and family.openai:
-        body["prompt_cache_key"] = cache_key(request.conversation_id)
+    body.update(caller_fields(request, family, surface))
     body["stream"] = request.stream
     if request.stream and options.include_usage:
         body["stream_options"] = {"include_usage": True}
-    body.update(options_of(request.extra, WIRE, options.provider))
+    body.update(options_of(request.extra, surface.wire, options.provider))
     return body
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import assert_never
 
 from manus.actors.codecs.base import CodecOptions
@@ -22,7 +23,8 @@ from manus.actors.codecs.encoding import (
     wrapped_arguments,
 )
 from manus.actors.codecs.normalise import WireRules
-from manus.actors.codecs.openai_models import Family
+from manus.actors.codecs.openai_models import Family, family_of
+from manus.actors.codecs.openai_shared import TOOL_NAME
 from manus.messages.content import (
     AnyPart,
     Audio,
@@ -38,15 +40,34 @@ from manus.messages.content import (
     Turn,
 )
 
-RULES = WireRules(wire="openai-chat", id_shape=re.compile(r".{1,40}", re.DOTALL))
+_ID = re.compile(r".{1,40}", re.DOTALL)
 """Ids: any string, though 41 characters and more were refused (`string_above_max_length`)."""
 
-RULES_WITH_REASONING = WireRules(wire="openai-chat", id_shape=RULES.id_shape, keeps_reasoning=True)
-"""For servers that want their model's thinking back, under the field that the entry names."""
+_MISTRAL = re.compile(r"(?:.*/)?(?:open-)?(?:mi[sx]tral|magistral|ministral|codestral|devstral|pixtral|voxtral)", re.I)
+_MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+_MISTRAL_ID_CHARS = 9
+"""Mistral, and servers that tokenise as its models do, refuse every other id."""
 
 
-def write_messages(turns: Sequence[Turn], family: Family, options: CodecOptions) -> list[Body]:
+@lru_cache(maxsize=256)
+def rules_for(wire: str, model: str, *, keeps_reasoning: bool) -> WireRules:
+    """Give what this wire demands of a conversation with `model`.
+
+    Args:
+        keeps_reasoning: the server wants its model's thinking back, under the field that the entry names.
+    """
+    if _MISTRAL.match(model):
+        shape, chars = _MISTRAL_ID, _MISTRAL_ID_CHARS
+        return WireRules(wire=wire, id_shape=shape, made_id_chars=chars, keeps_reasoning=keeps_reasoning)
+    name_shape = TOOL_NAME if family_of(model).openai else None
+    return WireRules(wire=wire, id_shape=_ID, name_shape=name_shape, keeps_reasoning=keeps_reasoning)
+
+
+def write_messages(turns: Sequence[Turn], family: Family, options: CodecOptions, *, files: bool = True) -> list[Body]:
     """Write a normalised conversation.
+
+    Args:
+        files: the server takes documents as files; without, one that is no plain text cannot go.
 
     Raises:
         Unencodable: a part cannot go over this wire.
@@ -64,13 +85,13 @@ def write_messages(turns: Sequence[Turn], family: Family, options: CodecOptions)
         elif turn.role == "assistant":
             messages.append(_assistant_message(turn, family, options))
         else:
-            messages.append(_message(turn, family, options))
+            messages.append(_message(turn, family, options, files=files))
     if pictures:
         messages.append(_pictures_message(pictures))
     return messages
 
 
-def _message(turn: Turn, family: Family, options: CodecOptions) -> Body:
+def _message(turn: Turn, family: Family, options: CodecOptions, *, files: bool) -> Body:
     role: str = turn.role
     if turn.role == "system":
         role = family.system if options.system_role == "auto" else options.system_role
@@ -80,20 +101,20 @@ def _message(turn: Turn, family: Family, options: CodecOptions) -> Body:
     if len(texts) == len(turn.parts) and not breakpoints and (turn.role == "system" or len(texts) == 1):
         message["content"] = "\n".join(texts)
     else:
-        message["content"] = [_content_part(part, breakpoints) for part in turn.parts]
+        message["content"] = [_content_part(part, breakpoints=breakpoints, files=files) for part in turn.parts]
     if turn.name:
         message["name"] = turn.name
     return message
 
 
-def _content_part(part: AnyPart, breakpoints: bool) -> Body:
+def _content_part(part: AnyPart, *, breakpoints: bool, files: bool) -> Body:
     match part:
         case Text() | Refusal():
             written: Body = {"type": "text", "text": part.text}
         case Image():
             written = {"type": "image_url", "image_url": _image(part)}
         case Document():
-            written = _document(part)
+            written = _document(part, files=files)
         case Audio():
             sound = {"data": base64.b64encode(part.data).decode(), "format": part.format}
             written = {"type": "input_audio", "input_audio": sound}
@@ -118,14 +139,17 @@ def _image(image: Image) -> Body:
     return {"url": url} if image.detail == "auto" else {"url": url, "detail": image.detail}
 
 
-def _document(document: Document) -> Body:
-    if document.file_id is not None:
-        return {"type": "file", "file": {"file_id": document.file_id}}
+def _document(document: Document, *, files: bool) -> Body:
     text = document.text
     if text is None and document.data is not None:
         text = text_document(document.data, document.media_type)
     if text is not None:
         return {"type": "text", "text": f"{document.name}:\n{text}"}
+    if not files:
+        message = 'This server takes no documents over Chat Completions: set wire.api = "responses", or send text.'
+        raise Unencodable("unsupported", message, "turns.document")
+    if document.file_id is not None:
+        return {"type": "file", "file": {"file_id": document.file_id}}
     if document.data is None:
         raise Unencodable(
             "unsupported",

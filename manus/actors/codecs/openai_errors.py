@@ -7,10 +7,14 @@ texts, then the status: 429 with `insufficient_quota` looks like a rate limit an
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from manus.actors.codecs.classify import kind_of_status
 from manus.actors.codecs.error_facts import ErrorFacts
 from manus.messages.failures import FailureKind
+
+Classify = Callable[[int | None, ErrorFacts], FailureKind]
+"""Tells the kind of an error from its status, None for one inside a 200, and what it says of itself."""
 
 _BY_CODE: dict[str, FailureKind] = {
     "invalid_api_key": "auth",
@@ -33,6 +37,12 @@ _BY_CODE: dict[str, FailureKind] = {
     "moderation_blocked": "content_policy",
     "bio_policy": "content_policy",
     "image_content_policy_violation": "content_policy",
+    "data_residency_mismatch": "invalid_request",
+    "empty_image_file": "invalid_request",
+    "failed_to_download_image": "invalid_request",
+    "unsupported_image_media_type": "invalid_request",
+    "invalid_encrypted_content": "invalid_request",
+    "vector_store_timeout": "timeout",
     "insufficient_quota": "quota_exhausted",
     "credit_balance_exhausted": "quota_exhausted",
     "organization_usage_limit_exceeded": "quota_exhausted",
@@ -69,6 +79,9 @@ _QUOTA = re.compile(
 _TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
 _UNKNOWN_MODEL = re.compile(r"model .{0,120}(?:does not exist|not found)|unknown model", re.IGNORECASE)
 
+_BAD_IMAGE = re.compile(r"invalid_(?:base64_)?image.*|image_.*")
+"""`invalid_image_url`, `invalid_base64_image`, `image_too_large`, `image_file_not_found` and their like."""
+
 _VAGUE = {"server", "rate_limited", "timeout"}
 """Kinds that a more exact text may still correct."""
 
@@ -82,6 +95,8 @@ def openai_failure_kind(status: int | None, facts: ErrorFacts) -> FailureKind:
         return "context_length" if (facts.param or "").endswith("content") else "invalid_request"
     if kind is not None and kind not in _VAGUE:
         return kind
+    if kind is None and _BAD_IMAGE.fullmatch(facts.code):
+        return "invalid_request"
     if _CONTEXT.search(facts.message) and status not in (401, 403):
         return "context_length"
     if status in (400, 402, 403, 429, None) and _QUOTA.search(facts.message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import msgspec
 
@@ -12,6 +13,25 @@ from manus.actors.codecs.json_text import MALFORMED_ERRORS
 from manus.actors.codecs.openai_models import Family
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest, Effort, ToolChoice
+
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""Which names of tools OpenAI takes, in a history as well."""
+
+
+class Surface(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one of the two wires is spoken, and what it takes there.
+
+    Args:
+        wire: the wire family; it tells whose thinking may be sent back, and which of the caller's options are meant.
+        path: below the entry's base URL.
+        files: Chat Completions takes documents as files.
+        newer_fields: `safety_identifier` and `prompt_cache_key` are known.
+    """
+
+    wire: str
+    path: str
+    files: bool = True
+    newer_fields: bool = True
 
 
 class ModelEntry(msgspec.Struct, gc=False):
@@ -82,6 +102,19 @@ def sampling_is_free(family: Family, effort: Effort | None, card: ModelCard | No
     return not family.thinks_with(effort)
 
 
-def cache_key(conversation_id: str) -> str:
-    """Make the key that leads a conversation's requests to the same cache, without telling whose it is."""
-    return hashlib.sha256(conversation_id.encode("utf-8", "replace")).hexdigest()[:32]
+def caller_fields(request: ChatRequest, family: Family, surface: Surface) -> Body:
+    """Write the tier, who asks, and the key that leads a conversation's requests to the same cache.
+
+    The key is a digest: it need not tell whose conversation it is.
+    """
+    written: Body = {}
+    newer = family.openai and surface.newer_fields
+    if request.service_tier is not None:
+        written["service_tier"] = request.service_tier
+    if request.end_user_id is not None:
+        written["safety_identifier" if newer else "user"] = request.end_user_id
+    if request.conversation_id is not None and newer:
+        written["prompt_cache_key"] = hashlib.sha256(request.conversation_id.encode("utf-8", "replace")).hexdigest()[
+            :32
+        ]
+    return written

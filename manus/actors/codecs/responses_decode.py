@@ -16,7 +16,7 @@ from manus.actors.codecs.classify import protocol_failure, stream_failure
 from manus.actors.codecs.error_facts import ErrorFacts, facts_of_body
 from manus.actors.codecs.json_fit import fit
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
-from manus.actors.codecs.openai_errors import openai_failure_kind
+from manus.actors.codecs.openai_errors import Classify, openai_failure_kind
 from manus.actors.codecs.responses_output import OutputItems
 from manus.actors.codecs.responses_types import Document, Event, InputDetails, OutputDetails, Response, UsageObject
 from manus.actors.codecs.sse_answer import SseAnswerDecoder
@@ -30,7 +30,6 @@ from manus.messages.events import (
     TurnReported,
     UsageReported,
 )
-from manus.messages.failures import FailureKind
 from manus.messages.policy import Bounds
 from manus.messages.usage import Usage, VendorCounts
 
@@ -41,8 +40,6 @@ REASONS: dict[str, FinishReason] = {
     "cancelled": "cancelled",
 }
 """By the reason of an incomplete answer, or by the status of another."""
-
-Classify = Callable[[int | None, ErrorFacts], FailureKind]
 
 _EMPTY = (b"null", b"[]", b"{}")
 _NO_INPUT_DETAILS = InputDetails()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from manus.actors.codecs.base import CodecOptions, HttpRequest
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
-from manus.actors.codecs.normalise import WireRules, normalise
+from manus.actors.codecs.normalise import normalise
 from manus.actors.codecs.openai_models import Family, family_for
-from manus.actors.codecs.openai_shared import cache_key, chosen_effort, sampling_is_free, tool_choice
-from manus.actors.codecs.responses_items import RULES, write_items
+from manus.actors.codecs.openai_shared import Surface, caller_fields, chosen_effort, sampling_is_free, tool_choice
+from manus.actors.codecs.responses_items import rules_for, write_items
 from manus.messages.content import Text, Turn
 from manus.messages.failures import Failed
 from manus.messages.requests import ChatRequest, Effort, Tool
@@ -21,35 +21,33 @@ OUTPUT_TOKENS_MIN = 16
 """A smaller bound is refused."""
 
 
-def encode_responses(
-    request: ChatRequest, model: str, options: CodecOptions, *, path: str = "/responses", rules: WireRules = RULES
-) -> HttpRequest | Failed:
-    """Write the request; a `Failed` says what cannot go over this wire or to this model.
+OPENAI = Surface(wire="openai-responses", path="/responses")
 
-    Args:
-        path: where it goes; Azure has others.
-        rules: name the wire family, which tells whose thinking may be sent back.
-    """
+
+def encode_responses(
+    request: ChatRequest, model: str, options: CodecOptions, surface: Surface = OPENAI
+) -> HttpRequest | Failed:
+    """Write the request; a `Failed` says what cannot go over this wire or to this model."""
     warnings = Warnings()
     try:
-        body = write_body(_body(request, model, options, warnings, rules), options.bounds)
+        body = write_body(_body(request, model, options, warnings, surface), options.bounds)
     except Unencodable as refusal:
         return refusal.failure
     accept = "text/event-stream" if request.stream else "application/json"
     return HttpRequest(
         method="POST",
-        path=path,
+        path=surface.path,
         headers=(("content-type", "application/json"), ("accept", accept)),
         body=body,
         warnings=warnings.all(),
     )
 
 
-def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings, rules: WireRules) -> Body:
+def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings, surface: Surface) -> Body:
     family = family_for(model, options.card)
     effort = chosen_effort(request, family, options, warnings)
     body: Body = {"model": model}
-    _write_input(body, normalise(request.turns, rules, model), family, options, warnings)
+    _write_input(body, normalise(request.turns, rules_for(surface.wire), model), family, options, warnings)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
         body.update(tool_choice(request.tool_choice, nested=False))
@@ -62,14 +60,9 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
     _write_sampling(body, request, family, effort, options, warnings)
     _write_reasoning(body, request, family, effort)
     body["store"] = False
-    if request.service_tier is not None:
-        body["service_tier"] = request.service_tier
-    if request.end_user_id is not None:
-        body["safety_identifier" if family.openai else "user"] = request.end_user_id
-    if request.conversation_id is not None and family.openai:
-        body["prompt_cache_key"] = cache_key(request.conversation_id)
+    body.update(caller_fields(request, family, surface))
     body["stream"] = request.stream
-    body.update(options_of(request.extra, rules.wire, options.provider))
+    body.update(options_of(request.extra, surface.wire, options.provider))
     return body
 
 

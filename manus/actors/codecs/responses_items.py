@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, assert_never
 
 import msgspec
@@ -25,6 +26,7 @@ from manus.actors.codecs.encoding import (
     wrapped_arguments,
 )
 from manus.actors.codecs.normalise import WireRules
+from manus.actors.codecs.openai_shared import TOOL_NAME
 from manus.messages.content import (
     AnyPart,
     Audio,
@@ -43,11 +45,21 @@ from manus.messages.content import (
 ID_SHAPE = re.compile(r".{1,64}", re.DOTALL)
 """Call ids: any string, of 64 characters at most."""
 
-RULES = WireRules(
-    wire="openai-responses", id_shape=ID_SHAPE, keeps_reasoning=True, keeps_opaque=True, keeps_citations=True
-)
-
 _ANNOTATIONS = ("url_citation", "file_citation", "container_file_citation", "file_path")
+
+
+@lru_cache(maxsize=8)
+def rules_for(wire: str) -> WireRules:
+    """Give what this wire demands of a conversation, for the place where it is spoken."""
+    return WireRules(
+        wire=wire,
+        id_shape=ID_SHAPE,
+        name_shape=TOOL_NAME,
+        keeps_reasoning=True,
+        keeps_opaque=True,
+        keeps_citations=True,
+        keeps_vendor_turns=True,
+    )
 
 
 def write_items(turns: Sequence[Turn], system_role: str, *, breakpoints: bool, warnings: Warnings) -> list[Body]:
