@@ -15,6 +15,7 @@ from typing import Any, Final, Unpack, final
 import msgspec
 import trio
 
+from manus.actors.credentials.tokens import TokenProvider
 from manus.actors.ledger_file import LedgerUnusable
 from manus.actors.ledger_opening import open_ledger
 from manus.actors.upstream import TransportFactory
@@ -283,6 +284,7 @@ async def open_agent(
     config: Source = None,
     *,
     transports: Mapping[str, TransportFactory] | None = None,
+    tokens: Mapping[str, TokenProvider] | None = None,
     keep_books: bool = True,
     drain_s: float = DRAIN_S,
     hard_s: float = HARD_S,
@@ -299,6 +301,8 @@ async def open_agent(
         config: a path, an `LLMConfig`, a mapping in the file's shape; None searches the usual places and then the
             environment.
         transports: transports of your own, by provider: called with the base URL, once per incarnation.
+        tokens: your own sources of bearer tokens, by provider, in place of configured keys. Each is awaited for a
+            token and the Unix time at which it expires, in time before the last one does, and by one task at a time.
         keep_books: False keeps the ledger in memory, whatever the configuration says.
         drain_s: how long requests in flight may finish when the block ends.
         hard_s: how long what was cancelled may take to clean up.
@@ -310,7 +314,7 @@ async def open_agent(
         ConfigurationError: the configuration cannot be used; it lists every problem.
         InternalError: an actor could not be kept running.
     """
-    loaded, wiring = _prepare(config, transports)
+    loaded, wiring = _prepare(config, transports, tokens)
     books = wiring.ledger if keep_books else msgspec.structs.replace(wiring.ledger, path=None)
     redact = redactor(secret.reveal() for secret in secrets_of(loaded.config))
     try:
@@ -339,7 +343,9 @@ async def _closing(wiring: Wiring) -> AsyncIterator[None]:
                 await server.aclose()
 
 
-def _prepare(config: Source, transports: Mapping[str, TransportFactory] | None) -> tuple[Loaded, Wiring]:
+def _prepare(
+    config: Source, transports: Mapping[str, TransportFactory] | None, tokens: Mapping[str, TokenProvider] | None
+) -> tuple[Loaded, Wiring]:
     loaded = load_source(config)
     base = Path() if loaded.path is None else loaded.path.parent
     try:
@@ -348,6 +354,7 @@ def _prepare(config: Source, transports: Mapping[str, TransportFactory] | None) 
             base=base,
             state=state_directory_of_user(),
             transports=transports,
+            tokens=tokens,
         )
     except InvalidConfig as invalid:
         raise configuration_error(invalid) from None

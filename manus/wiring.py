@@ -20,7 +20,7 @@ import msgspec
 
 from manus.actors.accounting import accounting_child
 from manus.actors.codecs.base import CodecOptions
-from manus.actors.credentials import Credentials, Headers, NoCredentials, StaticKey, WithHeaders
+from manus.actors.credentials.tokens import TokenProvider
 from manus.actors.ledger_store import LedgerStore
 from manus.actors.local_server import LocalServer
 from manus.actors.provider import provider_child
@@ -37,16 +37,24 @@ from manus.config.policies import (
     timeouts_of,
 )
 from manus.config.problems import InvalidConfig, Problem, child_path
-from manus.config.provider_rules import base_url_of, type_of
+from manus.config.provider_places import base_url_of, is_openai, type_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy, RouterPolicy
+from manus.proving import betas_of, credentials_of, secrets_of_entry
 from manus.redaction import redactor
 from manus.reports import ProviderState
 from manus.supervisor.spec import Intensity, SupervisorSpec
 
-WIRES: Final = {"openai": "openai-chat", "ollama": "ollama", "local": "openai-chat"}
-"""Which codec speaks to which type."""
+WIRES: Final = {
+    "openai": "openai-chat",
+    "anthropic": "anthropic",
+    "bedrock": "bedrock",
+    "ollama": "ollama",
+    "azure": "azure-chat",
+    "local": "openai-chat",
+}
+"""Which codec speaks to which type; where a vendor has two wires, the one that `wire_choice` starts from."""
 
 ROOT_INTENSITY: Final = Intensity(max_restarts=5, period_s=60.0)
 """The root gives up early: what its children cannot mend, a restart of the program may."""
@@ -82,6 +90,7 @@ def wire(
     base: Path,
     state: Path | None,
     transports: Mapping[str, TransportFactory] | None = None,
+    tokens: Mapping[str, TokenProvider] | None = None,
 ) -> Wiring:
     """Turn a checked configuration into what its actors are handed.
 
@@ -90,6 +99,7 @@ def wire(
         base: where its relative paths start.
         state: the user's state directory, for a ledger whose place is not configured.
         transports: transports of the caller's own, by provider; each is called once per incarnation with the base URL.
+        tokens: the caller's own sources of bearer tokens, by provider, in place of the keys of the configuration.
 
     Raises:
         InvalidConfig: what the checks could not see: certificates or a host name that cannot be used.
@@ -97,7 +107,7 @@ def wire(
     router = router_policy(config)
     return Wiring(
         providers=tuple(
-            _provider(name, config, base=base, transports=transports or {})
+            _provider(name, config, base=base, transports=transports or {}, tokens=tokens or {})
             for name, entry in config.providers.items()
             if entry.enabled
         ),
@@ -134,18 +144,13 @@ def secrets_of(config: LLMConfig) -> tuple[Secret, ...]:
     return tuple(secret for entry in config.providers.values() for secret in secrets_of_entry(entry))
 
 
-def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
-    """List the secrets of one entry."""
-    single = tuple(secret for secret in (entry.api_key, entry.proxy) if secret is not None)
-    return (*single, *entry.api_keys, *entry.headers.values())
-
-
 def _provider(
     name: str,
     config: LLMConfig,
     *,
     base: Path,
     transports: Mapping[str, TransportFactory],
+    tokens: Mapping[str, TokenProvider],
 ) -> ProviderSpec:
     entry = config.providers[name]
     policy = provider_policy(name, entry)
@@ -155,7 +160,7 @@ def _provider(
         name=name,
         wire=WIRES[policy.type],
         policy=policy,
-        credentials=_credentials(entry),
+        credentials=credentials_of(name, policy.type, entry, provide=tokens.get(name)),
         transport_factory=transports.get(name) or _stock(name, config, base=base, connections_max=concurrency),
         base_url=None if is_local else base_url_of(policy.type, entry),
         server=LocalServer(local_policy(entry, base=base)) if is_local else None,
@@ -211,22 +216,15 @@ def _try(name: str, factory: TransportFactory, base_url: str) -> None:
         raise InvalidConfig([Problem(path=f"{place}.base_url", message=message)]) from None
 
 
-def _credentials(entry: ProviderConfig) -> Credentials:
-    keys = [*filter(None, (entry.api_key,)), *entry.api_keys]
-    credentials: Credentials = StaticKey(keys[0].reveal()) if keys else NoCredentials()
-    named = (("OpenAI-Organization", entry.organization), ("OpenAI-Project", entry.project))
-    headers: Headers = (
-        *((header, value) for header, value in named if value is not None),
-        *((header, value.reveal()) for header, value in entry.headers.items()),
-    )
-    return WithHeaders(credentials, headers) if headers else credentials
-
-
 def _codec_options(kind: str, entry: ProviderConfig) -> CodecOptions:
     options = CodecOptions(
         **msgspec.structs.asdict(entry.wire),
+        betas=betas_of(kind, entry),
+        api_version=None if entry.api_version == "v1" else entry.api_version,
         context_tokens=entry.context if kind == "ollama" else None,
     )
+    if options.api == "auto" and kind != "azure" and not is_openai(base_url_of(kind, entry)):
+        options = msgspec.structs.replace(options, api="chat")
     if kind != "local":
         return options
     # llama.cpp's server: the older spelling, and sampling options that OpenAI does not take.

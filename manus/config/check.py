@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import tomli
@@ -73,6 +73,15 @@ def check_config(config: LLMConfig) -> Checked:
     return check_mapping(raw, environ=None, base=Path())
 
 
+_AWS_FIELDS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+_FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
+    "api_key": ("base_url", "api_keys", "headers", "auth_token", "entra"),
+    "region": ("base_url",),
+    **dict.fromkeys(_AWS_FIELDS, _AWS_FIELDS),
+}
+"""What a key is missed for only because another one was reported already."""
+
+
 def _broken_rules(config: LLMConfig) -> Iterator[Problem]:
     for rule in RULES:
         yield from rule(config)
@@ -86,9 +95,9 @@ def _follows(path: str, seen: set[str], raw: Mapping[str, Any]) -> bool:
     """Tell whether a broken rule only follows from a value that was reported already and replaced by its default."""
     if path in seen or f"{path}.type" in seen:
         return True
-    if path.endswith(".api_key"):
-        entry = path.removesuffix("api_key")
-        return any(f"{entry}{field}" in seen for field in ("type", "base_url", "api_keys", "headers"))
+    entry, _, field = path.rpartition(".")
+    if field in _FOLLOWS:
+        return any(f"{entry}.{other}" in seen for other in _FOLLOWS[field])
     if path in ("providers", "general.default_provider") or path.startswith("general.fallback_providers"):
         entries = raw.get("providers")
         names = entries if isinstance(entries, Mapping) else ()

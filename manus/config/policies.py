@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from manus.config.provider_rules import base_url_of, type_of
+from manus.config.provider_places import base_url_of, type_of
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
 from manus.messages.policy import (
     LedgerPolicy,
@@ -32,21 +32,44 @@ _CAPABILITIES: Final = (
     "documents",
     "audio",
     "tools",
+    "parallel_tools",
+    "forced_tools",
     "json_schema",
     "reasoning",
+    "thinking_budget",
+    "thinking_off",
     "streaming",
     "sampling",
+    "seed",
+    "stop",
+    "penalties",
+    "logprobs",
     "prefill",
+    "cache_control",
+    "responses_api",
+    "embeddings",
+    "image_bytes_max",
+    "images_max",
 )
+"""What `ModelConfig` and `ModelCard` call by the same name."""
 
 TYPE_TIMEOUTS: Final[dict[str, Timeouts]] = {
     # Both load a model on demand before the first byte, from a disk that may be cold and large.
     "ollama": Timeouts(headers_s=300.0, first_content_s=300.0),
     "local": Timeouts(headers_s=300.0, first_content_s=300.0),
+    # Thinking can be silent for minutes, and there is no sign of life meanwhile (bedrock.md section 4).
+    "bedrock": Timeouts(first_content_s=300.0, idle_s=300.0),
 }
 """Where a type needs more patience than the rest."""
 
-TYPE_CONCURRENCY: Final = {"openai": 64, "ollama": 8, "local": LocalPolicy().parallel}
+TYPE_CONCURRENCY: Final = {
+    "openai": 64,
+    "anthropic": 64,
+    "bedrock": 64,
+    "azure": 64,
+    "ollama": 8,
+    "local": LocalPolicy().parallel,
+}
 """Calls at once where the configuration does not say. A server on one's own machine computes only a few at a time."""
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -80,6 +103,8 @@ def model_card(model: ModelConfig, kind: str, entry: ProviderConfig) -> ModelCar
         context_tokens=model.context_length or _window_we_give(kind, entry),
         max_output_tokens=model.max_output_tokens,
         tier=model.tier,
+        base=model.base,
+        efforts=None if model.efforts is None else tuple(model.efforts),
         **{flag: getattr(model, flag) for flag in _CAPABILITIES},
     )
 
@@ -94,6 +119,8 @@ def timeouts_of(name: str, config: LLMConfig) -> Timeouts:
 def router_policy(config: LLMConfig) -> RouterPolicy:
     """Give the router's numbers. The strategy is what the router of this version acts on."""
     fallback = config.fallback_providers
+    if fallback is not None:
+        fallback = [name for name in fallback if name in config.providers]
     return RouterPolicy(
         in_flight_max=config.limits.in_flight_max,
         stream_buffer=config.limits.stream_buffer,
@@ -166,7 +193,8 @@ def _price(model: ModelConfig, kind: str, entry: ProviderConfig) -> Price:
     if all(cost is None for cost in costs.values()) and not model.cost_per_request:
         return FREE if _runs_on_this_machine(model.name, kind, entry) else UNKNOWN_PRICE
     given = {part: nano_usd(cost) for part, cost in costs.items() if cost is not None}
-    return Price(**given, per_request=nano_usd(model.cost_per_request), version="config")
+    price = Price(per_request=nano_usd(model.cost_per_request), version="config")
+    return msgspec.structs.replace(price, **given)
 
 
 def _runs_on_this_machine(model: str, kind: str, entry: ProviderConfig) -> bool:

@@ -1,4 +1,5 @@
-"""Own what one provider entry must hold beyond its shape: a type we speak, a URL that is one, a key if it needs one.
+"""Own what one provider entry must hold beyond its shape: a type, a URL that is one, what its server needs.
+How it proves who calls is in `auth_rules`.
 
 A disabled entry is only checked for what would be wrong in any case, so that an entry can be parked without its key.
 """
@@ -8,21 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
+from manus.config import auth_rules
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.problems import Problem
+from manus.config.provider_places import TYPES, parsed_url, type_of
 from manus.config.schema import ProviderConfig
 from manus.config.wheels import LOCAL_WHEELS, SERVER_WHEEL, is_installed
-
-TYPES: Final = ("openai", "anthropic", "bedrock", "ollama", "azure", "local")
-WIRED: Final = ("openai", "ollama", "local")
-"""The types this version can talk to."""
-
-DEFAULT_BASE_URLS: Final = {"openai": "https://api.openai.com/v1", "ollama": "http://127.0.0.1:11434"}
-
-KEY_HOSTS: Final = frozenset({"api.openai.com", "ollama.com"})
-"""Hosts that answer nobody without a key; other servers of these types may well."""
 
 LOCAL_ONLY: Final = (
     "command",
@@ -33,7 +26,16 @@ LOCAL_ONLY: Final = (
     "threads",
     "start_timeout_s",
 )
-REMOTE_ONLY: Final = ("base_url", "api_key", "api_keys", "organization", "project", "headers", "proxy", "ca_file")
+REMOTE_ONLY: Final = (
+    "base_url",
+    "api_key",
+    "api_keys",
+    "organization",
+    "project",
+    "headers",
+    "proxy",
+    "ca_file",
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -41,17 +43,6 @@ _OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connec
 
 EntryRule = Callable[[str, ProviderConfig], Iterator[Problem]]
 """Is given the entry's name and the entry; the paths of its problems start below the entry."""
-
-
-def type_of(name: str, entry: ProviderConfig) -> str | None:
-    """Tell an entry's type: the one it states, or its name where that is a type; None where neither helps."""
-    return entry.type or (name if name in TYPES else None)
-
-
-def base_url_of(kind: str, entry: ProviderConfig) -> str | None:
-    """Tell where an entry's API lives, without a slash at the end."""
-    url = entry.base_url or DEFAULT_BASE_URLS.get(kind)
-    return url.rstrip("/") if url else None
 
 
 def problems_of_entry(name: str, entry: ProviderConfig) -> Iterator[Problem]:
@@ -67,18 +58,12 @@ def name_can_stand_in_ids(name: str, entry: ProviderConfig) -> Iterator[Problem]
         yield Problem(message="a provider's name is 1 to 64 letters, digits, '_', '-' and '.'; rename it")
 
 
-def type_is_spoken(name: str, entry: ProviderConfig) -> Iterator[Problem]:
-    """An entry has a type, and an enabled one a type that this version speaks."""
-    kind = type_of(name, entry)
-    if kind is None:
+def type_is_told(name: str, entry: ProviderConfig) -> Iterator[Problem]:
+    """An entry has a type."""
+    if type_of(name, entry) is None:
         yield Problem(
             message=f"needs a type ({listing(TYPES)}), as its name is none of them{suggestion(name, TYPES)}"
             '; a server that speaks the OpenAI API is type = "openai" with a base_url'
-        )
-    elif kind not in WIRED:
-        yield Problem(
-            message=f"providers of type '{kind}' are not available in this version, which speaks {listing(WIRED)}; "
-            'write enabled = false, or reach it through a server that speaks the OpenAI API (type = "openai")'
         )
 
 
@@ -111,7 +96,7 @@ def base_url_is_a_url(name: str, entry: ProviderConfig) -> Iterator[Problem]:
     """A base URL is scheme, host, port and path; a key in it would leak into every log on the way."""
     if entry.base_url is None:
         return
-    url = _parsed(entry.base_url)
+    url = parsed_url(entry.base_url)
     example = 'expected a URL such as "https://api.openai.com/v1"'
     if url is None or not url.hostname:
         yield Problem(path="base_url", message=f"{example}; this is none")
@@ -126,7 +111,7 @@ def base_url_is_a_url(name: str, entry: ProviderConfig) -> Iterator[Problem]:
 def proxy_is_a_url(name: str, entry: ProviderConfig) -> Iterator[Problem]:
     """A proxy is an http or https URL."""
     if entry.proxy is not None:
-        url = _parsed(entry.proxy.reveal())
+        url = parsed_url(entry.proxy.reveal())
         if url is None or not url.hostname or url.scheme not in ("http", "https"):
             yield Problem(path="proxy", message='expected a URL such as "http://proxy.example:3128"')
 
@@ -138,16 +123,6 @@ def headers_can_be_sent(name: str, entry: ProviderConfig) -> Iterator[Problem]:
             yield Problem(path="headers", message="a header's name is letters, digits and '-'; one of them is not")
         elif header.lower() in _OURS:
             yield Problem(path=f"headers.{header}", message="this header is written by Manus; remove it")
-        elif header.lower() == "authorization" and (entry.api_key or entry.api_keys):
-            yield Problem(path=f"headers.{header}", message="contradicts api_key; keep one of the two")
-
-
-def keys_are_given_once(name: str, entry: ProviderConfig) -> Iterator[Problem]:
-    """One key or a list of different keys."""
-    if entry.api_key is not None and entry.api_keys:
-        yield Problem(path="api_keys", message="contradicts api_key; put all keys into api_keys")
-    if len(set(entry.api_keys)) < len(entry.api_keys):
-        yield Problem(path="api_keys", message="holds the same key twice; keep one of the two")
 
 
 def keys_fit_the_type(name: str, entry: ProviderConfig) -> Iterator[Problem]:
@@ -166,16 +141,6 @@ def context_can_be_asked_for(name: str, entry: ProviderConfig) -> Iterator[Probl
     if entry.context is not None and type_of(name, entry) not in ("local", "ollama", None):
         message = 'is for type = "local" or "ollama"; a model\'s own window is models[].context_length'
         yield Problem(path="context", message=message)
-
-
-def key_is_there(name: str, entry: ProviderConfig) -> Iterator[Problem]:
-    """Hosts known to refuse strangers need a key; asking without one would only fail later and less clearly."""
-    kind = type_of(name, entry)
-    url = _parsed(base_url_of(kind, entry) or "") if kind in ("openai", "ollama") else None
-    has_key = bool(entry.api_key or entry.api_keys or any(h.lower() == "authorization" for h in entry.headers))
-    if url is not None and url.hostname in KEY_HOSTS and not has_key:
-        variable = "OPENAI_API_KEY" if kind == "openai" else "OLLAMA_API_KEY"
-        yield Problem(path="api_key", message=f'is missing; write api_key = "${{{variable}}}" and set that variable')
 
 
 def tls_is_checked(name: str, entry: ProviderConfig) -> Iterator[Problem]:
@@ -223,28 +188,25 @@ ALWAYS: Final[tuple[EntryRule, ...]] = (
     base_url_is_a_url,
     proxy_is_a_url,
     headers_can_be_sent,
-    keys_are_given_once,
+    auth_rules.keys_are_given_once,
+    auth_rules.one_way_is_given,
+    auth_rules.aws_keys_are_whole,
+    auth_rules.entra_is_whole,
+    auth_rules.api_version_is_one,
+    auth_rules.region_is_one,
     paths_on_the_server_are_paths,
     tls_is_told_one_thing,
 )
 ENABLED: Final[tuple[EntryRule, ...]] = (
-    type_is_spoken,
+    type_is_told,
     keys_fit_the_type,
     context_can_be_asked_for,
-    key_is_there,
+    auth_rules.keys_suit_the_type,
+    auth_rules.region_is_known,
+    auth_rules.resource_is_known,
+    auth_rules.key_is_there,
+    auth_rules.finding_credentials_is_possible,
     tls_is_checked,
     server_is_told_its_port,
     embedded_model_is_installed,
 )
-
-
-def _parsed(text: str) -> SplitResult | None:
-    """Split a URL, or give None for what is none; a port out of range and an odd host count as none."""
-    if not text.isascii() or any(char.isspace() or not char.isprintable() for char in text):
-        return None
-    try:
-        url = urlsplit(text)
-        assert url.port is None or url.port >= 0
-        return url
-    except ValueError:
-        return None

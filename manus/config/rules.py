@@ -13,6 +13,7 @@ import msgspec
 
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.problems import Problem, child_path
+from manus.config.provider_places import TYPES
 from manus.config.schema import BudgetsConfig, IpcConfig, LimitsConfig, LLMConfig, RoutingStrategy
 
 STRATEGIES_WIRED: Final = frozenset({RoutingStrategy.PRIORITY})
@@ -37,8 +38,12 @@ def default_provider_exists(config: LLMConfig) -> Iterator[Problem]:
 
 
 def fallback_providers_exist(config: LLMConfig) -> Iterator[Problem]:
-    """Fallbacks must be entries; one that is switched off is skipped, and said so."""
+    """Fallbacks must be entries; one that is switched off, or a type that has no entry, is skipped, and said so."""
     for index, name in enumerate(config.fallback_providers or ()):
+        if name in TYPES and name not in config.providers:
+            message = f"names {name}, which is not configured and so is never asked; add [providers.{name}]"
+            yield Problem(path=f"general.fallback_providers[{index}]", message=message, severity="warning")
+            continue
         yield from _names_an_entry(config, name, f"general.fallback_providers[{index}]", disabled="warning")
 
 
@@ -89,10 +94,6 @@ def what_is_not_enforced_is_said(config: LLMConfig) -> Iterator[Problem]:
     for field in ("global_rate_limit_rpm", "global_token_limit_daily"):
         if getattr(config, field):
             yield _not_yet(f"general.{field}", "is accepted, but not enforced by this version")
-    for name, entry in config.providers.items():
-        if len(set(entry.api_keys)) > 1:
-            place = f"{child_path('providers', name)}.api_keys"
-            yield _not_yet(place, "holds several keys, of which this version uses only the first")
     for field in config.ipc.__struct_fields__:
         if getattr(config.ipc, field) != getattr(IpcConfig(), field):
             yield _not_yet(f"ipc.{field}", "is accepted, but this version has no `manus serve` that could act on it")

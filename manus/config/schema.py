@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from manus.config.secrets import Secret
+from manus.messages.requests import Effort
 
 ProviderType = Literal["openai", "anthropic", "bedrock", "ollama", "azure", "local"]
 
@@ -47,10 +48,13 @@ class ModelConfig(Section, frozen=True, kw_only=True):
 
     Costs are USD per million tokens; a model without them has an unknown price, never a price of zero.
     `cost_per_cache_read` and the cache writes fall back to `cost_per_input`; `cost_per_request` is USD per call.
-    Capabilities (`vision` to `prefill`) may be left out: unknown is permitted. `tier` is 1 (small) to 10 (frontier).
+    Capabilities (`vision` to `images_max`) may be left out: unknown is permitted; each is told at
+    `messages.policy.ModelCard`. `tier` is 1 (small) to 10 (frontier). `base` is the vendor's own model behind a name
+    of one's own: of an Azure deployment, whose name is `name`, or of an inference profile.
     """
 
     name: str
+    base: str | None = None
     cost_per_input: UsdPerMillionTokens | None = None
     cost_per_output: UsdPerMillionTokens | None = None
     cost_per_cache_read: UsdPerMillionTokens | None = None
@@ -63,11 +67,25 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     documents: bool | None = None
     audio: bool | None = None
     tools: bool | None = None
+    parallel_tools: bool | None = None
+    forced_tools: bool | None = None
     json_schema: bool | None = None
     reasoning: bool | None = None
+    efforts: Sequence[Effort] | None = None
+    thinking_budget: bool | None = None
+    thinking_off: bool | None = None
     streaming: bool | None = None
     sampling: bool | None = None
+    seed: bool | None = None
+    stop: bool | None = None
+    penalties: bool | None = None
+    logprobs: bool | None = None
     prefill: bool | None = None
+    cache_control: bool | None = None
+    responses_api: bool | None = None
+    embeddings: bool | None = None
+    image_bytes_max: Count | None = None
+    images_max: Count | None = None
     tier: Annotated[int, Meta(ge=1, le=10, description="a whole number from 1 (small) to 10 (frontier)")] | None = None
 
 
@@ -100,6 +118,8 @@ class WireConfig(Section, frozen=True, kw_only=True):
     """`[providers.NAME.wire]`: where a server that speaks a vendor's wire differs from that vendor.
 
     Args:
+        api: which of OpenAI's two APIs is spoken, Chat Completions or Responses; `auto` goes by the model at OpenAI and
+            Azure themselves, and is Chat Completions at any other server.
         max_tokens_field: how the bound of the answer is spelt; `auto` goes by the model's family.
         system_role: how system turns are labelled; `auto` goes by the model's family.
         include_usage: ask for usage in streams; off for servers that refuse `stream_options`.
@@ -108,12 +128,47 @@ class WireConfig(Section, frozen=True, kw_only=True):
         truncate: let Ollama drop the oldest turns silently where the prompt is too long.
     """
 
+    api: Literal["auto", "chat", "responses"] = "auto"
     max_tokens_field: Literal["auto", "max_completion_tokens", "max_tokens"] = "auto"
     system_role: Literal["auto", "system", "developer"] = "auto"
     include_usage: bool = True
     top_k: bool = False
     reasoning_field: Literal["reasoning_content", "reasoning"] | None = None
     truncate: bool = False
+
+
+class EntraConfig(Section, frozen=True, kw_only=True):
+    """`[providers.NAME.entra]`: who asks Microsoft Entra ID for tokens. `entra = true` is this table left empty.
+
+    Args:
+        tenant, client_id, client_secret: an application of one's own; all three, or none of them: then whoever the
+            surroundings know, as the vendor's own tools find them (environment, managed identity, `az login`).
+        scope: what the token is for.
+        authority: the host that gives tokens, where it is not the public cloud's.
+    """
+
+    tenant: str | None = None
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    scope: str | None = None
+    authority: str | None = None
+
+    def __post_init__(self) -> None:
+        """Hide a secret that a program passed as plain text."""
+        msgspec.structs.force_setattr(self, "client_secret", _hidden(self.client_secret))
+
+
+SECRET_FIELDS: Final = (
+    "api_key",
+    "api_keys",
+    "auth_token",
+    "headers",
+    "proxy",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+)
+"""The keys of a provider entry that hold secrets, besides those of its tables."""
 
 
 class ProviderConfig(Section, frozen=True, kw_only=True):
@@ -123,7 +178,16 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         type: which wire it speaks; left out where NAME itself is a type.
         priority: lower is asked first.
         api_key, api_keys: text, `${VARIABLE}`, or a table `{ env = "NAME" }` or `{ file = "PATH" }`.
+        key_order: whether several keys are used in turn, or the first one for as long as it lives.
+        auth_token: of `anthropic` and `azure`: a bearer token in place of a key, for as long as it lasts.
         base_url: where the API lives, up to and without the endpoint's own path.
+        betas: of `anthropic`: features that are asked for by name in `anthropic-beta`.
+        region: of `bedrock`: the AWS region.
+        profile: of `bedrock`: the profile of the AWS configuration files to take credentials and region from.
+        aws_access_key_id, aws_secret_access_key, aws_session_token: of `bedrock`: keys of one's own. Without these,
+            without `api_key` and without `profile`, credentials are found as the AWS tools find them.
+        api_version: of `azure`: the version of the classic API; left out, the v1 API is spoken.
+        entra: of `azure`: tokens of Microsoft Entra ID in place of a key: `true`, or a table.
         headers: sent with every request; treated as secrets.
         any_model: whether models that are not listed may be asked for; default: only where none is listed.
         weight: share of the traffic under the `weighted` strategy.
@@ -146,7 +210,17 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(ge=-(10**6), le=10**6, description="a whole number; lower is asked first")] = 100
     api_key: Secret | None = None
     api_keys: Sequence[Secret] = ()
+    key_order: Literal["round_robin", "sticky"] = "round_robin"
+    auth_token: Secret | None = None
     base_url: str | None = None
+    betas: Sequence[str] = ()
+    region: str | None = None
+    profile: str | None = None
+    aws_access_key_id: Secret | None = None
+    aws_secret_access_key: Secret | None = None
+    aws_session_token: Secret | None = None
+    api_version: str | None = None
+    entra: bool | EntraConfig = False
     organization: str | None = None
     project: str | None = None
     headers: Mapping[str, Secret] = {}
@@ -171,7 +245,7 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Hide keys that a program passed as plain text, before anything can print them."""
-        for field in ("api_key", "api_keys", "headers", "proxy"):
+        for field in SECRET_FIELDS:
             msgspec.structs.force_setattr(self, field, _hidden(getattr(self, field)))
 
 

@@ -81,8 +81,14 @@ class Walk:
             case inspect.UnionType(types=types):
                 if value is None:
                     return None
-                (inner,) = (each for each in types if not isinstance(each, inspect.NoneType))
-                return self.value(value, inner, path)
+                inner = [each for each in types if not isinstance(each, inspect.NoneType)]
+                if len(inner) == 1:
+                    return self.value(value, inner[0], path)
+                # A switch that may also be a table.
+                (table,) = (each for each in inner if isinstance(each, inspect.StructType))
+                if isinstance(value, Mapping):
+                    return self.value(value, table, path)
+                return value if isinstance(value, bool) else self._unfit(path, "true, false or a table", value)
             case inspect.BoolType():
                 return value if isinstance(value, bool) else self._unfit(path, "true or false", value)
             case inspect.IntType() | inspect.FloatType():

@@ -13,5 +13,8 @@ LOCAL_WHEELS: Final = (SERVER_WHEEL, MODEL_WHEEL)
 
 
 def is_installed(module: str) -> bool:
-    """Tell whether a top-level module could be imported, without importing it."""
-    return importlib.util.find_spec(module) is not None
+    """Tell whether a module could be imported, without importing it (but the packages around it)."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a package around it is not there
+        return False

@@ -82,7 +82,7 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
         ("[providers.x]\n", "providers.x", "needs a type"),
         ("[providers.olama]\n", "providers.olama", "did you mean 'ollama'?"),
         ("[providers.x]\ntype = 'opena'\n", "providers.x.type", "did you mean 'openai'?"),
-        ("[providers.anthropic]\n", "providers.anthropic", "not available in this version"),
+        ("[providers.anthropic]\n", "providers.anthropic.api_key", "is missing; write api_key"),
         ("[providers.\"a b\"]\ntype = 'ollama'\n", 'providers."a b"', "rename it"),
         ("[providers.OpenAI]\ntype = 'ollama'\n", "providers.OpenAI", "only in case"),
         ("[providers.ollama]\nmodels = 'a'\n", "providers.ollama.models", "expected an array"),

@@ -8,7 +8,7 @@ import msgspec
 
 from manus.actors.codecs.base import CodecOptions
 from manus.config.policies import TYPE_CONCURRENCY, TYPE_TIMEOUTS, local_policy, router_policy
-from manus.config.provider_rules import DEFAULT_BASE_URLS, TYPES, WIRED
+from manus.config.provider_places import DEFAULT_BASE_URLS, TYPES
 from manus.config.schema import (
     General,
     LedgerConfig,
@@ -47,10 +47,9 @@ def test_general_keys_and_tables_do_not_share_a_name() -> None:
 
 
 def test_every_wired_type_has_a_codec_and_its_numbers() -> None:
-    assert set(WIRED) <= set(TYPES)
-    assert set(WIRES) == set(TYPE_CONCURRENCY) == set(WIRED)
-    assert set(TYPE_TIMEOUTS) <= set(WIRED)
-    assert set(DEFAULT_BASE_URLS) == set(WIRED) - {"local"}
+    assert set(WIRES) == set(TYPE_CONCURRENCY) == set(TYPES)
+    assert set(TYPE_TIMEOUTS) <= set(TYPES)
+    assert set(DEFAULT_BASE_URLS) == set(TYPES) - {"local", "bedrock", "azure"}
 
 
 def test_the_peculiarities_of_a_server_are_the_codecs_own_options() -> None:

@@ -4,6 +4,9 @@
 |---|---|
 | `base.py` | the contract: `Credentials`, and the `Authorisation` of one request |
 | `static.py` | nothing, one key, further headers |
+| `tokens.py` | what expires: fetched once for all, renewed before anybody waits |
+| `aws.py`, `aws_chain.py` | AWS keys, each request signed with them; the search for them |
+| `entra.py` | tokens of Microsoft Entra ID |
 | `rotation.py` | several keys: whose turn it is, which are dead |
 
 What needs a library of a vendor imports it when it is used, in a thread, and says what to install where it is missing.

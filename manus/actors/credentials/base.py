@@ -7,7 +7,7 @@ request, because requests are signed here, and hears what became of it, because 
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NoReturn, Protocol, final
+from typing import Final, NoReturn, Protocol
 
 import httpx
 
@@ -26,7 +26,6 @@ ASK_AGAIN: Final = Advice("once", "yes", False)
 """What to do when the credentials have something else to show: this says nothing about the deployment's health."""
 
 
-@final
 class Authorisation:
     """What lets requests in: headers, and the name of the key in the books. Kept out of reprs, copies and pickles.
 
