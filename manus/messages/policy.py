@@ -5,12 +5,22 @@ These are values: actors are handed them and never read a configuration.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
-from manus.messages.requests import Effort
+from manus.messages.requests import Effort, OnUnsupported
 from manus.messages.usage import UNKNOWN_PRICE, Price
+
+CATALOGUE = "catalogue"
+"""How the version of a price begins that is from the catalogue; the day of the catalogue follows."""
+
+STANDARD_TIERS = frozenset({"auto", "default", "standard", "standard_only", "on_demand"})
+"""What vendors call the service that their list price is for."""
+
+MANY_IMAGES = 20
+"""Above so many pictures in a request, some vendors take only smaller ones."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,8 +52,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Args:
         name: as it is asked for.
-        price: what it costs.
-        context_tokens: prompt and answer together.
+        price: what it costs; `service_prices` what it costs at another service tier, by the tier's name.
+        context_tokens: prompt and answer together; `prompt_tokens` the prompt alone, where that has a bound of its own.
         max_output_tokens: the longest answer, thinking included.
         vision, documents, audio: which parts besides text it reads.
         tools: it calls tools; `parallel_tools` several in one turn, `forced_tools` also a named or a required one.
@@ -56,7 +66,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         cache_control: it takes explicit cache breakpoints.
         responses_api: it wants OpenAI's Responses API (True), or has only Chat Completions (False).
         embeddings: it makes vectors; such a model does not chat.
-        image_bytes_max, images_max: what it takes of pictures: bytes of one, count in a request.
+        image_types: the media types of pictures it takes; `image_bytes_max` the bytes of one, `images_max` how many in
+            a request, `image_side_max` the longest side in pixels, `image_side_max_many` the same where a request has
+            more than `MANY_IMAGES`.
+        document_types: the media types of documents; `document_bytes_max` the bytes of one, `documents_max` how many.
         tier: from 1 (small) to 10 (frontier).
         base: the vendor's own model behind a name of one's own, as of an Azure deployment or an inference profile.
         as_of: the day on which these facts were read, as `2026-11-22`.
@@ -64,7 +77,9 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     price: Price = UNKNOWN_PRICE
+    service_prices: dict[str, Price] = {}
     context_tokens: int | None = None
+    prompt_tokens: int | None = None
     max_output_tokens: int | None = None
     vision: bool | None = None
     documents: bool | None = None
@@ -87,8 +102,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_control: bool | None = None
     responses_api: bool | None = None
     embeddings: bool | None = None
+    image_types: tuple[str, ...] | None = None
     image_bytes_max: int | None = None
     images_max: int | None = None
+    image_side_max: int | None = None
+    image_side_max_many: int | None = None
+    document_types: tuple[str, ...] | None = None
+    document_bytes_max: int | None = None
+    documents_max: int | None = None
     tier: int | None = None
     base: str | None = None
     as_of: str | None = None
@@ -98,17 +119,43 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The name by which the vendor's documents know the model."""
         return self.base or self.name
 
+    @property
+    def longest_prompt_tokens(self) -> int | None:
+        """How long a prompt may be at most, as far as that is known."""
+        return self.context_tokens if self.prompt_tokens is None else self.prompt_tokens
+
+    def price_at(self, service_tier: str | None) -> Price:
+        """Tell what a call at a service tier costs; the price of a tier that is not listed is unknown, not standard.
+
+        A free model is free at every tier, and a price that the user configured is taken at his word.
+        """
+        if service_tier is None or service_tier in STANDARD_TIERS or not self.price.version.startswith(CATALOGUE):
+            return self.price
+        return self.service_prices.get(service_tier, UNKNOWN_PRICE)
+
 
 class ProviderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the router and the wiring know of one provider entry, without its credentials."""
+    """What the router and the wiring know of one provider entry, without its credentials.
+
+    Args:
+        models: those it lists.
+        any_model: whether others may be asked for; `describe` tells what is known of such a one.
+        on_unsupported: what is done with a parameter that a model rejects, where a request does not say.
+    """
 
     name: str
     type: str
     priority: int = 100
     models: tuple[ModelCard, ...] = ()
     any_model: bool = False
+    describe: Callable[[str], ModelCard] | None = None
+    on_unsupported: OnUnsupported = "drop"
     weight: float = 1.0
     tags: tuple[str, ...] = ()
+
+    def unlisted(self, model: str) -> ModelCard:
+        """Describe a model that is not listed, as far as anything is known of it."""
+        return ModelCard(name=model) if self.describe is None else self.describe(model)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,6 +18,8 @@ Effort = Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"]
 OnInterrupt = Literal["auto", "restart", "error"]
 OnCancel = Literal["abort", "drain"]
 Priority = Literal["interactive", "batch"]
+OnUnsupported = Literal["drop", "refuse"]
+"""What is done with a parameter that a model rejects: leave it out and warn, or refuse the request."""
 EmbedPurpose = Literal["document", "query", "classification", "clustering"]
 
 
@@ -108,6 +110,7 @@ class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=
         provider, model: the first choice; `None` lets the router choose.
         stream: whether events go to the caller as they come.
         max_output_tokens: upper bound of the answer, thinking included.
+        on_unsupported: what is done with a parameter that the model rejects; None for what the entry says.
         extra: vendor options passed through untouched, keyed by wire family or provider entry.
         tags: the caller's labels, kept in the ledger.
         timeout_s: the whole request's budget; the deadline in the envelope is made from it.
@@ -129,6 +132,7 @@ class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=
     fallback_providers: tuple[str, ...] | None = None
     on_interrupt: OnInterrupt = "auto"
     on_cancel: OnCancel = "abort"
+    on_unsupported: OnUnsupported | None = None
     priority: Priority = "interactive"
     conversation_id: str | None = None
     end_user_id: str | None = None

@@ -1,0 +1,296 @@
+"""Own the decision whom to believe: what several sources say of a model becomes one row, each fact with its source.
+
+Where two sources name different prices the dearer stands: a budget that was kept must have been kept. The overlay may
+decide otherwise. Capabilities and limits come from the table that has them, and the overlay wins over all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from manus.config.catalogue_file import Rates, Row
+from scripts.catalogue import genai_prices, litellm_table
+from scripts.catalogue.facts import CAPABILITIES, Facts
+from scripts.catalogue.overlay import Fact, Overlay
+
+_DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|20\d{6})(?=$|[-:])")
+"""A snapshot's date in a model's name; the loader knows the same rule."""
+
+_BEDROCK_ID = re.compile(r"(?!(us-gov|us|eu|apac|jp|au|ca|sa|in|mx|global)\.)[a-z0-9]+\.")
+"""A foundation model's id; with the prefix of a profile before it, it is only a way to one."""
+
+
+class Entry:
+    """One model while its row is being made: what each source says of it, by area (empty but on Bedrock)."""
+
+    __slots__ = ("also", "genai", "id", "litellm", "vendor")
+
+    def __init__(self, vendor: str, name: str) -> None:
+        self.vendor = vendor
+        self.id = name
+        self.also: list[str] = []
+        self.litellm: dict[str, Facts] = {}
+        self.genai: dict[str, Facts] = {}
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """Two sources name different prices; `taken` says whose stands."""
+
+    vendor: str
+    model: str
+    genai: Rates
+    litellm: Rates
+    taken: str
+
+
+def merge(
+    genai: Sequence[Facts], litellm: Sequence[Facts], overlay: Overlay
+) -> tuple[dict[str, list[Row]], list[Disagreement]]:
+    """Make the rows of every vendor, sorted by name, and list what the sources disagree on."""
+    entries: dict[tuple[str, str], Entry] = {}
+    for facts in litellm:
+        if not overlay.leaves_out(facts.vendor, facts.id):
+            entry = entries.setdefault((facts.vendor, facts.id), Entry(facts.vendor, facts.id))
+            entry.litellm.setdefault(facts.area, facts)
+    known = {vendor: [e for e in entries.values() if e.vendor == vendor] for vendor in {v for v, _ in entries}}
+    for facts in genai:
+        if facts.price is not None and not overlay.leaves_out(facts.vendor, facts.id):
+            _attach(facts, known.get(facts.vendor, []), entries, overlay)
+    disagreements: list[Disagreement] = []
+    rows: dict[str, list[Row]] = {}
+    for entry in entries.values():
+        row = _row(entry, overlay, disagreements)
+        if row is not None:
+            rows.setdefault(entry.vendor, []).append(row)
+    for model in overlay.models:
+        row = Row(id=model.id, price=model.price, source={model.source: "*"})
+        rows.setdefault(model.vendor, []).append(_overlaid(model.vendor, row, overlay))
+    return {vendor: _tidied(rows[vendor]) for vendor in sorted(rows)}, disagreements
+
+
+def _attach(facts: Facts, known: Iterable[Entry], entries: dict[tuple[str, str], Entry], overlay: Overlay) -> None:
+    """Give genai-prices' facts to the models they are about, or make a model of them."""
+    assert facts.matches is not None
+    taken = set()
+    for entry in known:
+        for area in _areas(facts.area):
+            if facts.matches(f"{area}.{entry.id}" if area else entry.id):
+                entry.genai.setdefault(facts.area, facts)
+                taken.add(entry.id)
+                break
+    names = [name for name in facts.names if (facts.vendor, name) not in entries]
+    names = [name for name in names if not overlay.leaves_out(facts.vendor, name)]
+    if facts.vendor == "bedrock":
+        names = [name for name in names if _BEDROCK_ID.match(name)] if not taken else []
+    for name in names:
+        owner = next((e for e in entries.values() if e.vendor == facts.vendor and _same(e.id, name)), None)
+        if owner is None:
+            owner = Entry(facts.vendor, name)
+            entries[facts.vendor, name] = owner
+        elif name != owner.id and not _is_snapshot(name, owner.id):
+            owner.also.append(name)
+        owner.genai.setdefault(facts.area, facts)
+
+
+def _areas(area: str) -> tuple[str, ...]:
+    """Name the prefixes of an id that fall under genai-prices' area of a profile."""
+    return {"regional": ("", "us"), "global": ("global",)}.get(area, ("",))
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names differ in nothing but how a dot is spelt, a snapshot's date or a word for the newest."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return _DATE.sub("", name).removesuffix("-latest").removesuffix(":beta").replace(".", "-")
+
+
+def _is_snapshot(name: str, of: str) -> bool:
+    return _DATE.sub("", name) == of
+
+
+# -- one row
+
+
+def _row(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -> Row | None:
+    table = entry.litellm.get("") or next(iter(entry.litellm.values()), None)
+    prices = next(iter(entry.genai.values()), None)
+    areas = _prices(entry, overlay, disagreements)
+    price, priced_by = areas.pop("", (None, ""))
+    flags = {} if table is None else dict(table.flags)
+    row = Row(
+        id=entry.id,
+        also=tuple(
+            sorted({name for name in entry.also if _DATE.sub("", name) not in {entry.id, *entry.also} - {name}})
+        ),
+        price=price,
+        areas={area: rates for area, (rates, _) in sorted(areas.items()) if rates is not None and rates != price},
+        services=_services(table, prices, price),
+        context=_context(table, prices),
+        prompt=_prompt(table, prices),
+        output=None if table is None else table.output,
+        can=_words(flags, True),
+        cannot=_words(flags, False),
+        efforts="" if table is None or table.efforts is None else " ".join(table.efforts),
+        retires=None if table is None else table.retires,
+        source=_sources(table, prices, priced_by),
+    )
+    row = _overlaid(entry.vendor, row, overlay)
+    return row if row.price or row.areas or row.can or row.cannot or row.context else None
+
+
+def _prices(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -> dict[str, tuple[Rates | None, str]]:
+    """Choose the price of every area, and name whose it is."""
+    chosen: dict[str, tuple[Rates | None, str]] = {}
+    wanted = next((f.prices for f in reversed(overlay.facts) if f.prices and _about(f, entry.vendor, entry.id)), None)
+    for area in sorted({*entry.litellm, *("" if a == "regional" else a for a in entry.genai)}):
+        table = entry.litellm.get(area)
+        # What genai-prices knows of regional profiles holds for an id without a prefix, and for every other prefix.
+        dated = entry.genai.get(area) or (
+            None if area == "global" else entry.genai.get("regional", entry.genai.get(""))
+        )
+        ours = _embedding_costs(dated.price, table) if dated is not None else None
+        theirs = None if table is None else table.price
+        if ours is None or theirs is None:
+            code = genai_prices.CODE if ours is not None else litellm_table.CODE
+            chosen[area] = (ours or theirs, code)
+            continue
+        code = wanted or (genai_prices.CODE if _dearness(ours) >= _dearness(theirs) else litellm_table.CODE)
+        if _rate_words(ours) != _rate_words(theirs):
+            name = f"{area}.{entry.id}" if area else entry.id
+            disagreements.append(Disagreement(entry.vendor, name, ours, theirs, code))
+        taken = ours if code == genai_prices.CODE else theirs
+        chosen[area] = (_completed(taken, theirs if taken is ours else ours), code)
+    if "" not in chosen:
+        # Only profiles are listed: what no rule names costs as much as the dearest of the regional ones.
+        regional = [rates for area, (rates, _) in chosen.items() if area != "global" and rates is not None]
+        if regional:
+            chosen[""] = (max(regional, key=_dearness), litellm_table.CODE)
+    return chosen
+
+
+def _completed(taken: Rates, other: Rates) -> Rates:
+    """Add from the other source what the price lacks of rates for the cache, if they agree on the rest."""
+    if (taken.input, taken.output) != (other.input, other.output) or (taken.tiers != other.tiers and taken.tiers):
+        return taken
+    missing = {f: getattr(other, f) for f in ("read", "write", "write_long") if getattr(taken, f) is None}
+    return msgspec.structs.replace(taken, **{f: value for f, value in missing.items() if value is not None})
+
+
+def _embedding_costs(price: Rates | None, table: Facts | None) -> Rates | None:
+    """Vectors are not billed as output, whatever a price list repeats there."""
+    if price is None or table is None or not table.flags.get("embeddings"):
+        return price
+    return Rates(input=price.input, output=0)
+
+
+def _dearness(rates: Rates) -> tuple[int, int]:
+    dearest = max((rates, *rates.tiers), key=_sum)
+    return _sum(rates), _sum(dearest)
+
+
+def _sum(rates: Rates) -> int:
+    return (rates.input or 0) + (rates.output or 0)
+
+
+def _rate_words(rates: Rates) -> tuple[object, ...]:
+    return rates.input, rates.output, tuple((tier.above, tier.input, tier.output) for tier in rates.tiers)
+
+
+def _services(table: Facts | None, prices: Facts | None, standard: Rates | None) -> dict[str, Rates]:
+    """Give the prices of other service tiers; `fast` is another word for `priority`."""
+    found = {**({} if prices is None else prices.services), **({} if table is None else table.services)}
+    if "fast" in found:
+        found["priority"] = found.pop("fast")
+    return {name: rates for name, rates in sorted(found.items()) if standard is not None and rates != standard}
+
+
+def _context(table: Facts | None, prices: Facts | None) -> int | None:
+    if prices is not None and prices.context is not None:
+        return prices.context
+    return None if table is None else table.context
+
+
+def _prompt(table: Facts | None, prices: Facts | None) -> int | None:
+    """Give the longest prompt where it is less than the window."""
+    longest = None if table is None else table.prompt
+    window = _context(table, prices)
+    # A tenth less is a matter of counting in thousands or in powers of two.
+    return longest if longest is not None and window is not None and longest < window * 0.95 else None
+
+
+def _words(flags: dict[str, bool], value: bool) -> str:
+    return " ".join(name for name in CAPABILITIES if flags.get(name) is value)
+
+
+def _sources(table: Facts | None, prices: Facts | None, priced_by: str) -> dict[str, str]:
+    """Say by source which facts of a row are from it."""
+    source = {"*": litellm_table.CODE if table is not None else genai_prices.CODE}
+    if priced_by and priced_by != source["*"]:
+        source["price"] = priced_by
+    if table is not None and prices is not None and prices.context is not None:
+        source["context"] = genai_prices.CODE
+    return _by_source(source)
+
+
+def _by_source(source: dict[str, str]) -> dict[str, str]:
+    """Turn a source per fact into the facts per source, which is shorter."""
+    facts: dict[str, list[str]] = {}
+    for fact in sorted(source):
+        facts.setdefault(source[fact], []).append(fact)
+    return {code: " ".join(facts[code]) for code in sorted(facts)}
+
+
+def _about(fact: Fact, vendor: str, model: str) -> bool:
+    return vendor in fact.vendors and re.match(fact.models, model) is not None
+
+
+def _overlaid(vendor: str, row: Row, overlay: Overlay) -> Row:
+    """Write the hand-written facts over a row."""
+    source = {fact: code for code, facts in row.source.items() for fact in facts.split()}
+    for fact in overlay.facts:
+        if not _about(fact, vendor, row.id):
+            continue
+        flags = {**dict.fromkeys(row.can.split(), True), **dict.fromkeys(row.cannot.split(), False)}
+        for words, value in ((fact.unknown, None), (fact.can, True), (fact.cannot, False)):
+            for name in words.split():
+                if value is None:
+                    flags.pop(name, None)
+                    source.pop(name, None)
+                elif flags.get(name) is not value:
+                    flags[name] = value
+                    source[name] = fact.source
+        changed: dict[str, object] = {}
+        for field in ("efforts", "context", "prompt", "output", "tier"):
+            value = getattr(fact, field)
+            if value is not None and value != getattr(row, field):
+                changed[field] = value
+                source[field] = fact.source
+        row = msgspec.structs.replace(row, can=_words(flags, True), cannot=_words(flags, False), **changed)
+    return msgspec.structs.replace(row, source=_by_source(source))
+
+
+# -- all rows of a vendor
+
+
+def _tidied(rows: list[Row]) -> list[Row]:
+    """Sort rows and leave out dated snapshots that say nothing the model itself does not."""
+    by_id = {row.id: row for row in rows}
+    kept = []
+    for row in rows:
+        base = by_id.get(_DATE.sub("", row.id))
+        if base is None or base is row or _essence(row) != _essence(base):
+            kept.append(row)
+    return sorted(kept, key=_id_of)
+
+
+def _essence(row: Row) -> Row:
+    return msgspec.structs.replace(row, id="", also=(), retires=None, source={})
+
+
+def _id_of(row: Row) -> str:
+    return row.id
