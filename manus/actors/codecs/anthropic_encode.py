@@ -184,10 +184,9 @@ def _write_sampling(
 
 
 def _drop(wanted: dict[str, Any], names: list[str], why: str, warnings: Warnings) -> None:
-    for name in names:
-        del wanted[name]
-    if names:
-        warnings.say("sampling_dropped", f"{why}: {', '.join(names)}.")
+    missed = [name for name in names if (name, wanted.pop(name)) != ("temperature", 1)]  # 1 is what it does anyway
+    if missed:
+        warnings.say("sampling_dropped", f"{why}: {', '.join(missed)}.")
 
 
 def _write_stop(body: Body, stop: tuple[str, ...], warnings: Warnings) -> None:

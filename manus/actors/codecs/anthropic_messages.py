@@ -113,12 +113,18 @@ def bound_breakpoints(tools: list[Body], system: list[Body], messages: list[Body
         marked = [block for block in marked if "cache_control" in block]
     short = False
     for block in marked:
-        lasts = block["cache_control"].get("ttl") == "1h"
+        lasts = _lasts_long(block["cache_control"])
         if lasts and short:
             block["cache_control"] = cache_control("short")
             text = "A long cache life cannot follow a short one in a prompt: the later was made short."
             warnings.say("cache_life_shortened", text)
         short = short or not lasts
+
+
+def _lasts_long(mark: Body | msgspec.Raw) -> bool:
+    """Read a breakpoint, which may be the caller's own JSON."""
+    value = msgspec.json.decode(mark) if isinstance(mark, msgspec.Raw) else mark
+    return isinstance(value, dict) and value.get("ttl") == "1h"
 
 
 def _system_blocks(turn: Turn) -> list[Body]:
