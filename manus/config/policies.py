@@ -5,10 +5,10 @@ from __future__ import annotations
 import os.path
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
+from manus.config.model_cards import CardFinder, is_unbilled, known_card
 from manus.config.provider_places import base_url_of, type_of
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
 from manus.messages.policy import (
@@ -20,38 +20,17 @@ from manus.messages.policy import (
     RouterPolicy,
     Timeouts,
 )
-from manus.messages.usage import FREE, UNKNOWN_PRICE, Price, nano_usd
+from manus.messages.usage import FREE, Price, nano_usd
 
 IN_MEMORY: Final = ":memory:"
 """The ledger path that means books which end with the process, spelt as SQLite spells it."""
 
 LEDGER_NAME: Final = "ledger.sqlite"
 
-_CAPABILITIES: Final = (
-    "vision",
-    "documents",
-    "audio",
-    "tools",
-    "parallel_tools",
-    "forced_tools",
-    "json_schema",
-    "reasoning",
-    "thinking_budget",
-    "thinking_off",
-    "streaming",
-    "sampling",
-    "seed",
-    "stop",
-    "penalties",
-    "logprobs",
-    "prefill",
-    "cache_control",
-    "responses_api",
-    "embeddings",
-    "image_bytes_max",
-    "images_max",
+_SAME_FIELDS: Final = tuple(
+    field for field in ModelConfig.__struct_fields__ if field in ModelCard.__struct_fields__ and field != "efforts"
 )
-"""What `ModelConfig` and `ModelCard` call by the same name."""
+"""What a model's configuration and its card have under the same name; the configured value wins."""
 
 TYPE_TIMEOUTS: Final[dict[str, Timeouts]] = {
     # Both load a model on demand before the first byte, from a disk that may be cold and large.
@@ -72,8 +51,6 @@ TYPE_CONCURRENCY: Final = {
 }
 """Calls at once where the configuration does not say. A server on one's own machine computes only a few at a time."""
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
 
 def provider_policies(config: LLMConfig) -> tuple[ProviderPolicy, ...]:
     """Describe every enabled entry, in the order of the file."""
@@ -90,23 +67,25 @@ def provider_policy(name: str, entry: ProviderConfig) -> ProviderPolicy:
         priority=entry.priority,
         models=tuple(model_card(model, kind, entry) for model in entry.models),
         any_model=not entry.models if entry.any_model is None else entry.any_model,
+        describe=CardFinder(kind=kind, base_url=base_url_of(kind, entry)),
         weight=entry.weight,
         tags=tuple(entry.tags),
     )
 
 
 def model_card(model: ModelConfig, kind: str, entry: ProviderConfig) -> ModelCard:
-    """Describe one model; costs in USD per million tokens become integers of nano-USD per million tokens."""
-    return ModelCard(
-        name=model.name,
-        price=_price(model, kind, entry),
-        context_tokens=model.context_length or _window_we_give(kind, entry),
-        max_output_tokens=model.max_output_tokens,
-        tier=model.tier,
-        base=model.base,
-        efforts=None if model.efforts is None else tuple(model.efforts),
-        **{flag: getattr(model, flag) for flag in _CAPABILITIES},
+    """Describe one model: what its configuration says, field by field, over what the catalogue knows of it."""
+    known = known_card(kind, base_url_of(kind, entry), model.name, base=model.base)
+    given = {field: getattr(model, field) for field in _SAME_FIELDS if getattr(model, field) is not None}
+    card: ModelCard = msgspec.structs.replace(
+        known,
+        price=_price(model, kind, entry, known.price),
+        context_tokens=model.context_length or _window_we_give(kind, entry) or known.context_tokens,
+        prompt_tokens=None if model.context_length is not None else known.prompt_tokens,
+        efforts=known.efforts if model.efforts is None else tuple(model.efforts),
+        **given,
     )
+    return card
 
 
 def timeouts_of(name: str, config: LLMConfig) -> Timeouts:
@@ -182,7 +161,8 @@ def _window_we_give(kind: str, entry: ProviderConfig) -> int | None:
     return entry.context if kind == "ollama" else None
 
 
-def _price(model: ModelConfig, kind: str, entry: ProviderConfig) -> Price:
+def _price(model: ModelConfig, kind: str, entry: ProviderConfig, known: Price) -> Price:
+    """Choose the price: the configured one, whole; its parts over the catalogue's where it names only some."""
     costs = {
         "input": model.cost_per_input,
         "output": model.cost_per_output,
@@ -191,18 +171,14 @@ def _price(model: ModelConfig, kind: str, entry: ProviderConfig) -> Price:
         "cache_write_long": model.cost_per_cache_write_long,
     }
     if all(cost is None for cost in costs.values()) and not model.cost_per_request:
-        return FREE if _runs_on_this_machine(model.name, kind, entry) else UNKNOWN_PRICE
+        return FREE if is_unbilled(kind, base_url_of(kind, entry), model.name) else known
     given = {part: nano_usd(cost) for part, cost in costs.items() if cost is not None}
-    price = Price(per_request=nano_usd(model.cost_per_request), version="config")
-    return msgspec.structs.replace(price, **given)
-
-
-def _runs_on_this_machine(model: str, kind: str, entry: ProviderConfig) -> bool:
-    """Tell whether nobody bills a model. A local Ollama also forwards names ending in `cloud` to its vendor."""
-    if kind == "local":
-        return True
-    host = urlsplit(base_url_of(kind, entry) or "").hostname
-    return kind == "ollama" and host in _LOOPBACK and not model.endswith("cloud")
+    per_request = nano_usd(model.cost_per_request)
+    if ("input" in given and "output" in given) or not known.known:
+        return msgspec.structs.replace(Price(per_request=per_request, version="config"), **given)
+    # The dearer band of long prompts would contradict the part that was configured, so it does not hold either.
+    version = f"config over {known.version}"
+    return msgspec.structs.replace(known, per_request=per_request, tiers=(), version=version, **given)
 
 
 def _given(waits: TimeoutsConfig) -> dict[str, float]:

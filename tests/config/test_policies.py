@@ -58,7 +58,7 @@ def test_only_what_runs_on_this_machine_is_free_without_being_told_so(
 
 def test_capabilities_and_windows_reach_the_card_and_unknown_stays_unknown() -> None:
     model = {"name": "m", "context_length": 8, "max_output_tokens": 4, "vision": True, "tools": False, "tier": 7}
-    (provider,) = providers_of(openai={"api_key": "k", "models": [model]})
+    (provider,) = providers_of(openai={"api_key": "k", "base_url": "http://gateway.example/v1", "models": [model]})
     assert provider.models[0] == ModelCard(
         name="m", context_tokens=8, max_output_tokens=4, vision=True, tools=False, tier=7
     )
