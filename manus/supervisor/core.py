@@ -59,6 +59,10 @@ class SupervisorCore:
         """Tell whether this supervisor is on its way out, or gone; it starts nothing any more."""
         return self._stop is not None
 
+    def holds_shut(self, child_id: str) -> bool:
+        """Tell whether the child's mailbox is to stay shut, whatever opens above: it rests, or is not up again yet."""
+        return not self.is_stopping and any(each.shut for each in self._roster.children.values() if each.id == child_id)
+
     def status(self) -> tuple[ChildStatus, ...]:
         """Describe the children in start order."""
         return tuple(child.status() for child in self._roster.children.values())
@@ -194,9 +198,8 @@ class SupervisorCore:
         if not comes_back(child.spec.restart, reason):
             self._roster.rest(child, why="unavailable" if is_abnormal(reason) else "stopping")
             if child.spec.significant:
-                by = f"end of {child.id}"
-                stop = protocol.StopRequested(by=by, drain_until=math.inf, retire=False)
-                self._stop_all(stop, Shutdown(by=by), cause=child.cause)
+                stop = protocol.StopRequested(by=f"end of {child.id}", drain_until=math.inf, retire=False)
+                self._stop_all(stop, Shutdown(by=stop.by), cause=child.cause)
             return
         affordable = child.window.spend(self._roster.now)
         if child.probation or not affordable or len(child.zombies) > ZOMBIES_MAX:

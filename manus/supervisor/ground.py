@@ -67,6 +67,15 @@ class Ground:
         below = [name for name, parent in self.parents.items() if parent == child_id]
         return [slot for name in below for slot in self.slots_beneath(name)]
 
+    def slots_to_readmit(self, child_id: str) -> list[Slot]:
+        """Give the slots beneath a child that opens again, except of those whose own supervisor holds them shut."""
+        if child_id in self.slots:
+            return [self.slots[child_id]]
+        shell = self.shells.get(child_id)
+        below = [name for name, parent in self.parents.items() if parent == child_id]
+        opened = [name for name in below if shell is None or not shell.core.holds_shut(name)]
+        return [slot for name in opened for slot in self.slots_to_readmit(name)]
+
     def forget(self, child_id: str) -> None:
         """Drop a removed child and all beneath it."""
         for name in [name for name, parent in self.parents.items() if parent == child_id]:

@@ -189,7 +189,10 @@ class Quarantine(CoreData, frozen=True, kw_only=True):
 
 
 class Readmit(CoreData, frozen=True, kw_only=True):
-    """The probation incarnation is up: open the mailbox again."""
+    """The probation incarnation is up: open the mailbox again.
+
+    For a supervisor child: open all beneath it, except of those that rest by themselves.
+    """
 
     id: str
 

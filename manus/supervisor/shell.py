@@ -147,7 +147,7 @@ class Shell:
                 for slot in ground.slots_beneath(child_id):
                     slot.quarantine(until)
             case protocol.Readmit(id=child_id):
-                for slot in ground.slots_beneath(child_id):
+                for slot in ground.slots_to_readmit(child_id):
                     slot.readmit()
             case protocol.Retire(id=child_id, why=why):
                 for slot in ground.slots_beneath(child_id):

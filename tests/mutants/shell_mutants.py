@@ -21,6 +21,7 @@ RESTARTS = "tests/supervisor/test_shell_restarts.py"
 STOP = "tests/supervisor/test_shell_stop.py"
 SWEEPS = "tests/supervisor/test_shell_sweeps.py"
 TREES = "tests/supervisor/test_shell_trees.py"
+RESTS = "tests/supervisor/test_shell_rests.py"
 
 SHELL_MUTANTS = [
     Mutant(
@@ -134,6 +135,14 @@ SHELL_MUTANTS = [
         mutated="        self._reopens_at = until\n",
         killers=(f"{TREES}::test_an_exhausted_actor_is_quarantined_and_answers_unavailable_at_once",),
         rule="a quarantined child answers Unavailable at once",
+    ),
+    Mutant(
+        name="who rests beneath a supervisor is woken with it",
+        file=SHELL,
+        original="for slot in ground.slots_to_readmit(child_id):",
+        mutated="for slot in ground.slots_beneath(child_id):",
+        killers=(f"{RESTS}::test_a_child_that_rests_goes_on_resting_when_the_supervisor_above_it_is_well_again",),
+        rule="a mailbox opens only when its own actor is up",
     ),
     Mutant(
         name="the handler of who left works on",

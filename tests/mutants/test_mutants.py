@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mutants.chaos_mutants import CHAOS_MUTANTS, FOUND_BY_CHAOS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
@@ -22,6 +23,7 @@ MUTANTS: list[Mutant] = [
     *JOURNEY_MUTANTS,
     *LEDGER_MUTANTS,
     *TRANSPORT_MUTANTS,
+    *CHAOS_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
@@ -58,6 +60,10 @@ def test_mutant_still_fits_the_code(mutant: Mutant) -> None:
 def test_mutants_have_names_of_their_own() -> None:
     names = [mutant.name for mutant in MUTANTS]
     assert len(set(names)) == len(names)
+
+
+def test_chaos_is_tried_with_every_lie_that_is_listed_for_it() -> None:
+    assert len(CHAOS_MUTANTS) == len(FOUND_BY_CHAOS)
 
 
 def test_a_snippet_that_is_not_there_once_is_refused() -> None:

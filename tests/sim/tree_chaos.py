@@ -17,15 +17,18 @@ import msgspec
 
 from manus.sim.determinism import HorizonReached, TooManySteps, Trace, simulate
 from manus.supervisor import events
-from tests.sim.tree_invariants import INVARIANTS
+from tests.sim.tree_invariants import MESSAGE_RULES
+from tests.sim.tree_order import DECISION_RULES
 from tests.sim.tree_plan import Plan, plan_from_seed
-from tests.sim.tree_world import Report, TreeWorld
+from tests.sim.tree_report import Report
+from tests.sim.tree_world import TreeWorld
 
 PLANS = Path(__file__).parent / "tree_plans"
 """Plans that broke a rule once. A new one is first saved below `.chaos` in the working directory."""
 
 FRESH_PLANS = Path(".chaos")
 LAST_EVENTS = 50
+RULES = (*MESSAGE_RULES, *DECISION_RULES)
 STEPS_MAX = 200_000
 
 
@@ -46,7 +49,7 @@ def run_plan(plan: Plan) -> Verdict:
     broken: tuple[str, ...]
     try:
         report = simulate(world.run, schedule_seed=plan.schedule_seed, horizon_s=plan.horizon_s, trace=trace)
-        broken = tuple(f"{rule.__name__}: {sentence}" for rule in INVARIANTS for sentence in rule(report))
+        broken = tuple(f"{rule.__name__}: {sentence}" for rule in RULES for sentence in rule(report))
     except (HorizonReached, TooManySteps) as error:
         report, broken = world.report, (f"nothing hangs: {error}",)
     except Exception as error:

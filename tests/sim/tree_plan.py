@@ -14,7 +14,8 @@ import msgspec
 
 from manus.supervisor.spec import OnExhausted, Restart, Strategy
 
-GRID_S = 0.05
+GRID_S = 1 / 16
+"""A power of two: its multiples and their sums are exact, so that what is due at the same time is due in one tick."""
 
 Mode = Literal["safety", "liveness"]
 """Faults to the end; or faults until `heal_at_s`, after which everybody must serve again."""
@@ -44,7 +45,7 @@ class ActorPlan(Data, frozen=True, kw_only=True, tag="actor"):
     significant: bool = False
     max_restarts: int = 5
     period_s: float = 10.0
-    backoff_s: float = 0.1
+    backoff_s: float = 0.125
     backoff_max_s: float = 1.0
     jitter: float = 0.0
     reset_after_s: float | None = None
@@ -176,7 +177,7 @@ class _Draw:
             heal_at_s=heal_at_s,
             end_at_s=end_at_s,
             drain_s=self.blow_rng.choice([0.0, 0.5, 2.0]),
-            hard_s=self.blow_rng.choice([0.1, 1.0, 5.0]),
+            hard_s=self.blow_rng.choice([0.125, 1.0, 5.0]),
         )
 
     def _group(self, name: str, depth: int) -> GroupPlan:
@@ -215,13 +216,13 @@ class _Draw:
             # A loop of its own can begin nothing at once: without a queue it could be reached only by who waits.
             sheds=rng.random() < 0.2 and (manner != "inbox" or not self.cramped),
             starts=tuple(bad),
-            start_s=rng.choice([0.0, 0.0, 0.05, 0.5]),
+            start_s=rng.choice([0.0, 0.0, GRID_S, 0.5]),
             restart=restart,
             significant=restart != "permanent" and rng.random() < 0.2,
             max_restarts=rng.choice([0, 1, 2, 5]),
             period_s=rng.choice([4.0, 10.0]),
-            backoff_s=rng.choice([0.0, 0.05, 0.1]),
-            backoff_max_s=rng.choice([0.1, 0.4]),
+            backoff_s=rng.choice([0.0, GRID_S, 0.125]),
+            backoff_max_s=rng.choice([0.125, 0.5]),
             jitter=rng.choice([0.0, 0.0, 0.5]),
             reset_after_s=rng.choice([None, 0.5]),
             on_exhausted=quarantine,
@@ -240,7 +241,7 @@ class _Draw:
             at_s=self._on_grid(rng, 0.0, before_s - 1.0),
             to=rng.choice(names),
             way=way,
-            within_s=rng.choice([0.0, 0.05, 0.5, 5.0]),
+            within_s=rng.choice([0.0, GRID_S, 0.125, 0.5, 5.0]),
             leave_s=self._on_grid(rng, 0.0, 0.5) if rng.random() < self.leave_rate else None,
             deeds=tuple(self._deeds(may_hang=self.mode == "safety" or way in ("ask", "stream"))),
         )
@@ -250,10 +251,10 @@ class _Draw:
         rng = self.message_rng
         for _ in range(rng.randint(0, 4)):
             usual: list[DeedKind] = ["work", "work", "send", "push"]
-            yield Deed(kind=rng.choice(usual), s=rng.choice([0.0, 0.05, 0.1, 0.5]))
+            yield Deed(kind=rng.choice(usual), s=rng.choice([0.0, GRID_S, 0.125, 0.5]))
             if rng.random() < self.fault_rate / 4:
                 faults: list[DeedKind] = ["raise", "raise", "hang" if may_hang else "raise", "wedge", "later"]
-                yield Deed(kind=rng.choice(faults), s=rng.choice([0.0, 0.05, 1.0, 3.0]))
+                yield Deed(kind=rng.choice(faults), s=rng.choice([0.0, GRID_S, 1.0, 3.0]))
 
     def _blow(self, names: list[str], before_s: float) -> Blow:
         rng = self.blow_rng
@@ -263,7 +264,7 @@ class _Draw:
         return Blow(at_s=self._on_grid(rng, 0.0, before_s), kind=rng.choice(kinds), actor=rng.choice(names))
 
     def _on_grid(self, rng: random.Random, low_s: float, high_s: float) -> float:
-        return round(rng.randint(round(low_s / GRID_S), round(high_s / GRID_S)) * GRID_S, 6)
+        return rng.randint(round(low_s / GRID_S), round(high_s / GRID_S)) * GRID_S
 
 
 def _at(thing: Blow | MessagePlan) -> float:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
-import msgspec
 import trio
 
 from manus.supervisor import events
@@ -16,92 +13,20 @@ from manus.supervisor.dialog import Sink
 from manus.supervisor.envelope import LATER, Envelope, Phase
 from manus.supervisor.events import SupervisionEvent
 from manus.supervisor.fault_budget import FaultBudget
-from manus.supervisor.mailbox import SlotStatistics
 from manus.supervisor.ref import Ref
 from manus.supervisor.shield import bounded_shield
 from manus.supervisor.spec import AnySpec, Backoff, ChildSpec, Intensity, Liveness, MailboxSpec, SupervisorSpec
-from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.tree import RuntimeFailed, Tree, open_tree
-from tests.sim.tree_plan import ActorPlan, Blow, GroupPlan, MessagePlan, Plan, actors_of
+from tests.sim.tree_plan import GRID_S, ActorPlan, Blow, GroupPlan, Plan, actors_of
+from tests.sim.tree_report import CutShort, Done, Handled, Report, Sent, Work, work_of
+
+STREAM_ITEMS_MAX = 2
+FAULTS_MAX = 1
+"""How many crashed requests a second an actor survives here."""
 
 
 class Boom(Exception):
     """What goes wrong here."""
-
-
-class Work:
-    """A message: what its handler is to do. Each has a class of its own, for that is what dead letters tell."""
-
-    def __init__(self, plan: MessagePlan) -> None:
-        self.number = plan.number
-        self.deeds = plan.deeds
-
-
-def work_of(plan: MessagePlan) -> Work:
-    """Make the message of a plan."""
-    kind: type[Work] = type(f"Work{plan.number}", (Work,), {})
-    return kind(plan)
-
-
-class Done(msgspec.Struct, frozen=True):
-    """The answer of a handler that came to its end."""
-
-    number: int
-    generation: int
-
-
-class CutShort(msgspec.Struct, frozen=True):
-    """The answer of an actor with a loop of its own to a request whose scope was cancelled."""
-
-    number: int
-
-
-@dataclass
-class Sent:
-    """One message as its sender saw it."""
-
-    plan: MessagePlan
-    order: int = -1
-    sent_at: float = math.nan
-    deadline: float = math.inf
-    answers: list[object] = field(default_factory=list)
-    ended_at: float = math.nan
-    leaves_at: float = math.inf
-    left_at: float | None = None
-    items: list[object] = field(default_factory=list)
-    accepted: bool | None = None
-
-
-@dataclass
-class Handled:
-    """One message as an incarnation saw it. `events_seen` is how many events there had been when it replied."""
-
-    number: int
-    actor: str
-    generation: int
-    began_at: float
-    ended_at: float = math.nan
-    replied_after_events: int | None = None
-    shielded: bool = False
-
-
-@dataclass
-class Report:
-    """All there is to judge a run by."""
-
-    plan: Plan
-    sent: dict[int, Sent]
-    handled: list[Handled]
-    events: list[SupervisionEvent]
-    late_answers: list[str] = field(default_factory=list)
-    before_stop: dict[str, ActorStatus] = field(default_factory=dict)
-    mailboxes: dict[str, SlotStatistics] = field(default_factory=dict)
-    added: dict[str, ActorPlan] = field(default_factory=dict)
-    removed: set[str] = field(default_factory=set)
-    stop_began_at: float = math.inf
-    failure: str = ""
-    tasks_left: int = 0
-    deadlines_left: int = 0
 
 
 class TreeWorld:
@@ -112,7 +37,7 @@ class TreeWorld:
         self.report = Report(plan, {each.number: Sent(each) for each in plan.messages}, [], [])
         self._tree: Tree
         self._refs: dict[str, Ref] = {}
-        self._order = 0
+        self._moment = 0
         self._open = False
 
     async def run(self) -> Report:
@@ -171,7 +96,7 @@ class TreeWorld:
             strategy=plan.strategy,
             ordered=plan.ordered,
             intensity=Intensity(max_restarts=plan.max_restarts, period_s=plan.period_s),
-            backoff=Backoff(min_s=0.1, max_s=0.4, jitter=0.0),
+            backoff=Backoff(min_s=0.125, max_s=0.5, jitter=0.0),
             on_exhausted=plan.on_exhausted,
             quarantine_s=2.0,
             children=tuple(self._spec(child) for child in plan.children),
@@ -228,7 +153,7 @@ class TreeWorld:
                 async def handle(envelope: Envelope) -> object:
                     return await self._handle(ctx, envelope)
 
-                await ctx.serve(handle, places=plan.places, fault_budget=FaultBudget(1, 1.0))
+                await ctx.serve(handle, places=plan.places, fault_budget=FaultBudget(FAULTS_MAX, 1.0))
             case "turns":
                 await ctx.serve_turns(lambda envelope: self._take_turn(ctx, envelope))
             case "inbox":
@@ -248,7 +173,10 @@ class TreeWorld:
     # --- what handlers do -----------------------------------------------------------------------
 
     def _begin(self, ctx: Context, envelope: Envelope) -> Handled:
-        handled = Handled(envelope.message.number, ctx.id, ctx.generation, trio.current_time())  # type: ignore[attr-defined]
+        work: Work = envelope.message  # type: ignore[assignment]
+        handled = Handled(work.number, ctx.id, ctx.generation, trio.current_time())
+        handled.began_after_events = len(self.report.events)
+        handled.moment = self._next_moment()
         self.report.handled.append(handled)
         return handled
 
@@ -264,15 +192,14 @@ class TreeWorld:
                         envelope.phase = Phase.SENT
                     case "push":
                         if isinstance(envelope.sink, Sink):
-                            await envelope.sink.wait_room()
-                            envelope.sink.push(work.number)
+                            await self._push(handled, envelope.sink)
                     case "raise":
                         raise Boom("a request")
                     case "hang":
                         await trio.sleep_forever()
                     case "wedge":
                         handled.shielded = True
-                        with bounded_shield(deed.s + 0.05):
+                        with bounded_shield(deed.s + GRID_S):
                             await trio.sleep(deed.s)
                     case "later":
                         handled.shielded = True  # not by a shield: the reply comes from elsewhere
@@ -282,6 +209,16 @@ class TreeWorld:
             return Done(work.number, ctx.generation)
         finally:
             handled.ended_at = trio.current_time()
+
+    async def _push(self, handled: Handled, sink: Sink) -> None:
+        """Push as many items as there is room for, and then one more."""
+        while sink.push(handled.pushed):
+            handled.pushed += 1
+            if len(sink) > STREAM_ITEMS_MAX:
+                self.report.overfull.append(f"the stream of message {handled.number} holds {len(sink)} items")
+                return
+        await sink.wait_room()
+        handled.pushed += sink.push(handled.pushed)
 
     async def _reply_later(self, handled: Handled, envelope: Envelope, after_s: float) -> None:
         await trio.sleep(after_s)
@@ -327,17 +264,20 @@ class TreeWorld:
                     sent.accepted = ref.cast(work)
                 case "place" | "place_cast":
                     await self._use_place(sent, ref, work)
-        sent.ended_at = trio.current_time()
+        sent.ended_at, sent.end_moment = trio.current_time(), self._next_moment()
         if leaving.cancelled_caught:
             sent.left_at = sent.ended_at
 
     def _mark(self, sent: Sent) -> None:
-        self._order += 1
-        sent.order, sent.sent_at = self._order, trio.current_time()
+        sent.order, sent.sent_at = self._next_moment(), trio.current_time()
+
+    def _next_moment(self) -> int:
+        self._moment += 1
+        return self._moment
 
     async def _read(self, sent: Sent, ref: Ref, work: Work) -> None:
         self._mark(sent)
-        with ref.ask_stream(work, deadline=sent.deadline, buffer=1) as dialog:
+        with ref.ask_stream(work, deadline=sent.deadline, buffer=STREAM_ITEMS_MAX) as dialog:
             async for item in dialog:
                 sent.items.append(item)
             sent.answers.append(await dialog.outcome())
@@ -348,7 +288,7 @@ class TreeWorld:
         if place is None:
             return
         with place:
-            await trio.sleep(0.1)
+            await trio.sleep(2 * GRID_S)
             self._mark(sent)
             if sent.plan.way == "place":
                 sent.answers.append(await place.ask(work, deadline=sent.deadline))

@@ -24,6 +24,9 @@ COMES_BACK = {
 }
 
 
+LIVE = ("starting", "running", "draining", "stopping")
+
+
 @dataclass
 class Seen:
     """What has been seen of one child, whole histories included."""
@@ -48,7 +51,7 @@ class Seen:
 
     @property
     def live(self) -> bool:
-        return self.state in ("starting", "running", "draining", "stopping")
+        return self.state in LIVE
 
     @property
     def throwaway(self) -> bool:
