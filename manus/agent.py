@@ -7,7 +7,7 @@ The runtime lives in the caller's own loop; there is no thread between. Everythi
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Unpack, final
@@ -23,6 +23,7 @@ from manus.asking import AskOptions, chat_request
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.load import Loaded, Source
 from manus.config.problems import InvalidConfig
+from manus.embedding import EmbeddingResponse, EmbedOptions, embed_request, embedding_or_error
 from manus.errors import (
     ConfigurationError,
     InternalError,
@@ -39,7 +40,7 @@ from manus.messages.calls import ProviderStatus, StatusAsked
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Route, Unfinished
 from manus.messages.policy import ProviderPolicy
-from manus.messages.requests import ChatRequest
+from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import ExplainAsked, RoutingMetrics, RoutingMetricsAsked
 from manus.prompts import Prompt
 from manus.redaction import redactor
@@ -117,7 +118,7 @@ class LLMAgent:
         """Ask, and get the answer in chunks as it comes. The request is on its way when this returns.
 
         Raises:
-            InvalidRequestError: the request is wrong in itself; nothing was sent. All else is raised by the stream.
+            InvalidRequestError: what was given is of no shape that a request has. All else is raised by the stream.
         """
         return self.begin(prompt, **options)
 
@@ -127,7 +128,7 @@ class LLMAgent:
         With `streamed=False` the provider is asked for the answer in one piece, and there is one chunk, the final one.
 
         Raises:
-            InvalidRequestError: the request is wrong in itself; nothing was sent.
+            InvalidRequestError: what was given is of no shape that a request has. All else is raised by the stream.
         """
         request = self._request(prompt, options, stream=streamed)
         dialog = self._router.ask_stream(
@@ -141,6 +142,20 @@ class LLMAgent:
     def stream_sse(self, prompt: Prompt, **options: Unpack[AskOptions]) -> SSEStream:
         """Ask, and get the answer as server-sent events: text with ids, ending in `final` or `error`."""
         return SSEStream(self.stream(prompt, **options))
+
+    async def embed(self, inputs: str | Sequence[str], **options: Unpack[EmbedOptions]) -> EmbeddingResponse:
+        """Turn texts into vectors, in their order. Any number of them: the calls that a vendor takes are made in turn.
+
+        All vectors are of one model. Failover goes to other deployments of that model, unless `fallback_providers`
+        names who else may answer, from the start and with a model of its own.
+
+        Raises:
+            InvalidRequestError: the request is wrong in itself; nothing was sent.
+            LLMError: it failed; the tree of errors is drawn in `manus.errors`.
+        """
+        request = embed_request(inputs, options)
+        outcome = await self._router.ask(request, deadline=self._deadline(request), trace_id=request.request_id)
+        return embedding_or_error(outcome, request.request_id)
 
     async def explain(self, prompt: Prompt, **options: Unpack[AskOptions]) -> Route:
         """Tell how a request would be routed now, without making it.
@@ -236,7 +251,7 @@ class LLMAgent:
             given["provider"], given["model"] = self._first_choice
         return chat_request(prompt, given, stream=stream)
 
-    def _deadline(self, request: ChatRequest) -> float:
+    def _deadline(self, request: ChatRequest | EmbedRequest) -> float:
         timeout_s = self._wiring.router.timeout_s if request.timeout_s is None else request.timeout_s
         return trio.current_time() + timeout_s
 

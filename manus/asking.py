@@ -1,4 +1,7 @@
-"""Own the way from a call of the face, `generate("...", seed=7)`, to the canonical request, all of it checked."""
+"""Own the way from a call of the face, `generate("...", seed=7)`, to the canonical request.
+
+What is checked here is what Python's types leave open; the router checks the request that comes of it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,13 @@ from typing import Any, Final, TypedDict, get_args
 
 import msgspec
 
-from manus.actors.validate import problem_of
 from manus.config.did_you_mean import listing, suggestion
 from manus.errors import InvalidRequestError
 from manus.messages.ids import RequestId
-from manus.messages.policy import Bounds
 from manus.messages.requests import (
     ChatRequest,
     Effort,
+    EmbedPurpose,
     OnInterrupt,
     ReasoningOptions,
     RoutingCriteria,
@@ -76,9 +78,6 @@ class AskOptions(TypedDict, total=False):
     extra: Mapping[str, Any]  # Any: options of vendors' own making
 
 
-BOUNDS: Final = Bounds()
-"""What one request may hold; the provider actors keep to the same."""
-
 OPTIONS: Final = tuple(AskOptions.__annotations__)
 
 
@@ -89,16 +88,9 @@ def chat_request(prompt: Prompt, options: Mapping[str, Any], *, stream: bool) ->
         InvalidRequestError: something in it cannot be; the error names the place and the mend.
         TypeError: an option that does not exist.
     """
-    for name in options:
-        if name not in OPTIONS:
-            raise TypeError(f"there is no option {name!r}{suggestion(name, OPTIONS)}")
-    given = {name: value for name, value in options.items() if value is not None}
+    given = given_options(options, OPTIONS)
     turns = turns_of(prompt, system_prompt=given.pop("system_prompt", None))
-    request = ChatRequest(request_id=new_request_id(), turns=turns, stream=stream, **_fields(given))
-    problem = problem_of(request, BOUNDS)
-    if problem is not None:
-        raise InvalidRequestError(problem.message)
-    return request
+    return ChatRequest(request_id=new_request_id(), turns=turns, stream=stream, **checked_fields(given))
 
 
 def new_request_id() -> RequestId:
@@ -106,7 +98,19 @@ def new_request_id() -> RequestId:
     return RequestId(f"req-{secrets.token_hex(12)}")
 
 
-def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
+def given_options(options: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+    """Leave out the options that are None. Any: as Python callers really give them.
+
+    Raises:
+        TypeError: an option that does not exist.
+    """
+    for name in options:
+        if name not in known:
+            raise TypeError(f"there is no option {name!r}{suggestion(name, known)}")
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """Check the options that were given and name the fields of the request that they make. Any: each has its type."""
     fields: dict[str, Any] = {}
     sampling: dict[str, Any] = {}
@@ -233,5 +237,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
     "tags": ("tags", _tags),
     "request_key": ("request_key", _name("request_key")),
     "extra": ("extra", _extra),
+    "dimensions": ("dimensions", _whole("dimensions", 1, TOKENS_MAX)),
+    "purpose": ("purpose", _one_of(get_args(EmbedPurpose), "purpose")),
 }
 """Each option besides the prompt's and the sampling's: the field it makes, and the check that makes it."""

@@ -125,6 +125,7 @@ def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], fl
         providers=wiring.policies,
         disabled=tuple(state.name for state in wiring.disabled),
         fingerprints={name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint is not None},
+        wires={provider.name: provider.wire for provider in wiring.providers},
         confirm_s=wiring.ledger.confirm_s,
     )
     providers = SupervisorSpec(

@@ -122,8 +122,10 @@ def _weigh(text: str) -> int:
 # -- whole requests
 
 
-def bound_usage(request: ChatRequest, card: ModelCard | None = None) -> Usage:
+def bound_usage(request: ChatRequest | EmbedRequest, card: ModelCard | None = None) -> Usage:
     """Give what one attempt at `request` can use at most, as far as `card` (None: unknown model) describes it."""
+    if isinstance(request, EmbedRequest):
+        return bound_embed_usage(request)
     window = WINDOW_TOKENS if card is None or card.context_tokens is None else card.context_tokens
     extra = [fields for raw in request.extra.values() if isinstance(fields := _fields(raw), dict)]
     cap = _bound_answer(request, card, extra)
@@ -157,8 +159,10 @@ def estimate_usage(request: ChatRequest, card: ModelCard | None = None) -> Usage
     return expected_usage(estimate_prompt_tokens(request), bound_usage(request, card))
 
 
-def estimate_prompt_tokens(request: ChatRequest) -> int:
+def estimate_prompt_tokens(request: ChatRequest | EmbedRequest) -> int:
     """Expect how many tokens the prompt of `request` has, whoever reads it."""
+    if isinstance(request, EmbedRequest):
+        return estimate_embed_usage(request).input_uncached
     prompt = 4
     for turn in request.turns:
         prompt += _estimate_turn(turn)

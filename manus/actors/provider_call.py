@@ -50,15 +50,14 @@ class ProviderCall:
         "_authorisation",
         "_body",
         "_call",
-        "_codec",
         "_delivery",
+        "_dialect",
         "_env",
         "_error",
         "_hard",
         "_hard_name",
         "_headers",
         "_limits",
-        "_options",
         "_started_at",
         "_status",
         "_upstream",
@@ -70,8 +69,7 @@ class ProviderCall:
         self._env = env
         self._call = call
         self._delivery = delivery
-        self._codec = upstream.codec_of(call)
-        self._options = upstream.options_for(call.model)
+        self._dialect = upstream.dialect_of(call)
         self._started_at = trio.current_time()
         total = self._started_at + upstream.spec.timeouts.total_s
         self._hard = min(total, env.deadline)
@@ -91,7 +89,7 @@ class ProviderCall:
         Cancelling the envelope's scope (its asker left) ends it with what was received; cancelling the actor passes
         through, after the socket has been closed.
         """
-        encoded = self._codec.encode(self._call.request, self._call.model, self._options)
+        encoded = self._dialect.encode()
         if isinstance(encoded, Failed):
             return self._ended(encoded)
         failure: Failed | None = None
@@ -154,7 +152,7 @@ class ProviderCall:
         self._env.phase = Phase.SENT
         self._delivery.advance("sent")
         self._headers = headers = _lower_case(response.headers)
-        self._limits = self._codec.rate_limits(headers)
+        self._limits = self._dialect.codec.rate_limits(headers)
         self._status = status = response.status_code
         assert isinstance(response.stream, httpx.AsyncByteStream)
         self._body = body = aiter(response.stream)
@@ -162,11 +160,8 @@ class ProviderCall:
             return await self._refused(body)
         if headers.get("content-type", "").startswith("text/html"):
             return _web_page()
-        options = self._options
-        if encoded.answer_tool is not None:
-            options = msgspec.structs.replace(options, answer_tool=encoded.answer_tool)
-        decoder = self._codec.decoder(stream=call.request.stream, model=call.model, options=options)
-        self._delivery.begin(Assembly(self._codec.wire, call.model, upstream.spec.bounds))
+        decoder = self._dialect.decoder(encoded)
+        self._delivery.begin(Assembly(self._dialect.codec.wire, call.model, upstream.spec.bounds))
         if encoded.warnings:
             self._delivery.deliver(list(encoded.warnings))
         try:
@@ -179,7 +174,7 @@ class ProviderCall:
         timeouts = self._upstream.spec.timeouts
         idle_s, slack_s = timeouts.idle_s, timeouts.idle_s * IDLE_SLACK
         move_at = 0.0
-        streamed = self._call.request.stream
+        streamed = self._dialect.streamed
         if streamed:
             self._expect("first_content", timeouts.first_content_s)
         elif not body_complete(response):
@@ -266,7 +261,7 @@ class ProviderCall:
             self._env.phase = Phase.SENT
             self._delivery.advance("sent")
             timeouts = self._upstream.spec.timeouts
-            self._expect("headers", timeouts.headers_s if self._call.request.stream else timeouts.answer_s)
+            self._expect("headers", timeouts.headers_s if self._dialect.streamed else timeouts.answer_s)
         else:
             self._delivery.advance("connecting")
 
@@ -301,7 +296,7 @@ class ProviderCall:
     def _refusal(self) -> Failed:
         assert self._status is not None
         upstream = self._upstream
-        return self._codec.failure(
+        return self._dialect.codec.failure(
             self._status, self._headers, bytes(self._error), now_unix_s=upstream.spec.now_unix_s()
         )
 

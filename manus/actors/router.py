@@ -10,13 +10,15 @@ from functools import partial
 
 import trio
 
+from manus.actors.embed_run import EmbedRun
 from manus.actors.estimate import estimate_prompt_tokens
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
 from manus.actors.router_request import RequestRun
 from manus.actors.routing import STRATEGY, Plan
+from manus.actors.validate import problem_of
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Route, Unfinished
-from manus.messages.requests import ChatRequest
+from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import ExplainAsked, RoutingMetricsAsked
 from manus.supervisor.context import Context
 from manus.supervisor.envelope import Envelope
@@ -58,7 +60,7 @@ class Router:
     async def handle(self, env: Envelope) -> object:
         """Answer one envelope: a request with its `Outcome`, a question with its answer."""
         match env.message:
-            case ChatRequest() as request:
+            case ChatRequest() | EmbedRequest() as request:
                 if self._in_flight >= self._spec.policy.in_flight_max:
                     return self._shed(request)
                 self._in_flight += 1
@@ -73,14 +75,20 @@ class Router:
             case other:
                 raise TypeError(f"the router was sent a {type(other).__name__}")
 
-    async def _run(self, env: Envelope, request: ChatRequest) -> Outcome:
+    async def _run(self, env: Envelope, request: ChatRequest | EmbedRequest) -> Outcome:
+        problem = problem_of(request, self._spec.bounds)
+        if problem is not None:
+            return Unfinished(request_id=request.request_id, failure=problem, cost_nano_usd=0)
         cell = self._desk.cell
         counts = cell.counts
         counts["requests"] += 1
         if self._in_flight > counts["in_flight_peak"]:
             counts["in_flight_peak"] = self._in_flight
         cell.budget.count_request(trio.current_time())
-        outcome = await RequestRun(self._desk, env, request).run()
+        if isinstance(request, EmbedRequest):
+            outcome = await EmbedRun(self._desk, env, request).run()
+        else:
+            outcome = await RequestRun(self._desk, env, request).run()
         if not isinstance(outcome, Unfinished):
             counts["finished"] += 1
         elif outcome.failure.kind == "cancelled":
@@ -89,7 +97,7 @@ class Router:
             counts["unfinished"] += 1
         return outcome
 
-    def _shed(self, request: ChatRequest) -> Unfinished:
+    def _shed(self, request: ChatRequest | EmbedRequest) -> Unfinished:
         self._desk.cell.count("shed")
         limit = self._spec.policy.in_flight_max
         return Unfinished(
@@ -105,6 +113,9 @@ class Router:
         )
 
     def _explain(self, request: ChatRequest) -> Route | Failed:
+        problem = problem_of(request, self._spec.bounds)
+        if problem is not None:
+            return problem
         plan = self._desk.table.plan(request, estimated_input_tokens=estimate_prompt_tokens(request))
         if isinstance(plan, Plan):
             return Route(strategy=STRATEGY, candidates=plan.candidates, left_out=plan.left_out)

@@ -6,10 +6,12 @@ import random
 
 import msgspec
 
+from manus.actors.codecs import embed_codec_for
+from manus.actors.codecs.base import CodecOptions, EmbedLimits
 from manus.actors.retry import RetryBudget
-from manus.actors.routing import RoutingTable
+from manus.actors.routing import Choice, RoutingTable
 from manus.messages.ids import DeploymentId
-from manus.messages.policy import ProviderPolicy, RouterPolicy
+from manus.messages.policy import Bounds, ProviderPolicy, RouterPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
 from manus.supervisor.context import Context
 from manus.supervisor.ref import Ref
@@ -25,7 +27,9 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
         providers: the enabled entries; each has an actor `provider/<name>`.
         disabled: names of the entries that are switched off.
         fingerprints: per entry, what names its key in the books.
+        wires: per entry, the wire it speaks; an entry that is not named takes any request.
         confirm_s: how long an answer waits for the books (`LedgerPolicy.confirm_s`).
+        bounds: caps on what one request may hold.
         seed: where jitter starts from; None draws one.
     """
 
@@ -33,7 +37,9 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
     providers: tuple[ProviderPolicy, ...]
     disabled: tuple[str, ...] = ()
     fingerprints: dict[str, str] = {}
+    wires: dict[str, str] = {}
     confirm_s: float = 5.0
+    bounds: Bounds = Bounds()
     seed: int | None = None
 
 
@@ -100,6 +106,13 @@ class Desk:
         self.accounting = ctx.ref("accounting")
         self._ctx = ctx
         self._providers: dict[str, Ref] = {}
+
+    def embed_limits(self, choice: Choice) -> EmbedLimits:
+        """Tell what one call for embeddings may hold at a deployment; an unknown wire is asked for one at a time."""
+        codec = embed_codec_for(self.spec.wires.get(choice.provider, ""))
+        if codec is None:
+            return EmbedLimits(inputs=1)
+        return codec.limits(choice.model, CodecOptions(provider=choice.provider, card=choice.card))
 
     def provider(self, name: str) -> Ref:
         """Give the ref of a provider entry's actor."""

@@ -21,7 +21,7 @@ from manus.messages.calls import Call
 from manus.messages.events import FinishReason, Reset
 from manus.messages.failures import Advice, Failed
 from manus.messages.outcomes import Answer, Attempt, CallEnded, Finish, Finished, Outcome, Route, Unfinished
-from manus.messages.requests import ChatRequest
+from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.usage import NO_USAGE, Usage
 from manus.supervisor.envelope import Envelope
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
@@ -35,7 +35,7 @@ ASK_AGAIN = Advice("once", "yes", False)
 
 
 class RequestRun:
-    """One request, for the task that handles its envelope."""
+    """One request, for the task that handles its envelope. `EmbedRun` is the other kind."""
 
     __slots__ = (
         "_admitted_at",
@@ -54,7 +54,7 @@ class RequestRun:
         "_usage",
     )
 
-    def __init__(self, desk: Desk, env: Envelope, request: ChatRequest) -> None:
+    def __init__(self, desk: Desk, env: Envelope, request: ChatRequest | EmbedRequest) -> None:
         self._desk = desk
         self._env = env
         self._request = request
@@ -69,7 +69,7 @@ class RequestRun:
         self._in_doubt = False
         self._partial: Answer | None = None
         self._channel: CallerChannel | None = None
-        if request.stream and env.sink is not None:
+        if isinstance(request, ChatRequest) and request.stream and env.sink is not None:
             self._channel = CallerChannel(env.sink, stall_s=desk.spec.policy.consumer_stall_s)
 
     async def run(self) -> Outcome:
@@ -91,27 +91,32 @@ class RequestRun:
     # --- the journey --------------------------------------------------------------------------------
 
     async def _journey(self) -> Outcome:
-        """Make attempts until one succeeds or nothing more can be done."""
-        desk = self._desk
-        plan = desk.table.plan(self._request, estimated_input_tokens=self._prompt_tokens)
+        """Plan, and have the request answered; what follows a success is its outcome."""
+        plan = self._desk.table.plan(self._request, estimated_input_tokens=self._prompt_tokens)
         if isinstance(plan, Failed):
             return self._unfinished(plan)
         self._plan = plan
+        ended = await self._answered(plan, self._request)
+        return self._unfinished(ended) if isinstance(ended, Failed) else self._finished(ended)
+
+    async def _answered(self, plan: Plan, request: ChatRequest | EmbedRequest) -> OpenAttempt | Failed:
+        """Make attempts at `request` until one succeeds or nothing more can be done."""
+        desk = self._desk
         cursor = PlanCursor(plan, desk.spec.policy.retry)
         step = Ask(choice=cursor.first())
         while True:
             choice = step.choice
-            attempt = await self._make_attempt(choice, shed=step.shed)
+            attempt = await self._make_attempt(request, choice, shed=step.shed)
             failure = attempt.failure
             if failure is None:
-                return self._finished(attempt)
+                return attempt
             following = self._on_failure(cursor, choice, failure)
             if isinstance(following, GiveUp):
-                return self._unfinished(failure)
+                return failure
             if self._channel is not None and self._channel.shown:
                 stalled = await self._start_over(following.choice, failure)
                 if stalled is not None:
-                    return self._unfinished(stalled)
+                    return stalled
             desk.cell.count("retries" if following.choice is choice else "failovers")
             if following.wait_s > 0:
                 await trio.sleep(following.wait_s)
@@ -138,7 +143,7 @@ class RequestRun:
 
         The seam of mid-stream rescue: today only an answer that starts over, for callers who say they handle it.
         """
-        return self._request.on_interrupt == "restart"
+        return isinstance(self._request, ChatRequest) and self._request.on_interrupt == "restart"
 
     async def _start_over(self, choice: Choice, failure: Failed) -> Failed | None:
         """Tell the caller to forget what it has seen; gives a failure where it does not read."""
@@ -153,7 +158,7 @@ class RequestRun:
 
     # --- one attempt --------------------------------------------------------------------------------
 
-    async def _make_attempt(self, choice: Choice, *, shed: bool) -> OpenAttempt:
+    async def _make_attempt(self, request: ChatRequest | EmbedRequest, choice: Choice, *, shed: bool) -> OpenAttempt:
         """Reserve, call, book. Without a failure the answer is whole."""
         desk, env = self._desk, self._env
         attempt = self._attempt = OpenAttempt(
@@ -164,10 +169,10 @@ class RequestRun:
             channel=self._channel,
             input_tokens=self._prompt_tokens,
         )
-        failure = await self._reserve(attempt)
+        failure = await self._reserve(attempt, request)
         if failure is None:
             call = Call(
-                request=self._request,
+                request=request,
                 model=choice.model,
                 deployment=choice.deployment,
                 attempt=attempt.number,
@@ -185,9 +190,9 @@ class RequestRun:
         self._close_attempt(attempt)
         return attempt
 
-    async def _reserve(self, attempt: OpenAttempt) -> Failed | None:
+    async def _reserve(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest) -> Failed | None:
         """Have the attempt admitted and its intent written. A refusal leaves nothing to end."""
-        desk, request, choice = self._desk, self._request, attempt.choice
+        desk, choice = self._desk, attempt.choice
         if not attempt.take_place():
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
         bound = bound_usage(request, choice.card)
@@ -201,7 +206,7 @@ class RequestRun:
             estimate=expected_usage(self._prompt_tokens, bound),
             price=choice.card.price,
             request_key=request.request_key,
-            conversation_id=request.conversation_id,
+            conversation_id=request.conversation_id if isinstance(request, ChatRequest) else None,
             key_fingerprint=desk.spec.fingerprints.get(choice.provider),
             tags=request.tags,
         )
@@ -276,10 +281,15 @@ class RequestRun:
                 with trio.move_on_after(limit_s):
                     await attempt.book(deadline=trio.current_time() + limit_s)
         self._close_attempt(attempt)
-        # The answer was whole, and only the books had yet to confirm it.
-        return self._finished(attempt) if attempt.failure is None else self._unfinished(attempt.failure)
+        if attempt.failure is None and self._completes(attempt):
+            return self._finished(attempt)  # the answer was whole, and only the books had yet to confirm it
+        return self._unfinished(attempt.failure or failure)
 
-    def _finished(self, attempt: OpenAttempt) -> Finished:
+    def _completes(self, attempt: OpenAttempt) -> bool:
+        """Whether the success of `attempt` is that of the request."""
+        return True
+
+    def _finished(self, attempt: OpenAttempt) -> Outcome:
         ended = attempt.ended
         assert ended is not None
         return Finished(

@@ -20,7 +20,7 @@ from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, deployment_id
 from manus.messages.outcomes import Candidate
 from manus.messages.policy import ModelCard, ProviderPolicy, RouterPolicy
-from manus.messages.requests import ChatRequest
+from manus.messages.requests import ChatRequest, EmbedRequest
 
 STRATEGY = "priority"
 """How this file orders candidates; what a route says of itself."""
@@ -36,10 +36,17 @@ NEEDS = {
     "json_schema": "cannot answer to a JSON schema",
     "reasoning": "does not reason",
     "streaming": "cannot stream",
+    "embeddings": "makes no vectors",
 }
 """What a request may need of a model (fields of `ModelCard`), and what is said of a model known to lack it."""
 
+OTHER_VECTORS = "its vectors cannot be compared with the first choice's; name it in fallback_providers to allow it"
+"""Why another model is not asked for an embedding that the first choice cannot make."""
+
 _Needs = tuple[str, ...]
+
+Routable = ChatRequest | EmbedRequest
+"""What can be planned for."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,10 +99,11 @@ class RoutingTable:
         self._having: dict[str, dict[str, ModelCard]] = {p.name: {c.name: c for c in p.models} for p in providers}
         self._plans: dict[tuple[object, ...], tuple[Plan, int]] = {}
 
-    def plan(self, request: ChatRequest, *, estimated_input_tokens: int) -> Plan | Failed:
+    def plan(self, request: Routable, *, estimated_input_tokens: int) -> Plan | Failed:
         """Order the candidates for `request`, or say why nobody can answer it."""
         needs = needs_of(request)
-        least_window = request.criteria.min_context_length if request.criteria is not None else None
+        criteria = request.criteria if isinstance(request, ChatRequest) else None
+        least_window = criteria.min_context_length if criteria is not None else None
         kind = (request.provider, request.model, request.fallback_providers, needs, least_window)
         kept = self._plans.get(kind)
         if kept is None:
@@ -111,7 +119,7 @@ class RoutingTable:
             return plan
         return _fit_context(plan, estimated_input_tokens)
 
-    def _make(self, request: ChatRequest, needs: _Needs, least_window: int) -> Plan | Failed:
+    def _make(self, request: Routable, needs: _Needs, least_window: int) -> Plan | Failed:
         """Plan without regard to the prompt's size."""
         unknown = self._unknown_name(request)
         if unknown is not None:
@@ -131,10 +139,12 @@ class RoutingTable:
             return _nobody(left_out)
         if request.fallback_providers == ():
             del choices[1:]
+        if isinstance(request, EmbedRequest) and request.fallback_providers is None:
+            choices = _same_vectors(choices, left_out)
         reserves = tuple(r for choice in choices for r in self._larger_siblings(choice, needs))
         return _plan_of((*choices, *reserves), tuple(left_out))
 
-    def _order(self, request: ChatRequest, owners: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    def _order(self, request: Routable, owners: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """Name every entry to consider once, in order, with the reason for its place."""
         seen: set[str] = set()
         firsts: list[tuple[str, str]] = []
@@ -157,7 +167,7 @@ class RoutingTable:
                 seen.add(name)
                 yield name, why
 
-    def _owners(self, request: ChatRequest) -> tuple[str, ...]:
+    def _owners(self, request: Routable) -> tuple[str, ...]:
         """Find who has the model asked for; who takes any name has it only where nobody lists it or it was named."""
         model = request.model
         if model is None:
@@ -172,7 +182,7 @@ class RoutingTable:
         return listed or tuple(name for name in order if self._providers[name].any_model)
 
     def _choose(
-        self, name: str, request: ChatRequest, needs: _Needs, least_window: int, why: str, owners: tuple[str, ...]
+        self, name: str, request: Routable, needs: _Needs, least_window: int, why: str, owners: tuple[str, ...]
     ) -> Choice | Candidate:
         """Pick the model of entry `name` that is to answer, or say why none can."""
         provider = self._providers.get(name)
@@ -187,7 +197,8 @@ class RoutingTable:
         if not provider.models:
             return _left_out(name, "*", "no model was named and the entry lists none")
         reasons: list[str] = []
-        for card in provider.models:
+        cards = provider.models if "embeddings" not in needs else sorted(provider.models, key=_unlike_an_embedder)
+        for card in cards:
             lacking = _lacking(card, needs, least_window)
             if not lacking:
                 return _choice(name, card, why if request.model is None else f"{why}, with its own model")
@@ -197,14 +208,14 @@ class RoutingTable:
     def _larger_siblings(self, choice: Choice, needs: _Needs) -> Iterator[Choice]:
         """Name the able models of the same entry with a larger known window, the smallest of them first."""
         window = choice.card.context_tokens
-        if window is None:
+        if window is None or "embeddings" in needs:
             return
         larger = (c for c in self._providers[choice.provider].models if (c.context_tokens or 0) > window)
         for card in sorted(larger, key=_window_of):
             if not _lacking(card, needs, 0):
                 yield _choice(choice.provider, card, "larger window, if the prompt is too long", reserve=True)
 
-    def _unknown_name(self, request: ChatRequest) -> Failed | None:
+    def _unknown_name(self, request: Routable) -> Failed | None:
         known = self._providers.keys() | self._disabled
         for param, names in (("provider", (request.provider,)), ("fallback_providers", request.fallback_providers)):
             for name in names or ():
@@ -230,8 +241,10 @@ class RoutingTable:
         )
 
 
-def needs_of(request: ChatRequest) -> _Needs:
+def needs_of(request: Routable) -> _Needs:
     """Infer which capabilities `request` needs, from its content and its criteria."""
+    if isinstance(request, EmbedRequest):
+        return ("embeddings",)
     needs: list[str] = []
     for turn in request.turns:
         for part in turn.parts:
@@ -304,9 +317,26 @@ def _lacking(card: ModelCard, needs: _Needs, least_window: int) -> str:
     for need in needs:
         if getattr(card, need) is False:
             return NEEDS[need]
+    if card.embeddings and "embeddings" not in needs:
+        return "makes vectors and does not chat"
     if least_window and card.context_tokens is not None and card.context_tokens < least_window:
         return f"its window of {card.context_tokens} tokens is below the {least_window} asked for"
     return ""
+
+
+def _same_vectors(choices: list[Choice], left_out: list[Candidate]) -> list[Choice]:
+    """Keep the deployments of the first choice's model; tell of the others why not."""
+    model = choices[0].card.vendor_name
+    others = (choice for choice in choices if choice.card.vendor_name != model)
+    left_out.extend(_left_out(choice.provider, choice.model, OTHER_VECTORS) for choice in others)
+    return [choice for choice in choices if choice.card.vendor_name == model]
+
+
+def _unlike_an_embedder(card: ModelCard) -> int:
+    """Sort models that are known to embed first, then those that are called so, then the unknown."""
+    if card.embeddings:
+        return 0
+    return 1 if "embed" in card.vendor_name.lower() else 2
 
 
 def _plan_of(choices: tuple[Choice, ...], left_out: tuple[Candidate, ...]) -> Plan:

@@ -13,10 +13,9 @@ from typing import Protocol
 import httpx
 import msgspec
 
-from manus.actors.codecs import codec_for
-from manus.actors.codecs.base import Codec, CodecOptions, HttpRequest
+from manus.actors.codecs.base import CodecOptions, HttpRequest
 from manus.actors.credentials import Authorisation, Credentials, Headers
-from manus.actors.wire_choice import wire_of
+from manus.actors.dialect import Dialect, dialect_of
 from manus.messages.calls import Call
 from manus.messages.failures import Failed
 from manus.messages.policy import Bounds, ModelCard, ProviderPolicy, Timeouts
@@ -143,9 +142,9 @@ class Upstream:
         assert self._transport is not None
         return self._transport
 
-    def codec_of(self, call: Call) -> Codec:
-        """Give the codec of the wire that `call` goes over."""
-        return codec_for(wire_of(self.spec.wire, call.request, self.options_for(call.model)))
+    def dialect_of(self, call: Call) -> Dialect:
+        """Say how `call` is written and read."""
+        return dialect_of(self.spec.wire, call, self.options_for(call.model))
 
     def options_for(self, model: str) -> CodecOptions:
         """Give the codec's options for `model`; one that is not listed is described by its name alone."""

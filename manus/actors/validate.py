@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import assert_never
 
@@ -31,10 +31,12 @@ from manus.messages.content import (
 )
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.policy import Bounds
-from manus.messages.requests import ChatRequest, Tool
+from manus.messages.requests import ChatRequest, EmbedRequest, Tool
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """The names that every vendor takes (canonical.md, section 5)."""
+
+_NAMES = ("request_id", "request_key", "provider", "model", "conversation_id", "end_user_id", "service_tier")
 
 _Problem = tuple[str, str]
 """The field to blame and what is wrong with it, mend included."""
@@ -42,8 +44,16 @@ _Problem = tuple[str, str]
 _SCHEMAS_KEPT = 512
 
 
-def problem_of(request: ChatRequest, bounds: Bounds) -> Failed | None:
+EMBED_INPUTS_MAX = 100_000
+"""Texts of one request for embeddings. Vendors take some 2,000 in a call; the calls of more are made in turn."""
+
+DIMENSIONS_MAX = 65_536
+
+
+def problem_of(request: ChatRequest | EmbedRequest, bounds: Bounds) -> Failed | None:
     """Give the first thing that is wrong with `request`, or None where nothing is."""
+    if isinstance(request, EmbedRequest):
+        return _problem_of_embed(request, bounds)
     for param, message in _problems(request):
         return _failed("invalid_request", param, message)
     size = sum(_size_bytes(part) for turn in request.turns for part in turn.parts)
@@ -51,6 +61,34 @@ def problem_of(request: ChatRequest, bounds: Bounds) -> Failed | None:
         message = f"hold about {size} bytes; the bound is {bounds.request_bytes} (request_bytes). Send less at once."
         return _failed("too_large", "turns", message)
     return None
+
+
+def _problem_of_embed(request: EmbedRequest, bounds: Bounds) -> Failed | None:
+    for param, message in _embed_problems(request):
+        return _failed("invalid_request", param, message)
+    size = sum(_utf8_bytes(text) for text in request.inputs)
+    if size > bounds.request_bytes:
+        message = f"hold {size} bytes; the bound is {bounds.request_bytes} (request_bytes). Send less at once."
+        return _failed("too_large", "inputs", message)
+    return None
+
+
+def _embed_problems(request: EmbedRequest) -> Iterator[_Problem]:
+    yield from _named(request, ("request_id", "request_key", "provider", "model", "end_user_id"))
+    if not request.inputs:
+        yield "inputs", "are empty: give at least one text."
+    elif len(request.inputs) > EMBED_INPUTS_MAX:
+        yield "inputs", f"are {len(request.inputs)}; at most {EMBED_INPUTS_MAX} fit into one request."
+    for number, text in enumerate(request.inputs):
+        if not text.strip():
+            yield f"inputs[{number}]", "is empty: there is nothing to embed."
+        yield from _text(text, f"inputs[{number}]")
+    for number, tag in enumerate(request.tags):
+        yield from _text(tag, f"tags[{number}]")
+    if request.dimensions is not None and not 1 <= request.dimensions <= DIMENSIONS_MAX:
+        yield "dimensions", f"must be from 1 to {DIMENSIONS_MAX}."
+    yield from _timeout(request.timeout_s)
+    yield from _vendor_options(request.extra)
 
 
 def _failed(kind: FailureKind, param: str, message: str) -> Failed:
@@ -70,18 +108,26 @@ def _problems(request: ChatRequest) -> Iterator[_Problem]:
             yield "output.name", "must be 1 to 64 letters, digits, _ or -."
         if not request.output.any_object and (what := _no_object(bytes(request.output.schema))):
             yield "output.schema", f"must be a JSON Schema, that is a JSON object; it is {what}."
-    for name, raw in request.extra.items():
+    yield from _vendor_options(request.extra)
+
+
+def _vendor_options(extra: Mapping[str, msgspec.Raw]) -> Iterator[_Problem]:
+    for name, raw in extra.items():
         if what := _no_object(bytes(raw)):
             yield f"extra.{name}", f"must be a JSON object of vendor options; it is {what}."
 
 
-def _names(request: ChatRequest) -> Iterator[_Problem]:
-    for field in ("request_id", "request_key", "provider", "model", "conversation_id", "end_user_id", "service_tier"):
+def _named(request: ChatRequest | EmbedRequest, fields: tuple[str, ...]) -> Iterator[_Problem]:
+    for field in fields:
         value = getattr(request, field)
         if value is not None:
             yield from _text(value, field)
             if not value.strip():
                 yield field, "is empty: leave it out, or name one."
+
+
+def _names(request: ChatRequest) -> Iterator[_Problem]:
+    yield from _named(request, _NAMES)
     for number, stop in enumerate(request.sampling.stop):
         yield from _text(stop, f"sampling.stop[{number}]")
         if not stop:
@@ -213,7 +259,11 @@ def _numbers(request: ChatRequest) -> Iterator[_Problem]:
         # Written so that NaN, which compares with nothing, is out of range too.
         if value is not None and not least <= value <= most:
             yield field, f"must be from {least} to {most}."
-    if request.timeout_s is not None and not (request.timeout_s > 0 and math.isfinite(request.timeout_s)):
+    yield from _timeout(request.timeout_s)
+
+
+def _timeout(timeout_s: float | None) -> Iterator[_Problem]:
+    if timeout_s is not None and not (timeout_s > 0 and math.isfinite(timeout_s)):
         yield "timeout_s", "must be a number of seconds above zero."
 
 

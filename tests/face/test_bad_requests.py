@@ -11,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import manus
+from manus.actors.validate import problem_of
 from manus.asking import OPTIONS, chat_request
+from manus.errors import error_of
 from manus.messages.content import Audio, Document, Image, Text, ToolCall, ToolResult, Turn
+from manus.messages.outcomes import Unfinished
+from manus.messages.policy import Bounds
 from manus.messages.requests import ChatRequest
 from manus.prompts import PROMPT_BYTES_MAX
 from tests.face.rig import Rig, open_rig
@@ -23,7 +27,12 @@ for _ in range(100):
 
 
 def build(prompt: Any = "Hello", **options: Any) -> ChatRequest:
-    return chat_request(prompt, options, stream=False)
+    """Build a request as the face does, and have it checked as the router does."""
+    request = chat_request(prompt, options, stream=False)
+    problem = problem_of(request, Bounds())
+    if problem is not None:
+        raise error_of(Unfinished(request_id=request.request_id, failure=problem))
+    return request
 
 
 @pytest.mark.parametrize(
@@ -209,6 +218,10 @@ async def test_a_bad_request_reaches_nobody_and_costs_nothing(autojump_clock: tr
             await agent.generate("Hello", provider="nobody")
         with pytest.raises(manus.InvalidRequestError, match="nope"):
             await agent.stream("Hello", model="nope").response()
+        with pytest.raises(manus.InvalidRequestError, match="demands a tool call"):
+            await agent.stream("Hello", tool_choice="required").response()
+        with pytest.raises(manus.InvalidRequestError, match="demands a tool call"):
+            await agent.explain("Hello", tool_choice="required")
         assert (await agent.get_usage_stats()).lines == ()
         assert (await agent.generate("Hello")).finish_reason == "stop"
     assert len(rig.first.bill.rows()) == 1

@@ -24,6 +24,8 @@ CODECS: Final[dict[str, tuple[str, str]]] = {
 EMBED_CODECS: Final[dict[str, tuple[str, str]]] = {
     "openai-chat": ("openai_embed", "OpenAIEmbed"),
     "openai-responses": ("openai_embed", "OpenAIEmbed"),
+    "azure-chat": ("azure_embed", "AzureEmbed"),
+    "azure-responses": ("azure_embed", "AzureEmbed"),
     "ollama": ("ollama_embed", "OllamaEmbed"),
 }
 """The same for embeddings, by the wire family of the entry. Anthropic has none."""

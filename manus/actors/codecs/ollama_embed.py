@@ -57,7 +57,7 @@ class OllamaEmbed:
         if options.context_tokens is not None:
             body["options"] = {"num_ctx": options.context_tokens}
         try:
-            for name, value in options_of(request.extra, WIRE, options.provider).items():
+            for name, value in options_of(request.extra, WIRE, self.wire, options.provider).items():
                 if name in _TOP_LEVEL:
                     body[name] = value
                 else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -10,14 +11,17 @@ from manus.actors.codecs.base import CodecOptions, EmbedLimits, HttpRequest
 from manus.actors.codecs.classify import http_failure, stream_failure
 from manus.actors.codecs.embed_answer import EMBED_HEADERS, EmbedAnswer, EmbedDecoder, packed, packed_base64
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
-from manus.actors.codecs.error_facts import facts_of_body
+from manus.actors.codecs.error_facts import ErrorFacts, facts_of_body
 from manus.actors.codecs.json_text import NULL
 from manus.actors.codecs.openai_chat_types import UsageObject
 from manus.actors.codecs.openai_errors import openai_failure_kind
 from manus.actors.codecs.wait_hints import openai_rate_limits
-from manus.messages.failures import Failed
+from manus.messages.failures import Failed, FailureKind
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.requests import EmbedRequest
+
+FailureKindOf = Callable[[int | None, ErrorFacts], FailureKind]
+"""How a vendor's errors are classified, by status and facts."""
 
 INPUTS_MAX = 2048
 TOKENS_MAX = 300_000
@@ -55,11 +59,11 @@ class OpenAIEmbed:
 
     def encode(self, request: EmbedRequest, model: str, options: CodecOptions) -> HttpRequest | Failed:
         """Write `request` for `model`."""
-        return encode_embeddings(request, model, options, path="/embeddings", wires=("openai-chat",))
+        return encode_embeddings(request, model, options, path="/embeddings", wires=("openai-chat", self.wire))
 
     def decoder(self, request: EmbedRequest, model: str, options: CodecOptions) -> EmbedDecoder:
         """Make the decoder of one call."""
-        return EmbedDecoder(_read, inputs=len(request.inputs), dimensions=request.dimensions, bounds=options.bounds)
+        return openai_embed_decoder(request, options, openai_failure_kind)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now_unix_s: float) -> Failed:
         """Classify an HTTP error."""
@@ -101,11 +105,18 @@ def encode_embeddings(
     return HttpRequest(method="POST", path=path, headers=EMBED_HEADERS, body=data, warnings=warnings.all())
 
 
-def _read(body: bytes) -> EmbedAnswer | Failed:
+def openai_embed_decoder(request: EmbedRequest, options: CodecOptions, kind_of: FailureKindOf) -> EmbedDecoder:
+    """Make the decoder of a body in OpenAI's form; `kind_of` classifies an error inside a 200."""
+    return EmbedDecoder(
+        partial(_read, kind_of), inputs=len(request.inputs), dimensions=request.dimensions, bounds=options.bounds
+    )
+
+
+def _read(kind_of: FailureKindOf, body: bytes) -> EmbedAnswer | Failed:
     answer = _decode(body)
     if answer.error != NULL:
         facts = facts_of_body(body)
-        return stream_failure(openai_failure_kind(None, facts), facts)
+        return stream_failure(kind_of(None, facts), facts)
     entries = answer.data or []
     if sorted(entry.index if entry.index is not None else -1 for entry in entries) == list(range(len(entries))):
         entries.sort(key=_index_of)
