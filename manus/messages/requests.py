@@ -47,10 +47,12 @@ class OutputFormat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Structured output: any JSON object (`any_object`) or one that fits a JSON Schema.
 
     `schema` is JSON, `null` for none: msgspec reads a `Raw` beside no other type, so it cannot be optional.
+    `description` says what the object is for, to models that are told it.
     """
 
     schema: msgspec.Raw = msgspec.Raw(b"null")
     name: str = "answer"
+    description: str = ""
     strict: bool = True
 
     @property

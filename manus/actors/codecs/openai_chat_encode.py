@@ -11,7 +11,14 @@ from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of
 from manus.actors.codecs.normalise import normalise
 from manus.actors.codecs.openai_chat_messages import rules_for, write_messages
 from manus.actors.codecs.openai_models import Family, family_of
-from manus.actors.codecs.openai_shared import Surface, caller_fields, chosen_effort, sampling_is_free, tool_choice
+from manus.actors.codecs.openai_shared import (
+    Surface,
+    caller_fields,
+    chosen_effort,
+    named_schema,
+    sampling_is_free,
+    tool_choice,
+)
 from manus.messages.failures import Failed
 from manus.messages.requests import ChatRequest, Effort, Tool
 
@@ -133,7 +140,4 @@ def _response_format(request: ChatRequest) -> Body:
     assert output is not None
     if output.any_object:
         return {"type": "json_object"}
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": output.name, "schema": output.schema, "strict": output.strict},
-    }
+    return {"type": "json_schema", "json_schema": named_schema(output)}

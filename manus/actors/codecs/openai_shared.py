@@ -12,7 +12,7 @@ from manus.actors.codecs.encoding import Body, Warnings
 from manus.actors.codecs.json_text import MALFORMED_ERRORS
 from manus.actors.codecs.openai_models import Family
 from manus.messages.policy import ModelCard
-from manus.messages.requests import ChatRequest, Effort, ToolChoice
+from manus.messages.requests import ChatRequest, Effort, OutputFormat, ToolChoice
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Which names of tools OpenAI takes, in a history as well."""
@@ -75,6 +75,14 @@ def tool_choice(choice: ToolChoice | None, *, nested: bool) -> Body:
     if not choice.parallel:
         written["parallel_tool_calls"] = False
     return written
+
+
+def named_schema(output: OutputFormat) -> Body:
+    """Write the schema of an answer with its name, which stands at two places in the two wires."""
+    written: Body = {"name": output.name}
+    if output.description:
+        written["description"] = output.description
+    return {**written, "schema": output.schema, "strict": output.strict}
 
 
 def chosen_effort(request: ChatRequest, family: Family, options: CodecOptions, warnings: Warnings) -> Effort | None:

@@ -11,7 +11,14 @@ from manus.actors.codecs.base import CodecOptions, HttpRequest
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
 from manus.actors.codecs.normalise import normalise
 from manus.actors.codecs.openai_models import Family, family_for
-from manus.actors.codecs.openai_shared import Surface, caller_fields, chosen_effort, sampling_is_free, tool_choice
+from manus.actors.codecs.openai_shared import (
+    Surface,
+    caller_fields,
+    chosen_effort,
+    named_schema,
+    sampling_is_free,
+    tool_choice,
+)
 from manus.actors.codecs.responses_items import rules_for, write_items
 from manus.messages.content import Text, Turn
 from manus.messages.failures import Failed
@@ -134,4 +141,4 @@ def _format(request: ChatRequest) -> Body:
     assert output is not None
     if output.any_object:
         return {"type": "json_object"}
-    return {"type": "json_schema", "name": output.name, "schema": output.schema, "strict": output.strict}
+    return {"type": "json_schema", **named_schema(output)}
