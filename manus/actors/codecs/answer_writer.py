@@ -125,8 +125,9 @@ class AnswerWriter:
         return index
 
     def extend(self, index: int, text: str) -> None:
-        """Add to the open part `index`."""
-        if self.done:
+        """Add to the part `index`. What comes for one that is ended is dropped: its end said that it was whole."""
+        kind = self._prose_open.get(index)
+        if kind is None or self.done:
             return
         if self._halves or not text.isascii():
             text = self._whole_characters(index, text)
@@ -134,7 +135,7 @@ class AnswerWriter:
                 return
         else:
             self._bytes_left -= len(text)
-        self._events.append(self._prose_open[index](text=text, index=index))
+        self._events.append(kind(text=text, index=index))
         if self._bytes_left < 0:
             self._fail_bound("answer_bytes", self._bounds.answer_bytes)
 
@@ -177,10 +178,11 @@ class AnswerWriter:
         return index
 
     def arguments(self, index: int, json_text: str) -> None:
-        """Add to the arguments of the call that is part `index`."""
-        if self.done or not json_text:
+        """Add to the arguments of the call that is part `index`; dropped where it is ended."""
+        half = self._calls_open.get(index)
+        if half is None or self.done or not json_text:
             return
-        text = self._calls_open[index] + json_text
+        text = half + json_text
         text, self._calls_open[index] = split_high_surrogate(text)
         if not text:
             return
@@ -229,10 +231,10 @@ class AnswerWriter:
     ) -> None:
         """Note why the model stopped. It is reported when the answer is over: more may still come."""
         self.finished = True
-        self._finish_raw = raw
-        self._finish_detail = detail
-        self._stop_sequence = stop_sequence
-        self._service_tier = service_tier or self._service_tier
+        self._finish_raw = _whole(raw)
+        self._finish_detail = _whole(detail)
+        self._stop_sequence = _whole(stop_sequence)
+        self._service_tier = _whole(service_tier) or self._service_tier
 
     def end(self, evidence: Evidence) -> None:
         """Close the answer. Without evidence the finish is `incomplete`, whatever was said before."""
@@ -324,3 +326,7 @@ class AnswerWriter:
                 param=name,
             )
         )
+
+
+def _whole(text: str | None) -> str | None:
+    return None if text is None else well_formed(text)

@@ -15,6 +15,7 @@ import msgspec
 from manus.actors.codecs.answer_writer import AnswerWriter
 from manus.actors.codecs.anthropic_types import Block, Delta, lenient_block
 from manus.actors.codecs.call_ids import made_call_id
+from manus.actors.codecs.classify import protocol_failure
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, dump, keep_raw, load_tolerant, well_formed
 from manus.messages.events import ReasoningDelta, TextDelta
 
@@ -60,7 +61,11 @@ class Blocks:
         if self._writer.done:
             return
         self.end(index)
-        block = _read_block(bytes(raw))
+        try:
+            block = _read_block(bytes(raw))
+        except MALFORMED_ERRORS:  # the parser of the event skips over a `Raw` without reading it
+            self._writer.fail(protocol_failure("A block of the answer is no JSON."))
+            return
         if block is None:
             return
         match block.type:
@@ -83,7 +88,11 @@ class Blocks:
                 opened = self._begin_call(block)
             case _:
                 opened = _Open("unread")
-                opened.raw = load_tolerant(bytes(keep_raw(raw)))
+                kept = load_tolerant(bytes(keep_raw(raw)))
+                if isinstance(kept, dict):
+                    opened.raw = kept
+                else:  # holds what nobody can write again, such as a number of thousands of digits
+                    opened.readable = False
                 self._writer.spend(len(bytes(raw)))
         if not self._writer.done:
             self._open[index] = opened
@@ -193,7 +202,11 @@ class Blocks:
                 raw["input"] = load_tolerant(text)
             except MALFORMED_ERRORS:
                 return  # cut by a token limit: nobody could be handed it back
-        self._writer.opaque(well_formed(str(raw.get("type"))), msgspec.Raw(dump(raw).encode()))
+        try:
+            written = dump(raw)
+        except MALFORMED_ERRORS:
+            return  # nested as deep as can be read, and so one level too deep to be written
+        self._writer.opaque(well_formed(str(raw.get("type"))), msgspec.Raw(written.encode()))
 
     def _cite(self, part: int, citation: msgspec.Raw) -> None:
         raw = keep_raw(citation)
@@ -206,14 +219,15 @@ class Blocks:
 
 
 def _read_block(raw: bytes) -> Block | None:
-    """Read a block; None for what is no JSON object with a type."""
+    """Read a block; None for what is no JSON object with a type.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON (`MALFORMED_ERRORS`).
+    """
     try:
         block: Block | None = _decode_block(raw)
     except MALFORMED_ERRORS:
-        try:
-            block = lenient_block(load_tolerant(raw))
-        except MALFORMED_ERRORS:
-            return None
+        block = lenient_block(load_tolerant(raw))
     return None if block is None or not block.type else block
 
 

@@ -8,6 +8,7 @@ is read again with the standard library's parser, which accepts them. Everything
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -19,14 +20,19 @@ MALFORMED_ERRORS = (ValueError, RecursionError)
 """What parsing hostile bytes can raise: `msgspec.DecodeError` and `UnicodeDecodeError` are ValueErrors."""
 
 
+NESTING_MAX = 200
+"""How deep JSON may be nested that is kept. Python's parsers give up at a thousand levels less those of their caller,
+and what is kept is read again, inside other JSON, by parsers that nobody here has chosen."""
+
+
 def load_tolerant(data: bytes | str) -> Any:  # Any: it is JSON of a foreign hand, checked by the reader
-    """Parse JSON, letting lone surrogates stand and reading `NaN` and the infinities as null.
+    """Parse JSON, letting lone surrogates stand and reading `NaN`, the infinities and `1e999` as null.
 
     Raises:
         ValueError, RecursionError: it is no JSON at all (`MALFORMED_ERRORS`).
     """
     text = data if isinstance(data, str) else data.decode("utf-8-sig")
-    return json.loads(text, parse_constant=_null)
+    return json.loads(text, parse_constant=_null, parse_float=_finite)
 
 
 def well_formed(text: str) -> str:
@@ -47,23 +53,26 @@ def dump(value: object) -> str:
     Raises:
         ValueError, RecursionError: `value` holds something that JSON has no word for.
     """
-    return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
 
 def keep_raw(raw: msgspec.Raw) -> msgspec.Raw:
     """Make a vendor's JSON fit to keep: it is checked, and no longer holds the buffer it came in.
 
-    What does not parse becomes null: skipped fields are not validated by the parser, and a `Raw` that
-    is no JSON would spoil every message it is written into.
+    What does not parse, or is nested too deep, becomes null: skipped fields are not validated by the parser, and a
+    `Raw` that is no JSON would spoil every message it is written into.
     """
     data = bytes(raw)
     try:
-        _VALIDATE.decode(data)
+        value = _VALIDATE.decode(data)
     except MALFORMED_ERRORS:
         try:
-            return msgspec.Raw(dump(load_tolerant(data)).encode())
+            value = load_tolerant(data)
+            data = dump(value).encode()
         except MALFORMED_ERRORS:
             return NULL
+    if data.count(b"[") + data.count(b"{") > NESTING_MAX and _is_deeper(value, NESTING_MAX):
+        return NULL
     return msgspec.Raw(data)
 
 
@@ -82,5 +91,24 @@ def is_object(text: str) -> bool:
 _VALIDATE = msgspec.json.Decoder()
 
 
+def _is_deeper(value: object, levels: int) -> bool:
+    """Tell whether lists and objects stand in each other deeper than that."""
+    layer: list[object] = [value]
+    for _ in range(levels):
+        inner: list[object] = []
+        for each in layer:
+            if isinstance(each, dict):
+                inner.extend(each.values())
+            elif isinstance(each, list):
+                inner.extend(each)
+        layer = inner
+    return any(isinstance(each, dict | list) for each in layer)
+
+
 def _null(_constant: str) -> None:
     return None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
