@@ -291,8 +291,10 @@ def _declared(headers: Headers, fault: Fault | None) -> Headers:
 
 
 def _latin1(data: bytes) -> bytes:
-    """Put one Latin-1 letter behind every quote that opens a text: valid nowhere in UTF-8."""
-    return data.replace(b'"content":"', b'"content":"\xe9')
+    """Put one Latin-1 letter behind every quote that opens a text, on whichever wire: valid nowhere in UTF-8."""
+    for key in (b'"content":"', b'"text":"'):
+        data = data.replace(key, key + b"\xe9")
+    return data
 
 
 def _cut_inside(data: bytes, fault: Cut) -> int:

@@ -61,6 +61,7 @@ _BEYOND_ASCII = " 🌍"
 
 WIRES: Final[dict[WireName, tuple[str, str]]] = {
     "openai": ("wire_openai", "OpenAIWire"),
+    "anthropic": ("wire_anthropic", "AnthropicWire"),
     "ollama": ("wire_ollama", "OllamaWire"),
 }
 """Where each wire is written: module and class."""

@@ -21,7 +21,7 @@ from manus.sim.server import serve_sim
 
 Serving = Literal["memory", "sockets"]
 
-PATHS = {"openai": "/v1/chat/completions", "ollama": "/api/chat"}
+PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
 READ_S = 0.25
 """Longer than any pause of a test's script, shorter than anyone wants to wait for a stall."""
 
@@ -55,6 +55,9 @@ class Asker:
         if self.provider.wire.name == "openai" and body["stream"]:
             body.setdefault("stream_options", {"include_usage": True})
         headers = {} if fault is None else {"x-sim-fault": fault}
+        if self.provider.wire.name == "anthropic":
+            body.setdefault("max_tokens", 1_000_000)
+            headers["anthropic-version"] = "2023-06-01"
         timeout = {"connect": 5.0, "read": read_s, "write": 5.0, "pool": 5.0}
         return httpx.Request(
             "POST",

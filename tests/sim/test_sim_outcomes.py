@@ -20,7 +20,7 @@ from manus.sim.provider import SimProvider
 from manus.sim.wire import WireName
 from tests.sim.asking import asking
 
-CODECS = {"openai": "openai-chat", "ollama": "ollama"}
+CODECS = {"openai": "openai-chat", "anthropic": "anthropic", "ollama": "ollama"}
 BOUNDS = Bounds(event_bytes=100_000, response_bytes=200_000)
 TEXT = "Größe und Mut 🌍 stehen hier, zehn Wörter weit und breit."
 
@@ -73,6 +73,8 @@ OUTCOMES: dict[str, str] = {
 DEVIATIONS: dict[tuple[str, WireName, bool], str] = {
     # A finish reason and a clean end of body are evidence enough on this wire; the usage is missing all the same.
     ("no-marker", "openai", True): "finished",
+    # The same here, and the usage comes with the reason.
+    ("no-marker", "anthropic", True): "finished",
     # One NDJSON line that does not parse and has no line after it may as well have been cut.
     ("malformed", "ollama", False): "incomplete",
     ("latin1-body", "ollama", False): "incomplete",
@@ -163,7 +165,7 @@ def test_the_table_covers_every_fault() -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-@pytest.mark.parametrize("wire", ["openai", "ollama"])
+@pytest.mark.parametrize("wire", sorted(CODECS))
 @pytest.mark.parametrize("fault", OUTCOMES)
 async def test_a_fault_is_told_as_what_it_is(
     fault: str, wire: WireName, stream: bool, autojump_clock: MockClock
@@ -178,7 +180,7 @@ async def test_a_fault_is_told_as_what_it_is(
         if expected == "finished":
             assert seen.text == TEXT
             assert seen.finish == "stop"
-            reported = fault not in ("no-usage", "no-marker")
+            reported = fault != "no-usage" and (fault != "no-marker" or wire == "anthropic")
             assert seen.usage_source == ("reported" if reported else "missing")
             assert seen.output_tokens == (row.output_tokens if reported else 0)
         else:
