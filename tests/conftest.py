@@ -12,13 +12,16 @@ settings.register_profile(
 )
 settings.load_profile("manus")
 
-_KEYS = ("API_KEY", "BEARER_TOKEN", "ACCESS_KEY", "SESSION_TOKEN", "BASE_URL", "OLLAMA_HOST", "MANUS_CONFIG", "_PROXY")
+_KEYS = ("API_KEY", "BASE_URL", "AUTH_TOKEN", "MANUS_CONFIG", "_PROXY")
+_VENDORS = ("OPENAI_", "ANTHROPIC_", "AZURE_", "AWS_", "BEDROCK_", "OLLAMA_", "IDENTITY_", "MSI_")
 
 
 @pytest.fixture(autouse=True)
 def no_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away every variable that could lead a test to a real account or through somebody's proxy."""
     for name in list(os.environ):
-        if name.upper().endswith(_KEYS):
+        if name.upper().endswith(_KEYS) or name.upper().startswith(_VENDORS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for file in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(file, os.devnull)

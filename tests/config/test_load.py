@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from manus.config.load import FILE_BYTES_MAX, find, load, load_file
+from manus.config.policies import router_policy
 from manus.config.problems import InvalidConfig
 from manus.config.schema import LLMConfig, ProviderConfig, RoutingStrategy
 from manus.config.secrets import Secret
@@ -156,3 +157,41 @@ def test_warnings_become_notes(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "[limits]\ntokens_per_day = 5\n")
     (note,) = load_file(path, environ={}).notes
     assert note.startswith(f"{path}:5: warning: limits.tokens_per_day: ")
+
+
+SEEDS_SAMPLE = """\
+[general]
+default_provider = "openai"
+fallback_providers = ["anthropic", "bedrock"]
+routing_strategy = "priority"
+enable_streaming = true
+enable_logging = true
+
+[providers.openai]
+enabled = true
+priority = 1
+api_key = "${OPENAI_API_KEY}"
+models = [
+    { name = "gpt-4o", cost_per_input = 5.0, cost_per_output = 15.0 },
+    { name = "gpt-4o-mini", cost_per_input = 0.15, cost_per_output = 0.6 }
+]
+
+[providers.anthropic]
+enabled = true
+priority = 2
+api_key = "${ANTHROPIC_API_KEY}"
+models = [
+    { name = "claude-sonnet-4-20250514", cost_per_input = 3.0, cost_per_output = 15.0 }
+]
+"""
+"""The file that people have from the beginnings of the project: its second fallback has no table."""
+
+
+def test_the_file_of_the_beginnings_loads_and_says_which_fallback_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "llm.toml").write_text(SEEDS_SAMPLE)
+    loaded = load(tmp_path / "llm.toml", environ={"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b"})
+    assert list(loaded.config.providers) == ["openai", "anthropic"]
+    (note,) = loaded.notes
+    assert "fallback_providers[1]" in note
+    assert "add [providers.bedrock]" in note
+    assert router_policy(loaded.config).fallback_providers == ("anthropic",)
