@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.aws_sigv4 import canonical_request, sign
+from manus.actors.credentials.aws_sigv4 import canonical_request, sign
 
 AMZ_DATE = "20260102T030405Z"
 ACCESS_KEY = "AKIDEXAMPLE"

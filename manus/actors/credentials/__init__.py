@@ -5,7 +5,7 @@
 | `base.py` | the contract: `Credentials`, and the `Authorisation` of one request |
 | `static.py` | nothing, one key, further headers |
 | `tokens.py` | what expires: fetched once for all, renewed before anybody waits |
-| `aws.py`, `aws_chain.py` | AWS keys, each request signed with them; the search for them |
+| `aws.py`, `aws_sigv4.py`, `aws_chain.py` | AWS keys, the signing of each request, the search for keys |
 | `entra.py` | tokens of Microsoft Entra ID |
 | `rotation.py` | several keys: whose turn it is, which are dead |
 

@@ -12,8 +12,8 @@ from typing import Final, NoReturn, Protocol, final
 import httpx
 import msgspec
 
-from manus.actors.aws_sigv4 import sign
 from manus.actors.codecs.base import HttpRequest
+from manus.actors.credentials.aws_sigv4 import sign
 from manus.actors.credentials.base import ASK_AGAIN, Authorisation, Headers, fingerprint_of
 from manus.actors.credentials.static import can_stand_in_a_header
 from manus.messages.failures import Failed
