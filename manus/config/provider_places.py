@@ -24,6 +24,9 @@ _BEDROCK_HOST = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z0-9-]+)\.(?:am
 _AZURE_PATHS: Final = ("/openai/v1", "/openai")
 """What people copy along with the endpoint of an Azure resource; the codec writes it itself."""
 
+_ANTHROPIC_PATHS: Final = ("/v1/messages", "/v1")
+"""The same for Anthropic and the servers that speak its wire."""
+
 
 def type_of(name: str, entry: ProviderConfig) -> str | None:
     """Tell an entry's type: the one it states, or its name where that is a type; None where neither helps."""
@@ -38,9 +41,8 @@ def base_url_of(kind: str, entry: ProviderConfig) -> str | None:
     if url is None:
         return None
     url = url.rstrip("/")
-    if kind == "azure":
-        for path in _AZURE_PATHS:
-            url = url.removesuffix(path)
+    for path in {"azure": _AZURE_PATHS, "anthropic": _ANTHROPIC_PATHS}.get(kind, ()):
+        url = url.removesuffix(path)
     return url
 
 

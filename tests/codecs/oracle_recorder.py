@@ -21,7 +21,7 @@ import msgspec
 from manus.actors.assembly import Assembly
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.base import CodecOptions, HttpRequest
-from manus.actors.credentials import Credentials, NoCredentials
+from manus.actors.credentials import Authorisation, Credentials, NoCredentials
 from manus.actors.transport import make_transport
 from manus.actors.upstream import ProviderCounters, ProviderSpec, Upstream
 from manus.messages.failures import Failed
@@ -220,6 +220,7 @@ async def asked_by_us(
     if not 200 <= response.status_code < 300:
         failure = codec.failure(response.status_code, headers, body, now_unix_s=0.0)
         return Answered(status=response.status_code, headers=headers, failure=failure)
+    options = msgspec.structs.replace(options, answer_tool=encoded.answer_tool)
     decoder = codec.decoder(stream=request.stream, model=model, options=options)
     assembly = Assembly(wire, model, bounds)
     assembly.add(decoder.feed(body))
@@ -244,7 +245,9 @@ async def sent_by_us(encoded: HttpRequest, base_url: str, *, credentials: Creden
     try:
         transport = await upstream.ready()
         assert isinstance(transport, httpx.AsyncBaseTransport)
-        request = await upstream.request_of(encoded, {"timeout": upstream.transport_timeouts})
+        authorisation = await upstream.authorise(encoded)
+        assert isinstance(authorisation, Authorisation), authorisation
+        request = upstream.request_of(encoded, authorisation, {"timeout": upstream.transport_timeouts})
         response = await transport.handle_async_request(request)
         await response.aread()
         return response
