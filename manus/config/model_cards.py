@@ -47,10 +47,10 @@ LIMITS: Final[dict[str, ModelCard]] = {
         documents_max=5,
     ),
     # openai.md, section 2.1; the counts and sizes told of it are unverified, so it has none here.
-    "openai": ModelCard(name="", image_types=PICTURES),
-    "azure": ModelCard(name="", image_types=PICTURES),
+    "openai": ModelCard(name="", image_types=PICTURES, schema_rules="openai"),
+    "azure": ModelCard(name="", image_types=PICTURES, schema_rules="openai"),
 }
-"""What an API takes of pictures and documents, by vendor. Without a name of its own, as nobody is called so."""
+"""What an API takes of pictures, documents and schemas, by vendor. The empty name is nobody's."""
 
 _LIMIT_FIELDS: Final = (
     "image_types",
@@ -61,6 +61,7 @@ _LIMIT_FIELDS: Final = (
     "document_types",
     "document_bytes_max",
     "documents_max",
+    "schema_rules",
 )
 
 _EFFORTS: Final = frozenset(get_args(Effort))

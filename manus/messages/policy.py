@@ -70,6 +70,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             a request, `image_side_max` the longest side in pixels, `image_side_max_many` the same where a request has
             more than `MANY_IMAGES`.
         document_types: the media types of documents; `document_bytes_max` the bytes of one, `documents_max` how many.
+        schema_rules: whose rules strict schemas have to keep (`openai`), where nobody adapts them.
         tier: from 1 (small) to 10 (frontier).
         base: the vendor's own model behind a name of one's own, as of an Azure deployment or an inference profile.
         as_of: the day on which these facts were read, as `2026-11-22`.
@@ -110,6 +111,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     document_types: tuple[str, ...] | None = None
     document_bytes_max: int | None = None
     documents_max: int | None = None
+    schema_rules: Literal["openai"] | None = None
     tier: int | None = None
     base: str | None = None
     as_of: str | None = None
@@ -246,6 +248,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
         header_bytes: a response's head.
         answer_bytes: all that one streamed answer may accumulate.
         tool_calls: tool calls in one answer.
+        parts: parts of one answer: texts, thoughts, calls, sources, and what may yet become one. Each costs some
+            hundred bytes to hold, however little it says.
     """
 
     request_bytes: int = 64 * 1024 * 1024
@@ -255,6 +259,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     header_bytes: int = 256 * 1024
     answer_bytes: int = 64 * 1024 * 1024
     tool_calls: int = 1024
+    parts: int = 16384
 
 
 class TransportPolicy(msgspec.Struct, frozen=True, kw_only=True):
