@@ -46,6 +46,9 @@ OVER: dict[str, tuple[Bounds, list[str], str]] = {
     ),
     "calls": (Bounds(tool_calls=2), [_chunk(tool_calls=[_call(n, name="f") for n in range(3)])], "tool_calls"),
     "nameless calls": (Bounds(tool_calls=2), [_chunk(tool_calls=[_call(n) for n in range(3)])], "tool_calls"),
+    "parts": (Bounds(parts=2), [_chunk(reasoning="a"), _chunk(content="b"), _chunk(reasoning="c")], "parts"),
+    "parts of sources": (Bounds(parts=2), [_chunk(content="b", annotations=[{"type": "x"}] * 3)], "parts"),
+    "parts that are calls": (Bounds(parts=1), [_chunk(tool_calls=[_call(n, name="f") for n in range(2)])], "parts"),
     "custom calls": (
         Bounds(tool_calls=2),
         [_chunk(tool_calls=[{"index": n, "type": "custom", "custom": {"name": "f"}} for n in range(3)])],

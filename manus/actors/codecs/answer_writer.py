@@ -55,6 +55,7 @@ class AnswerWriter:
         "_index",
         "_kind",
         "_next_index",
+        "_parts_left",
         "_prose_open",
         "_reasons",
         "_refused",
@@ -71,6 +72,7 @@ class AnswerWriter:
         self._reasons = reasons
         self._events: list[StreamEvent] = []
         self._bytes_left = bounds.answer_bytes
+        self._parts_left = bounds.parts
         self._next_index = 0
         self._kind: Prose | None = None
         self._index = 0
@@ -119,6 +121,8 @@ class AnswerWriter:
         """Begin a part of text, thinking or refusal beside those that are open; gives its index."""
         assert not self.done
         index = self._take_index()
+        if not self.hold_part():
+            return index
         self._prose_open[index] = kind
         if kind is RefusalDelta:
             self._refused = True
@@ -172,6 +176,8 @@ class AnswerWriter:
         assert not self.done
         self._close_prose()
         index = self._take_index()
+        if not self.hold_part():
+            return index
         self.call_count += 1
         self._calls_open[index] = ""
         self._events.append(ToolCallStarted(index=index, id=well_formed(call_id), name=well_formed(name)))
@@ -196,6 +202,8 @@ class AnswerWriter:
             return
         self._close_prose()
         index = self._take_index()
+        if not self.hold_part():
+            return
         self._events.append(OpaqueAdded(index=index, kind=kind, raw=raw))
         self._events.append(PartEnded(index=index))
         self.spend(len(bytes(raw)))
@@ -206,6 +214,8 @@ class AnswerWriter:
         """Add a citation to the part `index`: by default the one that `write` writes, or the last it wrote."""
         if self.done:
             return
+        if not self.hold_part():
+            return
         place = self._index if index is None else index
         self._events.append(CitationAdded(index=place, title=title, url=url, quote=quote, raw=raw))
         self.spend(len(bytes(raw)))
@@ -215,6 +225,13 @@ class AnswerWriter:
         self._bytes_left -= size_bytes
         if self._bytes_left < 0:
             self._fail_bound("answer_bytes", self._bounds.answer_bytes)
+
+    def hold_part(self) -> bool:
+        """Count one more part, or what may become one; over the bound the answer fails, and this gives False."""
+        self._parts_left -= 1
+        if self._parts_left < 0:
+            self._fail_bound("parts", self._bounds.parts)
+        return self._parts_left >= 0
 
     def admit_call(self, count: int) -> None:
         """Check the number of tool calls begun so far, named or not; over the bound the answer fails."""

@@ -93,6 +93,7 @@ class Blocks:
                     opened.raw = kept
                 else:  # holds what nobody can write again, such as a number of thousands of digits
                     opened.readable = False
+                self._writer.hold_part()
                 self._writer.spend(len(bytes(raw)))
         if not self._writer.done:
             self._open[index] = opened

@@ -137,6 +137,7 @@ class Blocks:
             return
         block = self._open[number] = _Open(None, None)
         block.start = (kind, keep_raw(start))
+        self._writer.hold_part()
         self._writer.spend(len(bytes(start)))
 
     def unread_piece(self, number: int, piece: msgspec.Raw) -> None:

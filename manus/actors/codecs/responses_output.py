@@ -126,7 +126,7 @@ class OutputItems:
         if item is None:
             item = self._items[number] = _Open()
             # A server that begins items without end must not have us hold them all.
-            self._writer.spend(1)
+            self._writer.hold_part()
         return item
 
     def _complete_message(self, opened: _Open, item: Item) -> None:
