@@ -1,4 +1,4 @@
-"""Own embeddings at Azure: OpenAI's, at a deployment's or the resource's own path (azure.md, section 7, read 2026-11)."""
+"""Own embeddings at Azure: OpenAI's, at a deployment's path or the resource's (azure.md, section 7, read 2026-11)."""
 
 from __future__ import annotations
 
