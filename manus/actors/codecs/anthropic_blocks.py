@@ -2,7 +2,9 @@
 
 Text, thinking and calls of the caller's tools become parts of their own. Every other block (tools that
 Anthropic runs itself and their results, compaction, what is yet to be invented) is carried unread, since
-the vendor wants it back as it was; a block of which we could not read a delta is left out instead.
+the vendor wants it back as it was; a block of which we could not read a delta is left out instead. Two things
+that the vendor wants back stand in no block of their own and are carried as parts of these kinds: the container
+in which its tools ran, and who called a tool of the caller's, where that was the vendor's own code.
 Source: anthropic.md, sections 2.2 and 5.
 """
 
@@ -13,11 +15,18 @@ from typing import Any
 import msgspec
 
 from manus.actors.codecs.answer_writer import AnswerWriter
-from manus.actors.codecs.anthropic_types import Block, Delta, lenient_block
+from manus.actors.codecs.anthropic_types import Block, Delta
 from manus.actors.codecs.call_ids import made_call_id
 from manus.actors.codecs.classify import protocol_failure
+from manus.actors.codecs.json_fit import fit
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, dump, keep_raw, load_tolerant, well_formed
 from manus.messages.events import ReasoningDelta, TextDelta
+
+CONTAINER = "container"
+"""The kind of the part that carries `container`."""
+
+CALLER = "tool_use_caller"
+"""The kind of the part that carries the `caller` of the call after it."""
 
 _decode_block = msgspec.json.Decoder(Block).decode
 
@@ -98,6 +107,11 @@ class Blocks:
         if not self._writer.done:
             self._open[index] = opened
 
+    def carry(self, kind: str, value: msgspec.Raw) -> None:
+        """Carry a value of the vendor's that is no block, if it is an object."""
+        if not self._writer.done and isinstance(msgspec.json.decode(keep_raw(value)), dict):
+            self._writer.opaque(kind, keep_raw(value))
+
     def text(self, index: int, text: str) -> bool:
         """Add to a text block: the hot path. False where the block `index` is none."""
         opened = self._open.get(index)
@@ -166,6 +180,10 @@ class Blocks:
             if self._writer.done:
                 return _Open("none")
             call_id = block.id or made_call_id(self._seed, self._calls, name)
+            if block.caller != NULL and not _is_direct(block.caller):
+                self.carry(CALLER, block.caller)
+                if self._writer.done:
+                    return _Open("none")
             opened = _Open("tool_use", self._writer.begin_call(call_id, name))
         opened.placeholder = given
         return opened
@@ -228,8 +246,13 @@ def _read_block(raw: bytes) -> Block | None:
     try:
         block: Block | None = _decode_block(raw)
     except MALFORMED_ERRORS:
-        block = lenient_block(load_tolerant(raw))
+        block = fit(load_tolerant(raw), Block)
     return None if block is None or not block.type else block
+
+
+def _is_direct(caller: msgspec.Raw) -> bool:
+    value = msgspec.json.decode(keep_raw(caller))
+    return not isinstance(value, dict) or value.get("type") == "direct"
 
 
 def _text_of(raw: msgspec.Raw) -> str:

@@ -11,18 +11,17 @@ from collections.abc import Mapping
 
 import msgspec
 
-from manus.actors.codecs.anthropic_blocks import Blocks
+from manus.actors.codecs.anthropic_blocks import CONTAINER, Blocks
 from manus.actors.codecs.anthropic_errors import anthropic_stream_failure
 from manus.actors.codecs.anthropic_types import (
     Delta,
     StreamPiece,
     UsageObject,
     WholeMessage,
-    lenient_message,
-    lenient_piece,
 )
 from manus.actors.codecs.anthropic_usage import RunningUsage
 from manus.actors.codecs.classify import protocol_failure
+from manus.actors.codecs.json_fit import fit
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
 from manus.actors.codecs.sse_answer import SseAnswerDecoder
 from manus.messages.events import FinishReason, Pinged, SafetyReported, WarningRaised
@@ -64,7 +63,7 @@ class AnthropicDecoder(SseAnswerDecoder):
             if payload.strip() == b"[DONE]":
                 return  # gateways add the marker of another wire; what counts here came before
             try:
-                piece = lenient_piece(load_tolerant(payload))
+                piece = fit(load_tolerant(payload), StreamPiece)
             except MALFORMED_ERRORS:
                 self._writer.fail(protocol_failure("An event of the stream is no JSON."))
                 return
@@ -110,7 +109,7 @@ class AnthropicDecoder(SseAnswerDecoder):
             message = _decode_message(body)
         except MALFORMED_ERRORS:
             try:
-                message = lenient_message(load_tolerant(body))
+                message = fit(load_tolerant(body), WholeMessage)
             except MALFORMED_ERRORS:
                 self._writer.fail(protocol_failure("The answer is no JSON, or was cut short."))
                 return
@@ -125,7 +124,10 @@ class AnthropicDecoder(SseAnswerDecoder):
             self._blocks.begin(index, block)
             self._blocks.end(index)
         stop = Delta(
-            stop_reason=message.stop_reason, stop_sequence=message.stop_sequence, stop_details=message.stop_details
+            stop_reason=message.stop_reason,
+            stop_sequence=message.stop_sequence,
+            stop_details=message.stop_details,
+            container=message.container,
         )
         self._note_usage(message.usage, final=True)
         self._note_stop(stop)
@@ -143,6 +145,8 @@ class AnthropicDecoder(SseAnswerDecoder):
     def _note_stop(self, delta: Delta) -> None:
         if delta.stop_details != NULL:
             self._writer.add(SafetyReported(raw=keep_raw(delta.stop_details)))
+        if delta.container != NULL:
+            self._blocks.carry(CONTAINER, delta.container)
         if not delta.stop_reason:
             return
         detail = None

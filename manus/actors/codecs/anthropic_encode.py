@@ -20,6 +20,7 @@ from manus.actors.codecs.anthropic_messages import (
     RULES_WITH_SYSTEM,
     WIRE,
     bound_breakpoints,
+    container_of,
     stands_in_loop_without_thinking,
     write_messages,
     write_system,
@@ -123,6 +124,9 @@ def messages_body(request: ChatRequest, model: str, options: CodecOptions, warni
         body["output_config"] = output
     _write_sampling(body, request, family, card, thinking, warnings)
     _write_account(body, request, warnings)
+    container = container_of(turns)
+    if container is not None:
+        body["container"] = container
     body["stream"] = request.stream
     _merge(body, extra)
     return MessagesBody(body=body, betas=tuple(sorted(betas)), answer_tool=plan.answer_tool)

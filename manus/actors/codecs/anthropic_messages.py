@@ -14,10 +14,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from manus.actors.codecs.anthropic_blocks import CALLER, CONTAINER
 from manus.actors.codecs.anthropic_parts import assistant_block, cache_control, own_citations, user_block
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings
 from manus.actors.codecs.normalise import OPENING, WireRules
-from manus.messages.content import Citation, Reasoning, Text, ToolCall, ToolResult, Turn
+from manus.messages.content import Citation, Opaque, Reasoning, Text, ToolCall, ToolResult, Turn
 
 WIRE = "anthropic"
 
@@ -97,6 +98,24 @@ def stands_in_loop_without_thinking(turns: Sequence[Turn]) -> bool:
     return not signed and any(isinstance(part, ToolCall) for part in parts)
 
 
+def container_of(turns: Sequence[Turn]) -> str | None:
+    """Give the id of the container in which the vendor's tools wait for this very request, if they do.
+
+    They wait for results of calls that their code made, and where the vendor paused; a finished answer needs none.
+    """
+    for turn in reversed(turns):
+        if turn.role == "assistant":
+            for part in turn.parts:
+                if isinstance(part, Opaque) and part.kind == CONTAINER:
+                    value = msgspec.json.decode(part.raw)
+                    name = value.get("id") if isinstance(value, dict) else None
+                    return name if isinstance(name, str) else None
+            return None
+        if not any(isinstance(part, ToolResult) for part in turn.parts):
+            return None
+    return None
+
+
 def bound_breakpoints(tools: list[Body], system: list[Body], messages: list[Body], warnings: Warnings) -> None:
     """Keep to the vendor's rules for breakpoints: four at most, and none that lives longer than one before it.
 
@@ -154,9 +173,16 @@ def _user_blocks(turn: Turn, betas: set[str]) -> list[Body]:
 
 def _assistant_blocks(turn: Turn) -> list[Body]:
     blocks: list[Body] = []
+    caller: msgspec.Raw | None = None
     for place, part in enumerate(turn.parts):
+        if isinstance(part, Opaque) and part.kind in (CONTAINER, CALLER):
+            caller = part.raw if part.kind == CALLER else caller
+            continue
         block = assistant_block(part)
         if block is not None:
+            if isinstance(part, ToolCall) and caller is not None:
+                block["caller"] = caller
+                caller = None
             if isinstance(part, Text):
                 cited = own_citations(_citations_after(turn, place))
                 if cited:
