@@ -154,6 +154,7 @@ def _split_bodies(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 @example(split=(b"[" * 3000, [b"[" * 3000]), stream=True, bounds=Bounds())
 @example(split=(b'data: {"choices":' + b"[" * 3000 + b"\n\n", [b""]), stream=True, bounds=Bounds())
 @example(split=(b'{"error":' + b"[" * 900 + b"]" * 900 + b"}", [b""]), stream=True, bounds=Bounds())
+@example(split=(b'{"id":"x","\x80":null}', [b'{"id":"x","\x80":null}']), stream=False, bounds=Bounds())
 def test_any_bytes_in_any_split_give_the_same_orderly_events(
     wire: str, bounds: Bounds, split: tuple[bytes, list[bytes]], stream: bool
 ) -> None:

@@ -8,6 +8,8 @@ Source: bedrock.md, sections 3 to 5, and recorded traffic.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from manus.actors.codecs.answer_writer import AnswerWriter
@@ -214,10 +216,7 @@ class BedrockDecoder:
 
     def _take_exception(self, headers: FrameHeaders, payload: bytes) -> None:
         name = headers.get(":exception-type") or headers.get(":error-code") or ""
-        try:
-            value = load_tolerant(payload) if payload else None
-        except MALFORMED_ERRORS:
-            value = None
+        value = _read_any(payload)
         said = headers.get(":error-message")
         if not isinstance(value, dict) and isinstance(said, str):
             value = {"message": said}
@@ -237,7 +236,7 @@ class BedrockDecoder:
             return
         said = None if answer.output is None else answer.output.message
         if said is None and answer.stop_reason is None:
-            facts = facts_of_exception("", load_tolerant(body))
+            facts = facts_of_exception("", _read_any(body))
             if facts.message or facts.code:
                 self._fail(facts)
             else:
@@ -314,3 +313,11 @@ def usage_reported(usage: UsageObject) -> UsageReported:
 
 def _count(count: int | None) -> int:
     return max(0, count or 0)
+
+
+def _read_any(body: bytes) -> Any:  # Any: JSON of a foreign hand, checked by the reader
+    # Also of a body that was read once: msgspec does not look at the bytes of fields that it skips.
+    try:
+        return load_tolerant(body) if body else None
+    except MALFORMED_ERRORS:
+        return None
