@@ -476,6 +476,8 @@ def test_a_document_of_an_error_inside_a_200_fails_with_its_kind() -> None:
     [
         (b"<html><body>Sign in</body></html>", "web page"),
         (b"{}", "no message"),
+        (converse([{"text": "Hi"}]).replace(b"Hi", b"H\xe9"), "cannot be read"),
+        (converse([7, {"text": "Hi"}]), "cannot be read"),
         (b"[1]", "no JSON, or was cut short"),
         (b'{"output":{"message"', "no JSON, or was cut short"),
         (b"data: {}\n\n" * 4, "damaged"),

@@ -14,6 +14,7 @@ import msgspec
 from manus.actors.codecs.answer_writer import AnswerWriter, Prose
 from manus.actors.codecs.bedrock_types import Block, CitationObject, ReasoningPiece, ToolUse
 from manus.actors.codecs.call_ids import made_call_id
+from manus.actors.codecs.classify import protocol_failure
 from manus.actors.codecs.json_fit import TolerantDecoder
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, dump, keep_raw, well_formed
 from manus.messages.events import ReasoningDelta, TextDelta
@@ -180,8 +181,12 @@ class Blocks:
 
     def whole(self, number: int, raw: msgspec.Raw) -> None:
         """Take a whole block of an answer that is not streamed."""
+        if self._writer.done:
+            return
         block = _decode_block(raw)
-        if block is None or self._writer.done:
+        if block is None:
+            # Left out it would be an answer that says less than the model did.
+            self._writer.fail(protocol_failure("A part of the answer cannot be read."))
             return
         if block.text is not None:
             self.text(number, block.text)
