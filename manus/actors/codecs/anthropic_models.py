@@ -34,7 +34,6 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         hides_thinking: gives the text of its thinking only when asked to.
         bound_thinking: its thinking is bound to all that came before it in the conversation (anthropic.md, 2.6).
         efforts: the values of `output_config.effort` it takes.
-        off_needs_effort_up_to: `disabled` goes with no higher effort than this.
         prefill: continues a last turn of the assistant.
         forced_tools: takes a tool choice that leaves the model no other way.
         json_schema: has `output_config.format`.
@@ -50,7 +49,6 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     hides_thinking: bool = False
     bound_thinking: bool = False
     efforts: tuple[Effort, ...] = ()
-    off_needs_effort_up_to: Effort | None = None
     prefill: bool = False
     forced_tools: bool = True
     json_schema: bool = True
@@ -72,21 +70,12 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it can be had without thinking."""
         return not self.thinks_by_default or "disabled" in self.thinking
 
-    def nearest_effort(self, wanted: Effort) -> Effort | None:
-        """Give the accepted effort nearest to `wanted`; of two, the lower. None where none is taken."""
-        return nearest(wanted, self.efforts)
-
 
 def nearest(wanted: Effort, efforts: tuple[Effort, ...]) -> Effort | None:
     """Give of `efforts` the one nearest to `wanted`; of two, the lower. None where there are none."""
     place = _ORDER.index(wanted)
     ranked = [(abs(_ORDER.index(effort) - place), _ORDER.index(effort)) for effort in efforts if effort != "off"]
     return _ORDER[min(ranked)[1]] if ranked else None
-
-
-def at_most(effort: Effort, bound: Effort) -> bool:
-    """Tell whether `effort` is no higher than `bound`."""
-    return _ORDER.index(effort) <= _ORDER.index(bound)
 
 
 UNKNOWN_FAMILY = Family()
@@ -122,7 +111,7 @@ _OPUS_47 = msgspec.structs.replace(
 )
 _OPUS_48 = msgspec.structs.replace(_OPUS_47, mid_system=True)
 _SONNET_5 = msgspec.structs.replace(_OPUS_47, thinks_by_default=True)
-_OPUS_5 = msgspec.structs.replace(_SONNET_5, off_needs_effort_up_to="high", mid_system=True)
+_OPUS_5 = msgspec.structs.replace(_SONNET_5, mid_system=True)
 _FABLE_5 = msgspec.structs.replace(_SONNET_5, thinking=_ALWAYS, forced_tools=False)
 _FABLE_51 = msgspec.structs.replace(_FABLE_5, bound_thinking=True)
 _OPUS_55 = msgspec.structs.replace(_FABLE_51, mid_system=True)
