@@ -52,11 +52,15 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         return self.reasons != "off_by_default"
 
     def nearest_effort(self, wanted: Effort) -> Effort | None:
-        """Give the accepted effort nearest to `wanted`; of two, the lower. None where none is taken."""
+        """Give the accepted effort nearest to `wanted`; of two, the lower. None where none is taken.
+
+        Who asks for thought is never given none.
+        """
         if self.reasons == "unknown":
             return wanted
         place = _ORDER.index(wanted)
-        ranked = [(abs(_ORDER.index(effort) - place), _ORDER.index(effort)) for effort in self.efforts]
+        taken = [_ORDER.index(effort) for effort in self.efforts if effort != "off" or wanted == "off"]
+        ranked = [(abs(rank - place), rank) for rank in taken]
         return _ORDER[min(ranked)[1]] if ranked else None
 
 

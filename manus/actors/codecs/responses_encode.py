@@ -118,8 +118,7 @@ def _write_sampling(
         "stop": sampling.stop or None,
         "seed": sampling.seed,
         "top_k": sampling.top_k,
-        "presence_penalty": sampling.presence_penalty,
-        "frequency_penalty": sampling.frequency_penalty,
+        "penalties": sampling.presence_penalty if sampling.frequency_penalty is None else sampling.frequency_penalty,
     }
     for name, value in absent.items():
         if value is not None:
