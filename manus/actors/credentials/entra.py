@@ -72,7 +72,10 @@ def entra_tokens(
     def make_usual() -> Any:
         from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
-        places = {} if authority is None else {"authority": authority}
+        # An authority that the user names is believed; the usual check would ask the public cloud about it.
+        places: dict[str, Any] = (
+            {} if authority is None else {"authority": authority, "disable_instance_discovery": True}
+        )
         if application is None:
             chosen = {} if client_id is None else {"managed_identity_client_id": client_id}
             return DefaultAzureCredential(**places, **chosen)
