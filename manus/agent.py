@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any, Final, Unpack, final
 
@@ -22,6 +24,7 @@ from manus.actors.upstream import TransportFactory
 from manus.asking import AskOptions, chat_request
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.load import Loaded, Source
+from manus.config.price_age import stale_prices
 from manus.config.problems import InvalidConfig
 from manus.embedding import EmbeddingResponse, EmbedOptions, embed_request, embedding_or_error
 from manus.errors import (
@@ -330,6 +333,10 @@ async def open_agent(
         InternalError: an actor could not be kept running.
     """
     loaded, wiring = _prepare(config, transports, tokens)
+    today = datetime.fromtimestamp(now_unix_s(), UTC).date()
+    old_prices = stale_prices(wiring.policies, today=today, warn_after_days=loaded.config.price_age_warning_days)
+    if old_prices is not None:
+        loaded = msgspec.structs.replace(loaded, notes=(*loaded.notes, old_prices))
     books = wiring.ledger if keep_books else msgspec.structs.replace(wiring.ledger, path=None)
     redact = redactor(secret.reveal() for secret in secrets_of(loaded.config))
     try:
@@ -339,7 +346,7 @@ async def open_agent(
                 if loaded.config.enable_logging:
                     tree.bus.add_listener(log_event)
                     for note in loaded.notes:
-                        LOGGER.info("%s", note)
+                        LOGGER.log(WARNING if note == old_prices else INFO, "%s", note)
                 yield LLMAgent(tree, wiring, loaded)
     except LedgerUnusable as error:
         raise ConfigurationError(str(error)) from None

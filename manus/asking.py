@@ -19,6 +19,7 @@ from manus.messages.requests import (
     Effort,
     EmbedPurpose,
     OnInterrupt,
+    OnUnsupported,
     ReasoningOptions,
     RoutingCriteria,
     Sampling,
@@ -51,6 +52,7 @@ class AskOptions(TypedDict, total=False):
         criteria: what is asked of the model that answers.
         timeout_s: the whole request's time, all attempts included.
         on_interrupt: what happens when a stream breaks off: `auto`, `restart` (a `reset` chunk, then anew), `error`.
+        on_unsupported: what happens to a parameter that the model rejects: `drop` it with a warning, or `refuse`.
         tags: labels kept in the ledger.
         request_key: the host's own name for the request, to ask the ledger about it after a crash.
         extra: a vendor's own options, untouched, by wire (`openai-chat`, `ollama`) or provider entry.
@@ -73,6 +75,7 @@ class AskOptions(TypedDict, total=False):
     criteria: RoutingCriteria | None
     timeout_s: float | None
     on_interrupt: OnInterrupt
+    on_unsupported: OnUnsupported
     tags: Sequence[str]
     request_key: str | None
     extra: Mapping[str, Any]  # Any: options of vendors' own making
@@ -234,6 +237,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
     "criteria": ("criteria", _criteria),
     "timeout_s": ("timeout_s", _number("timeout_s", TIMEOUT_S_MAX, positive=True)),
     "on_interrupt": ("on_interrupt", _one_of(get_args(OnInterrupt), "on_interrupt")),
+    "on_unsupported": ("on_unsupported", _one_of(get_args(OnUnsupported), "on_unsupported")),
     "tags": ("tags", _tags),
     "request_key": ("request_key", _name("request_key")),
     "extra": ("extra", _extra),

@@ -66,6 +66,7 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
             where the caller ended it.
         provider, model: who answered.
         latency_ms: from the request to its end, all attempts included.
+        warnings: what the caller asked for and did not get, in words, such as a parameter that the model rejects.
         route: the plan and every attempt.
         answer: the canonical answer with all its parts, to be put into the next prompt as a turn.
     """
@@ -81,6 +82,7 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: ResponseUsage = ResponseUsage()
     request_id: str = ""
     latency_ms: float = 0.0
+    warnings: tuple[str, ...] = ()
     route: Route = Route()
     answer: Answer = Answer()
 
@@ -196,6 +198,7 @@ def _response(
         usage=usage_of(outcome.usage, outcome.cost_nano_usd, durable=outcome.durable),
         request_id=outcome.request_id,
         latency_ms=outcome.latency_s * 1000,
+        warnings=answer.warnings,
         route=outcome.route,
         answer=answer,
     )

@@ -154,7 +154,7 @@ def _provider(
     tokens: Mapping[str, TokenProvider],
 ) -> ProviderSpec:
     entry = config.providers[name]
-    policy = provider_policy(name, entry)
+    policy = provider_policy(name, entry, config.on_unsupported)
     is_local = policy.type == "local"
     concurrency = concurrency_of(policy.type, entry)
     spec = ProviderSpec(

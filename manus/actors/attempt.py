@@ -55,6 +55,7 @@ class OpenAttempt:
         "failure",
         "granted",
         "number",
+        "price",
         "request_id",
         "started_at",
     )
@@ -75,6 +76,7 @@ class OpenAttempt:
         self.delivery = Delivery(channel, on_sending=self._dispatched)
         self.started_at = trio.current_time()
         self.granted = False
+        self.price = choice.card.price
         self.ended: CallEnded | None = None
         self.failure: Failed | None = None
         self.booked: Booked | None = None
@@ -172,7 +174,7 @@ class OpenAttempt:
 
     def _as_booked(self, ending: Ending) -> Booked:
         """Say how `ending` stands until the books confirm it."""
-        price = self.choice.card.price
+        price = self.price
         match ending:
             case Settle(usage=usage):
                 cost = price.cost_nano_usd(usage)

@@ -1,4 +1,7 @@
-"""Own the one face that chat and embedding codecs show to a call: how it is written, read and refused."""
+"""Own the one face that chat and embedding codecs show to a call: how it is written, read and refused.
+
+What a model is known to reject or not to fit is seen to here, between the call and its codec, for all wires alike.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ import msgspec
 
 from manus.actors.codecs import codec_for, embed_codec_for
 from manus.actors.codecs.base import Codec, CodecOptions, Decoder, EmbedCodec, HttpRequest
+from manus.actors.fitness import unfit
+from manus.actors.shaping import refusal_of, shape
 from manus.actors.wire_choice import wire_of
 from manus.messages.calls import Call
 from manus.messages.failures import Failed
-from manus.messages.requests import ChatRequest, EmbedRequest
+from manus.messages.requests import ChatRequest, EmbedRequest, OnUnsupported
 
 
 class Dialect(Protocol):
@@ -37,20 +42,39 @@ class Dialect(Protocol):
 
 
 class ChatDialect:
-    """A chat completion over `codec`."""
+    """A chat completion over `codec`. `on_unsupported` holds where the request does not say."""
 
-    __slots__ = ("_model", "_options", "_request", "codec", "streamed")
+    __slots__ = ("_model", "_on_unsupported", "_options", "_request", "codec", "streamed")
 
-    def __init__(self, codec: Codec, request: ChatRequest, model: str, options: CodecOptions) -> None:
+    def __init__(
+        self, codec: Codec, request: ChatRequest, model: str, options: CodecOptions, on_unsupported: OnUnsupported
+    ) -> None:
         self.codec = codec
         self.streamed = request.stream
         self._request = request
         self._model = model
         self._options = options
+        self._on_unsupported = request.on_unsupported or on_unsupported
 
     def encode(self) -> HttpRequest | Failed:
-        """Write the request."""
-        return self.codec.encode(self._request, self._model, self._options)
+        """Write the request as the model takes it."""
+        card = self._options.card
+        refusal = unfit(self._request, card)
+        if refusal is not None:
+            return refusal
+        shaped = shape(self._request, card, self._on_unsupported)
+        if isinstance(shaped, Failed):
+            return shaped
+        encoded = self.codec.encode(shaped.request, self._model, self._options)
+        if isinstance(encoded, Failed):
+            return encoded
+        if self._on_unsupported == "refuse":
+            refusal = refusal_of(encoded.warnings, self._model)
+            if refusal is not None:
+                return refusal
+        if not shaped.warnings:
+            return encoded
+        return msgspec.structs.replace(encoded, warnings=(*shaped.warnings, *encoded.warnings))
 
     def decoder(self, encoded: HttpRequest) -> Decoder:
         """Make the decoder of the answer to what was written."""
@@ -105,12 +129,13 @@ class MuteDialect:
         raise AssertionError("a request that was refused has no answer")
 
 
-def dialect_of(entry_wire: str, call: Call, options: CodecOptions) -> Dialect:
+def dialect_of(entry_wire: str, call: Call, options: CodecOptions, on_unsupported: OnUnsupported = "drop") -> Dialect:
     """Choose the codec that carries `call` to an entry that speaks `entry_wire`."""
     request = call.request
     if isinstance(request, ChatRequest):
-        return ChatDialect(codec_for(wire_of(entry_wire, request, options)), request, call.model, options)
-    codec = embed_codec_for(entry_wire)
-    if codec is None:
+        codec = codec_for(wire_of(entry_wire, request, options))
+        return ChatDialect(codec, request, call.model, options, on_unsupported)
+    embedder = embed_codec_for(entry_wire)
+    if embedder is None:
         return MuteDialect(codec_for(entry_wire))
-    return EmbedDialect(codec, request, call.model, options)
+    return EmbedDialect(embedder, request, call.model, options)

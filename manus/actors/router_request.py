@@ -196,6 +196,8 @@ class RequestRun:
         if not attempt.take_place():
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
         bound = bound_usage(request, choice.card)
+        if isinstance(request, ChatRequest):
+            attempt.price = choice.card.price_at(request.service_tier)
         reserve = Reserve(
             request_id=request.request_id,
             attempt=attempt.number,
@@ -204,7 +206,7 @@ class RequestRun:
             model=choice.model,
             bound=bound,
             estimate=expected_usage(self._prompt_tokens, bound),
-            price=choice.card.price,
+            price=attempt.price,
             request_key=request.request_key,
             conversation_id=request.conversation_id if isinstance(request, ChatRequest) else None,
             key_fingerprint=desk.spec.fingerprints.get(choice.provider),

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
-from manus.messages.content import Audio, Document, Image, Text, ToolResult
+from manus.actors.needs import NEEDS, Needs, Routable, field_of, needs_of
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, deployment_id
 from manus.messages.outcomes import Candidate
@@ -28,25 +28,11 @@ STRATEGY = "priority"
 PLANS_KEPT = 256
 """Plans remembered per kind of request; a kind is what was named and what is needed, so there are few."""
 
-NEEDS = {
-    "vision": "cannot read images",
-    "documents": "cannot read documents",
-    "audio": "cannot hear audio",
-    "tools": "cannot call tools",
-    "json_schema": "cannot answer to a JSON schema",
-    "reasoning": "does not reason",
-    "streaming": "cannot stream",
-    "embeddings": "makes no vectors",
-}
-"""What a request may need of a model (fields of `ModelCard`), and what is said of a model known to lack it."""
+OTHERWISE = {"anthropic": ("json_schema",), "bedrock": ("json_schema",)}
+"""What is done by other means where the model itself lacks it, by type: there a tool, or words, carry the schema."""
 
 OTHER_VECTORS = "its vectors cannot be compared with the first choice's; name it in fallback_providers to allow it"
 """Why another model is not asked for an embedding that the first choice cannot make."""
-
-_Needs = tuple[str, ...]
-
-Routable = ChatRequest | EmbedRequest
-"""What can be planned for."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +96,7 @@ class RoutingTable:
             made = self._make(request, needs, least_window or 0)
             if isinstance(made, Failed):
                 return made
-            smallest = min((c.card.context_tokens for c in made.choices if c.card.context_tokens), default=0)
+            smallest = min((window for c in made.choices if (window := _window_of(c.card))), default=0)
             if len(self._plans) >= PLANS_KEPT:
                 self._plans.clear()
             kept = self._plans[kind] = (made, smallest)
@@ -119,7 +105,7 @@ class RoutingTable:
             return plan
         return _fit_context(plan, estimated_input_tokens)
 
-    def _make(self, request: Routable, needs: _Needs, least_window: int) -> Plan | Failed:
+    def _make(self, request: Routable, needs: Needs, least_window: int) -> Plan | Failed:
         """Plan without regard to the prompt's size."""
         unknown = self._unknown_name(request)
         if unknown is not None:
@@ -136,7 +122,7 @@ class RoutingTable:
             else:
                 left_out.append(chosen)
         if not choices:
-            return _nobody(left_out)
+            return _nobody(left_out, request, needs)
         if request.fallback_providers == ():
             del choices[1:]
         if isinstance(request, EmbedRequest) and request.fallback_providers is None:
@@ -182,15 +168,15 @@ class RoutingTable:
         return listed or tuple(name for name in order if self._providers[name].any_model)
 
     def _choose(
-        self, name: str, request: Routable, needs: _Needs, least_window: int, why: str, owners: tuple[str, ...]
+        self, name: str, request: Routable, needs: Needs, least_window: int, why: str, owners: tuple[str, ...]
     ) -> Choice | Candidate:
         """Pick the model of entry `name` that is to answer, or say why none can."""
         provider = self._providers.get(name)
         if provider is None:
             return _left_out(name, request.model or "*", "the entry is disabled; set `enabled = true` to use it")
         if request.model is not None and name in owners:
-            card = self._having[name].get(request.model) or ModelCard(name=request.model)
-            lacking = _lacking(card, needs, least_window)
+            card = self._having[name].get(request.model) or provider.unlisted(request.model)
+            lacking = _lacking(provider, card, needs, least_window)
             return _left_out(name, card.name, lacking) if lacking else _choice(name, card, why)
         if request.model is not None and name == request.provider:
             return _left_out(name, request.model, "lacks the model asked for")
@@ -199,20 +185,21 @@ class RoutingTable:
         reasons: list[str] = []
         cards = provider.models if "embeddings" not in needs else sorted(provider.models, key=_unlike_an_embedder)
         for card in cards:
-            lacking = _lacking(card, needs, least_window)
+            lacking = _lacking(provider, card, needs, least_window)
             if not lacking:
                 return _choice(name, card, why if request.model is None else f"{why}, with its own model")
             reasons.append(lacking)
         return _left_out(name, provider.models[0].name, "; ".join(dict.fromkeys(reasons)))
 
-    def _larger_siblings(self, choice: Choice, needs: _Needs) -> Iterator[Choice]:
+    def _larger_siblings(self, choice: Choice, needs: Needs) -> Iterator[Choice]:
         """Name the able models of the same entry with a larger known window, the smallest of them first."""
-        window = choice.card.context_tokens
+        window = choice.card.longest_prompt_tokens
         if window is None or "embeddings" in needs:
             return
-        larger = (c for c in self._providers[choice.provider].models if (c.context_tokens or 0) > window)
+        provider = self._providers[choice.provider]
+        larger = (card for card in provider.models if _window_of(card) > window)
         for card in sorted(larger, key=_window_of):
-            if not _lacking(card, needs, 0):
+            if not _lacking(provider, card, needs, 0):
                 yield _choice(choice.provider, card, "larger window, if the prompt is too long", reserve=True)
 
     def _unknown_name(self, request: Routable) -> Failed | None:
@@ -241,41 +228,6 @@ class RoutingTable:
         )
 
 
-def needs_of(request: Routable) -> _Needs:
-    """Infer which capabilities `request` needs, from its content and its criteria."""
-    if isinstance(request, EmbedRequest):
-        return ("embeddings",)
-    needs: list[str] = []
-    for turn in request.turns:
-        for part in turn.parts:
-            kind = type(part)
-            if kind is Text:
-                continue
-            if kind is Image or (isinstance(part, ToolResult) and any(type(c) is Image for c in part.content)):
-                needs.append("vision")
-            elif kind is Document:
-                needs.append("documents")
-            elif kind is Audio:
-                needs.append("audio")
-    if request.tools:
-        needs.append("tools")
-    if request.output is not None and not request.output.any_object:
-        needs.append("json_schema")
-    if request.stream:
-        needs.append("streaming")
-    criteria = request.criteria
-    if criteria is not None:
-        wanted = (
-            (criteria.requires_vision, "vision"),
-            (criteria.requires_functions, "tools"),
-            (criteria.requires_json_schema, "json_schema"),
-            (criteria.requires_reasoning, "reasoning"),
-            (criteria.requires_streaming, "streaming"),
-        )
-        needs.extend(need for is_wanted, need in wanted if is_wanted)
-    return tuple(dict.fromkeys(needs)) if len(needs) > 1 else tuple(needs)
-
-
 def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
     """Put windows that are surely too small aside, and those that may be too small last.
 
@@ -287,7 +239,7 @@ def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
     left_out = list(plan.left_out)
     fits_primary = False
     for choice in plan.choices:
-        window = choice.card.context_tokens
+        window = choice.card.longest_prompt_tokens
         if window is None or tokens <= window:
             sure.append(choice)
             fits_primary = fits_primary or not choice.reserve
@@ -302,7 +254,7 @@ def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
     if not sure and not any(not choice.reserve for choice in doubtful):
         doubtful = [msgspec.structs.replace(choice, reserve=False) for choice in doubtful]
     if not sure and not doubtful:
-        windows = [choice.card.context_tokens or 0 for choice in plan.choices]
+        windows = [_window_of(choice.card) for choice in plan.choices]
         return Failed(
             kind="context_length",
             safe_to_retry=True,
@@ -312,10 +264,10 @@ def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
     return _plan_of((*sure, *doubtful), tuple(left_out))
 
 
-def _lacking(card: ModelCard, needs: _Needs, least_window: int) -> str:
-    """Say what `card` is known to lack; unknown is permitted."""
+def _lacking(provider: ProviderPolicy, card: ModelCard, needs: Needs, least_window: int) -> str:
+    """Say what `card` is known to lack; unknown is permitted, and so is what the provider's codec does otherwise."""
     for need in needs:
-        if getattr(card, need) is False:
+        if getattr(card, need) is False and need not in OTHERWISE.get(provider.type, ()):
             return NEEDS[need]
     if card.embeddings and "embeddings" not in needs:
         return "makes vectors and does not chat"
@@ -356,9 +308,17 @@ def _left_out(name: str, model: str, reason: str) -> Candidate:
     return Candidate(deployment=deployment_id(name, model), provider=name, model=model, reason=reason)
 
 
-def _nobody(left_out: list[Candidate]) -> Failed:
+def _nobody(left_out: list[Candidate], request: Routable, needs: Needs) -> Failed:
     told = "; ".join(f"{c.deployment}: {c.reason}" for c in left_out) or "no provider is configured and enabled"
-    return Failed(kind="no_candidate", safe_to_retry=True, message=f"No model can answer this request: {told}.")
+    message = f"No model can answer this request: {told}."
+    if isinstance(request, ChatRequest) and request.model is not None:
+        reasons = [candidate.reason for candidate in left_out if candidate.model == request.model]
+        lacking = next((need for need in needs if NEEDS[need] in reasons), None)
+        if lacking is not None:
+            param = field_of(lacking, request)
+            message = f"{param}: {message} Leave it out, or name a model that can."
+            return Failed(kind="unsupported", param=param, model=request.model, safe_to_retry=True, message=message)
+    return Failed(kind="no_candidate", safe_to_retry=True, message=message)
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
@@ -373,4 +333,4 @@ def _priority_of(provider: ProviderPolicy) -> int:
 
 
 def _window_of(card: ModelCard) -> int:
-    return card.context_tokens or 0
+    return card.longest_prompt_tokens or 0

@@ -18,7 +18,7 @@ from manus.actors.credentials import Authorisation, Credentials, Headers
 from manus.actors.dialect import Dialect, dialect_of
 from manus.messages.calls import Call
 from manus.messages.failures import Failed
-from manus.messages.policy import Bounds, ModelCard, ProviderPolicy, Timeouts
+from manus.messages.policy import Bounds, ProviderPolicy, Timeouts
 from manus.supervisor.shield import bounded_shield
 
 TransportFactory = Callable[[str], httpx.AsyncBaseTransport]
@@ -99,7 +99,17 @@ class Upstream:
     transport, and the connections to the old address are closed: nobody is there any more.
     """
 
-    __slots__ = ("_base_url", "_known", "_options", "_transport", "_urls", "counters", "spec", "transport_timeouts")
+    __slots__ = (
+        "_base_url",
+        "_known",
+        "_options",
+        "_transport",
+        "_unlisted",
+        "_urls",
+        "counters",
+        "spec",
+        "transport_timeouts",
+    )
 
     def __init__(self, spec: ProviderSpec, counters: ProviderCounters) -> None:
         if (spec.base_url is None) == (spec.server is None):
@@ -120,6 +130,7 @@ class Upstream:
         self._options: dict[str | None, CodecOptions] = {None: base}
         for card in spec.policy.models:
             self._options[card.name] = msgspec.structs.replace(base, card=card)
+        self._unlisted: dict[str, CodecOptions] = {}
         self._urls: dict[str, httpx.URL] = {}
         self._known: dict[tuple[str, str, Headers, Authorisation | None], httpx.Headers] = {}
         self._base_url: str | None = None
@@ -144,12 +155,18 @@ class Upstream:
 
     def dialect_of(self, call: Call) -> Dialect:
         """Say how `call` is written and read."""
-        return dialect_of(self.spec.wire, call, self.options_for(call.model))
+        spec = self.spec
+        return dialect_of(spec.wire, call, self.options_for(call.model), spec.policy.on_unsupported)
 
     def options_for(self, model: str) -> CodecOptions:
-        """Give the codec's options for `model`; one that is not listed is described by its name alone."""
-        known = self._options.get(model)
-        return known if known is not None else msgspec.structs.replace(self._options[None], card=ModelCard(name=model))
+        """Give the codec's options for `model`; one that is not listed is looked up, and remembered for a while."""
+        known = self._options.get(model) or self._unlisted.get(model)
+        if known is None:
+            known = msgspec.structs.replace(self._options[None], card=self.spec.policy.unlisted(model))
+            if len(self._unlisted) >= KNOWN_MAX:
+                self._unlisted.clear()
+            self._unlisted[model] = known
+        return known
 
     async def authorise(self, encoded: HttpRequest) -> Authorisation | Failed:
         """Ask the credentials to let in what the codec wrote; no checkpoint unless they have to fetch something."""

@@ -20,6 +20,7 @@ from manus.messages.policy import (
     RouterPolicy,
     Timeouts,
 )
+from manus.messages.requests import OnUnsupported
 from manus.messages.usage import FREE, Price, nano_usd
 
 IN_MEMORY: Final = ":memory:"
@@ -54,11 +55,16 @@ TYPE_CONCURRENCY: Final = {
 
 def provider_policies(config: LLMConfig) -> tuple[ProviderPolicy, ...]:
     """Describe every enabled entry, in the order of the file."""
-    return tuple(provider_policy(name, entry) for name, entry in config.providers.items() if entry.enabled)
+    return tuple(
+        provider_policy(name, entry, config.on_unsupported) for name, entry in config.providers.items() if entry.enabled
+    )
 
 
-def provider_policy(name: str, entry: ProviderConfig) -> ProviderPolicy:
-    """Describe one entry, without its credentials. The entry has passed the checks, so its type is known."""
+def provider_policy(name: str, entry: ProviderConfig, on_unsupported: OnUnsupported = "drop") -> ProviderPolicy:
+    """Describe one entry, without its credentials. The entry has passed the checks, so its type is known.
+
+    `on_unsupported` is what `[general]` says, for an entry that says nothing.
+    """
     kind = type_of(name, entry)
     assert kind is not None, "an enabled entry without a type does not pass the checks"
     return ProviderPolicy(
@@ -68,6 +74,7 @@ def provider_policy(name: str, entry: ProviderConfig) -> ProviderPolicy:
         models=tuple(model_card(model, kind, entry) for model in entry.models),
         any_model=not entry.models if entry.any_model is None else entry.any_model,
         describe=CardFinder(kind=kind, base_url=base_url_of(kind, entry)),
+        on_unsupported=entry.on_unsupported or on_unsupported,
         weight=entry.weight,
         tags=tuple(entry.tags),
     )

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from manus.config.secrets import Secret
-from manus.messages.requests import Effort
+from manus.messages.requests import Effort, OnUnsupported
 
 ProviderType = Literal["openai", "anthropic", "bedrock", "ollama", "azure", "local"]
 
@@ -190,6 +190,7 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         entra: of `azure`: tokens of Microsoft Entra ID in place of a key: `true`, or a table.
         headers: sent with every request; treated as secrets.
         any_model: whether models that are not listed may be asked for; default: only where none is listed.
+        on_unsupported: what is done with a parameter that a model rejects; left out, what `[general]` says.
         weight: share of the traffic under the `weighted` strategy.
         concurrency: calls at once; more wait in the mailbox.
         proxy: URL of an HTTP proxy, may carry credentials.
@@ -226,6 +227,7 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
     headers: Mapping[str, Secret] = {}
     models: Sequence[ModelConfig] = ()
     any_model: bool | None = None
+    on_unsupported: OnUnsupported | None = None
     timeouts: TimeoutsConfig = TimeoutsConfig()
     wire: WireConfig = WireConfig()
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] | None = None
@@ -311,6 +313,9 @@ class General(Section, frozen=True, kw_only=True):
         default_provider: the first choice; left out, the enabled provider of lowest priority number.
         fallback_providers: who is asked next, in order; left out, every enabled provider by priority.
         enable_streaming: whether the command line streams unless told otherwise.
+        on_unsupported: what is done with a parameter that a model rejects: `drop` it with a warning, or `refuse` the
+            request; a provider and a request may say otherwise.
+        price_age_warning_days: a price of the catalogue that is older than this is warned of, once; 0 is never.
         enable_logging: whether supervision events go to the `manus` logger of the standard library.
         global_rate_limit_rpm, global_token_limit_daily: requests per minute and tokens per day; 0 is no limit.
     """
@@ -318,6 +323,8 @@ class General(Section, frozen=True, kw_only=True):
     default_provider: str | None = None
     fallback_providers: Sequence[str] | None = None
     routing_strategy: RoutingStrategy = RoutingStrategy.PRIORITY
+    on_unsupported: OnUnsupported = "drop"
+    price_age_warning_days: Annotated[int, Meta(ge=0, le=36_500, description="days, 0 or more; 0 is never")] = 120
     enable_streaming: bool = True
     enable_logging: bool = True
     global_rate_limit_rpm: CountOrNone = 0

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.routing import PLANS_KEPT, Plan, RoutingTable, needs_of
+from manus.actors.needs import needs_of
+from manus.actors.routing import PLANS_KEPT, Plan, RoutingTable
 from manus.messages.content import Audio, Document, Image, Text, ToolResult, Turn, text_turn
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId
@@ -158,7 +159,8 @@ SHOWN = Turn(role="tool", parts=(ToolResult(id="1", content=(Image(url="https://
         (ask(turns=(PICTURE,)), ("vision",)),
         (ask(turns=(SHOWN,)), ("vision",)),
         (ask(turns=(PICTURE, PICTURE)), ("vision",)),
-        (ask(turns=(Turn(role="user", parts=(Document(text="x"), Audio(data=b"x"))),)), ("documents", "audio")),
+        (ask(turns=(Turn(role="user", parts=(Document(file_id="x"), Audio(data=b"x"))),)), ("documents", "audio")),
+        (ask(turns=(Turn(role="user", parts=(Document(text="x"),)),)), ()),
         (ask(tools=(Tool(name="t"),)), ("tools",)),
         (ask(output=OutputFormat()), ()),
         (ask(output=OutputFormat(schema=msgspec.Raw(b"{}"))), ("json_schema",)),
@@ -194,6 +196,54 @@ def test_nobody_able_is_refused_and_each_candidate_says_why() -> None:
 
     assert failure.kind == "no_candidate"
     assert "a/slow: cannot stream" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("lacking", "request_", "param"),
+    [
+        ("vision", ask(turns=(PICTURE,), model="m"), "turns[0].parts[1]"),
+        ("vision", ask(turns=(SHOWN,), model="m"), "turns[0].parts[0]"),
+        ("documents", ask(turns=(Turn(role="user", parts=(Document(url="u"),)),), model="m"), "turns[0].parts[0]"),
+        ("audio", ask(turns=(Turn(role="user", parts=(Audio(data=b"x"),)),), model="m"), "turns[0].parts[0]"),
+        ("tools", ask(tools=(Tool(name="t"),), model="m"), "tools"),
+        ("json_schema", ask(output=OutputFormat(schema=msgspec.Raw(b"{}")), model="m"), "output.schema"),
+        ("streaming", ask(stream=True, model="m"), "stream"),
+        ("reasoning", ask(criteria=RoutingCriteria(requires_reasoning=True), model="m"), "criteria"),
+        ("tools", ask(criteria=RoutingCriteria(requires_functions=True), model="m"), "criteria"),
+    ],
+)
+def test_a_model_that_was_named_and_lacks_what_is_needed_is_refused_by_field(
+    lacking: str, request_: ChatRequest, param: str
+) -> None:
+    unable = msgspec.structs.replace(ModelCard(name="m"), **{lacking: False})
+    failure = refused(request_, entry("a", unable))
+
+    assert (failure.kind, failure.param, failure.model) == ("unsupported", param, "m")
+    assert failure.message.startswith(f"{param}: ")
+    assert "name a model that can" in failure.message
+
+
+def test_a_schema_is_no_reason_where_the_wire_can_carry_it_otherwise() -> None:
+    request = ask(output=OutputFormat(schema=msgspec.Raw(b"{}")))
+    unable = ModelCard(name="m", json_schema=False)
+    for kind in ("anthropic", "bedrock"):
+        provider = msgspec.structs.replace(entry("a", unable), type=kind)
+        assert order(planned(request, provider)) == ["a/m"]
+
+
+def test_a_model_that_is_not_listed_is_judged_by_what_is_known_of_it() -> None:
+    provider = msgspec.structs.replace(
+        entry("a", any_model=True), describe=lambda name: ModelCard(name=name, vision=name == "seeing")
+    )
+    assert order(planned(ask(turns=(PICTURE,), model="seeing"), provider)) == ["a/seeing"]
+    assert refused(ask(turns=(PICTURE,), model="blind"), provider).kind == "unsupported"
+
+
+def test_a_prompt_is_held_against_the_longest_prompt_and_not_the_window() -> None:
+    card = ModelCard(name="m", context_tokens=1000, prompt_tokens=100)
+    failure = refused(ask(), entry("a", card), tokens=500)
+    assert failure.kind == "context_length"
+    assert "100" in failure.message
 
 
 def test_window_below_the_one_asked_for_is_left_out() -> None:
@@ -291,7 +341,7 @@ def test_every_plan_is_finite_ranked_and_names_each_deployment_once(data: st.Dat
     plan = RoutingTable(providers, RouterPolicy()).plan(request, estimated_input_tokens=tokens)
 
     if isinstance(plan, Failed):
-        assert plan.kind in ("no_candidate", "context_length")
+        assert plan.kind in ("no_candidate", "context_length", "unsupported")
         return
     assert plan.choices
     assert not plan.choices[0].reserve

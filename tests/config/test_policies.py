@@ -122,3 +122,10 @@ def test_the_ledger_stands_beside_the_file_or_in_the_state_directory_or_in_memor
     assert ledger_policy(config_of(ledger={"path": ":memory:"}), base=tmp_path, state=state).path is None
     power = ledger_policy(config_of(ledger={"durability": "power"}), base=tmp_path, state=state)
     assert power.durability == "power"
+
+
+def test_what_happens_to_rejected_parameters_is_said_for_all_and_for_one() -> None:
+    entries = {"openai": {"api_key": "k"}, "ollama": {"on_unsupported": "drop"}}
+    strict = config_of(providers=entries, general={"on_unsupported": "refuse"})
+    assert [provider.on_unsupported for provider in provider_policies(strict)] == ["refuse", "drop"]
+    assert [provider.on_unsupported for provider in provider_policies(config_of(providers=entries))] == ["drop", "drop"]
