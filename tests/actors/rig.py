@@ -26,7 +26,7 @@ from manus.actors.upstream import ProviderSpec
 from manus.messages.content import text_turn
 from manus.messages.events import Reset, StreamEvent, TextDelta
 from manus.messages.ids import RequestId
-from manus.messages.outcomes import Finished, Outcome, Unfinished
+from manus.messages.outcomes import Embedded, Finished, Outcome, Unfinished
 from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, RouterPolicy, Timeouts
 from manus.messages.requests import ChatRequest
 from manus.messages.usage import Price
@@ -148,7 +148,7 @@ def asked(text: str = "Tell me a story", *, stream: bool = False, **fields: Any)
 
 def outcome_of(answer: object) -> Outcome:
     """Insist on an outcome."""
-    assert isinstance(answer, Finished | Unfinished), answer
+    assert isinstance(answer, Finished | Embedded | Unfinished), answer
     return answer
 
 
@@ -199,6 +199,7 @@ async def open_rig(
     backoff = Backoff(min_s=0.2, max_s=1.0, jitter=0.0)
     policies: list[ProviderPolicy] = []
     children: list[ChildSpec] = []
+    wires: dict[str, str] = {}
     for priority, (name, way) in enumerate(ways.items()):
         models = (cards or {}).get(name, (ModelCard(name=MODEL, price=PRICE, context_tokens=32_000),))
         entry = ProviderPolicy(name=name, type="openai", priority=priority, models=models)
@@ -215,10 +216,13 @@ async def open_rig(
             queue=queue,
             now_unix_s=_unix_s,
         )
+        wires[name] = spec.wire
         children.append(provider_child(spec, intensity=intensity, backoff=backoff))
     accounting = accounting_child(store, LedgerPolicy(confirm_s=confirm_s), now_unix_s=_unix_s)
     router = router_child(
-        RouterSpec(policy=policy or RouterPolicy(), providers=tuple(policies), confirm_s=confirm_s, seed=seed)
+        RouterSpec(
+            policy=policy or RouterPolicy(), providers=tuple(policies), wires=wires, confirm_s=confirm_s, seed=seed
+        )
     )
     root = SupervisorSpec(
         id="root",

@@ -184,6 +184,8 @@ def _may_go(part: AnyPart, rules: WireRules, model: str) -> bool:
         return rules.keeps_opaque and part.provider == rules.wire and part.model in (model, None)
     if isinstance(part, Reasoning):
         return rules.keeps_reasoning and part.provider == rules.wire and part.model == model
+    if isinstance(part, Refusal) and not part.text:
+        return False  # it says nothing, and a turn of nothing else is refused
     return rules.keeps_blank_text or not _is_blank(part)
 
 

@@ -59,7 +59,8 @@ def rules_for(wire: str, model: str, *, keeps_reasoning: bool) -> WireRules:
     if _MISTRAL.match(model):
         shape, chars = _MISTRAL_ID, _MISTRAL_ID_CHARS
         return WireRules(wire=wire, id_shape=shape, made_id_chars=chars, keeps_reasoning=keeps_reasoning)
-    name_shape = TOOL_NAME if family_of(model).openai else None
+    # A deployment's name says nothing of its model, which most likely is one of OpenAI's.
+    name_shape = TOOL_NAME if family_of(model).openai or wire == "azure-chat" else None
     return WireRules(wire=wire, id_shape=_ID, name_shape=name_shape, keeps_reasoning=keeps_reasoning)
 
 
