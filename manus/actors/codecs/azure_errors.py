@@ -38,6 +38,9 @@ _BY_CODE: dict[str, FailureKind] = {
 
 _HIGH_DEMAND = re.compile(r"experiencing high demand|no capacity|currently overloaded", re.IGNORECASE)
 
+_FAILED_DEPENDENCY = 424
+"""Something behind the resource failed, which another try may find mended."""
+
 QUOTA_WAIT_S = 86_400.0
 """A wait of a day or more is no rate limit: what the day allows is used up."""
 
@@ -54,6 +57,8 @@ def azure_failure_kind(status: int | None, facts: ErrorFacts) -> FailureKind:
     kind = _BY_CODE.get(facts.code.lower())
     if kind is not None:
         return kind
+    if status == _FAILED_DEPENDENCY:
+        return "server"
     kind = openai_failure_kind(status, facts)
     if kind == "rate_limited" and _HIGH_DEMAND.search(facts.message):
         return "overloaded"
