@@ -109,9 +109,8 @@ class Tally:
         expect = exchange.get("expect")
         if not isinstance(expect, dict):
             return "not compared"
-        for field, got, wanted in _compared(passed[0], expect):
-            if got != wanted and (reason := deviation(exchange, field)) is not None:
-                self.deviations[reason] += 1
+        apart = [field for field, got, wanted in _compared(passed[0], expect) if got != wanted]
+        self.deviations.update({reason for field in apart if (reason := deviation(exchange, field)) is not None})
         return "matched"
 
     def _table(self) -> Iterator[str]:
