@@ -119,9 +119,22 @@ class MessageWriter:
             system = []
         self._end(messages)
         for sentence in asked_besides:
-            _last_of_user(messages).append({"text": sentence})
+            self._last_of_user(messages).append({"text": sentence})
         self._bound_cache_points([system, *(message["content"] for message in messages)])
         return system, messages
+
+    def _last_of_user(self, messages: list[Body]) -> list[Body]:
+        spoken = [message for message in messages if message["role"] == "user"]
+        if not spoken:
+            spoken.append({"role": "user", "content": []})
+            messages.append(spoken[-1])
+        last = spoken[-1]
+        alone = self._family.results_alone and any("toolResult" in block for block in last["content"])
+        if alone and last is messages[-1]:
+            last = {"role": "user", "content": []}
+            messages += [{"role": "assistant", "content": [{"text": FILLER}]}, last]
+        content: list[Body] = last["content"]
+        return content
 
     def _user_messages(self, turn: Turn) -> list[Body]:
         results: list[Body] = []
@@ -254,13 +267,6 @@ class MessageWriter:
         last = messages[-1]["content"][-1]
         if "text" in last:
             last["text"] = last["text"].rstrip() or FILLER  # trailing blanks are refused
-
-
-def _last_of_user(messages: list[Body]) -> list[Body]:
-    if not messages or messages[-1]["role"] != "user":
-        messages.append({"role": "user", "content": []})
-    content: list[Body] = messages[-1]["content"]
-    return content
 
 
 def _image(image: Image) -> Body:
