@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from manus.config import auth_rules
 from manus.config.check import check_text
 from manus.config.problems import Problem
 
@@ -82,7 +83,64 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
         ("[providers.x]\n", "providers.x", "needs a type"),
         ("[providers.olama]\n", "providers.olama", "did you mean 'ollama'?"),
         ("[providers.x]\ntype = 'opena'\n", "providers.x.type", "did you mean 'openai'?"),
-        ("[providers.anthropic]\n", "providers.anthropic.api_key", "is missing; write api_key"),
+        ("[providers.anthropic]\n", "providers.anthropic.api_key", 'write api_key = "${ANTHROPIC_API_KEY}"'),
+        ("[providers.bedrock]\napi_key = 'k'\n", "providers.bedrock.region", "AWS_REGION"),
+        ("[providers.bedrock]\napi_key = 'k'\nregion = 'here'\n", "providers.bedrock.region", "us-east-1"),
+        ("[providers.bedrock]\nregion = 'x.evil.example/'\n", "providers.bedrock.region", "expected an AWS region"),
+        (
+            "[providers.bedrock]\nregion = 'us-east-1'\naws_access_key_id = 'a'\n",
+            "providers.bedrock.aws_secret_access_key",
+            "is missing, and aws_access_key_id is of no use without it",
+        ),
+        (
+            "[providers.bedrock]\nregion = 'us-east-1'\napi_key = 'k'\nprofile = 'p'\n",
+            "providers.bedrock.profile",
+            "contradicts api_key",
+        ),
+        ("[providers.azure]\napi_key = 'k'\n", "providers.azure.base_url", "https://RESOURCE.openai.azure.com"),
+        (
+            "[providers.azure]\nbase_url = 'https://r.openai.azure.com'\n",
+            "providers.azure.api_key",
+            "or entra = true",
+        ),
+        (
+            "[providers.azure]\nbase_url = 'https://r.openai.azure.com'\napi_key = 'k'\nentra = true\n",
+            "providers.azure.entra",
+            "contradicts api_key",
+        ),
+        (
+            "[providers.azure]\nbase_url = 'https://r.openai.azure.com'\nentra = { tenant = 't', client_id = 'c' }\n",
+            "providers.azure.entra.client_secret",
+            "is missing, and tenant is of no use without it",
+        ),
+        (
+            "[providers.azure]\nbase_url = 'http://h'\nentra = 'yes'\n",
+            "providers.azure.entra",
+            "true, false or a table",
+        ),
+        (
+            "[providers.azure]\nbase_url = 'http://h'\nentra = { tenat = 't' }\n",
+            "providers.azure.entra.tenat",
+            "'tenant'",
+        ),
+        (
+            "[providers.azure]\nbase_url = 'http://h'\napi_version = '2024&x=1'\n",
+            "providers.azure.api_version",
+            'such as "2024-10-21"',
+        ),
+        ("[providers.ollama]\nregion = 'us-east-1'\n", "providers.ollama.region", "is for type 'bedrock'"),
+        ("[providers.ollama]\nauth_token = 't'\n", "providers.ollama.auth_token", "for type 'anthropic' or 'azure'"),
+        (
+            "[providers.anthropic]\napi_key = 'k'\nauth_token = 't'\n",
+            "providers.anthropic.auth_token",
+            "contradicts api_key",
+        ),
+        (
+            "[providers.anthropic]\napi_key = 'k'\nheaders = { X-Api-Key = 'k' }\n",
+            "providers.anthropic.headers.X-Api-Key",
+            "contradicts api_key",
+        ),
+        ("[providers.ollama]\nkey_order = 'random'\n", "providers.ollama.key_order", "'round_robin' or 'sticky'"),
         ("[providers.\"a b\"]\ntype = 'ollama'\n", 'providers."a b"', "rename it"),
         ("[providers.OpenAI]\ntype = 'ollama'\n", "providers.OpenAI", "only in case"),
         ("[providers.ollama]\nmodels = 'a'\n", "providers.ollama.models", "expected an array"),
@@ -270,3 +328,44 @@ def test_a_value_reported_once_causes_no_second_problem() -> None:
 def test_a_problem_is_written_like_a_compilers() -> None:
     problem = problems_of(GOOD + "[retry]\nbase = 1\n")[0]
     assert str(problem) == "llm.toml:8: retry.base: unknown key; did you mean 'base_s'?"
+
+
+@pytest.mark.parametrize(
+    ("entry", "path", "extra"),
+    [
+        ("[providers.bedrock]\nregion = 'us-east-1'\n", "providers.bedrock", "bedrock"),
+        ("[providers.bedrock]\nregion = 'us-east-1'\nprofile = 'p'\n", "providers.bedrock", "bedrock"),
+        (
+            "[providers.azure]\nbase_url = 'https://r.openai.azure.com'\nentra = true\n",
+            "providers.azure.entra",
+            "azure",
+        ),
+    ],
+)
+def test_a_library_that_is_not_there_is_named_with_its_installation(
+    entry: str, path: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problems_of(GOOD + entry) == ()
+    monkeypatch.setattr(auth_rules, "is_installed", lambda module: False)
+    (problem,) = problems_of(GOOD + entry)
+    assert problem.path == path
+    assert f'pip install "manus-llm[{extra}]"' in problem.message
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "[providers.anthropic]\nauth_token = 't'\nbetas = ['b']\n",
+        "[providers.anthropic]\nbase_url = 'http://gateway'\n",
+        "[providers.anthropic]\napi_keys = ['a', 'b']\nkey_order = 'sticky'\n",
+        "[providers.bedrock]\napi_key = 'k'\nbase_url = 'https://bedrock-runtime-fips.us-east-1.amazonaws.com'\n",
+        "[providers.bedrock]\nregion = 'us-gov-west-1'\naws_access_key_id = 'a'\naws_secret_access_key = 'b'\n",
+        "[providers.azure]\nbase_url = 'https://r.openai.azure.com/openai/v1/'\napi_key = 'k'\napi_version = 'v1'\n",
+        "[providers.azure]\nbase_url = 'http://h'\nmodels = [{ name = 'mine', base = 'gpt-5.4', efforts = ['low'] }]\n",
+        "[providers.azure]\nbase_url = 'http://h'\nentra = { client_id = 'c' }\n",
+        "[providers.azure]\nbase_url = 'http://h'\n[providers.azure.entra]\n",
+        "[providers.ollama]\napi_key = 'k'\nheaders = { X-Api-Key = 'of a gateway' }\n",
+    ],
+)
+def test_every_type_can_be_configured(entry: str) -> None:
+    assert problems_of(GOOD + entry) == ()

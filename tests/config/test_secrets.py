@@ -10,14 +10,16 @@ import traceback
 from pathlib import Path
 
 import msgspec
+import msgspec.inspect
 import pytest
 
 from manus.config.check import check_text
 from manus.config.load import load, load_file
 from manus.config.problems import InvalidConfig, errors_of
-from manus.config.schema import LLMConfig, ProviderConfig
+from manus.config.schema import SECRET_FIELDS, EntraConfig, LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.config.show import show
+from manus.proving import secrets_of_entry
 
 CANARY = "sk-canary-7f3a91"
 
@@ -30,6 +32,16 @@ models = [{{ name = "m" }}]
 [providers.second]
 type = "openai"
 api_keys = ["{CANARY}", "${{KEY}}"]
+[providers.anthropic]
+auth_token = "{CANARY}"
+[providers.bedrock]
+region = "us-east-1"
+aws_access_key_id = "{CANARY}"
+aws_secret_access_key = "{CANARY}"
+aws_session_token = "{CANARY}"
+[providers.azure]
+base_url = "https://r.openai.azure.com"
+entra = {{ tenant = "t", client_id = "c", client_secret = "{CANARY}" }}
 """
 
 
@@ -107,6 +119,9 @@ def test_keys_that_a_program_writes_as_text_are_hidden_at_once() -> None:
         headers={"X": CANARY},  # type: ignore[dict-item]
         api_keys=[CANARY],  # type: ignore[list-item]
         proxy=CANARY,  # type: ignore[arg-type]
+        auth_token=CANARY,  # type: ignore[arg-type]
+        aws_secret_access_key=CANARY,  # type: ignore[arg-type]
+        entra=EntraConfig(client_secret=CANARY),  # type: ignore[arg-type]
     )
     assert CANARY not in repr(entry)
     assert entry.api_key == Secret(CANARY)
@@ -123,6 +138,7 @@ def every_key_of_the_schema() -> list[tuple[str, str]]:
         elif name != "providers":
             found.append(("general", name))
     found.extend(("providers.openai", key) for key in ProviderConfig.__struct_fields__)
+    found.extend(("providers.azure.entra", key) for key in EntraConfig.__struct_fields__)
     return found
 
 
@@ -153,3 +169,13 @@ def test_a_key_file_is_read_and_its_line_end_dropped(tmp_path: Path) -> None:
 def test_a_key_file_without_end_is_refused() -> None:
     with pytest.raises(InvalidConfig, match="that is no key"):
         load({"providers": {"openai": {"api_key": {"file": "/dev/zero"}}}}, environ={})
+
+
+def test_every_field_that_holds_a_secret_is_in_the_table_of_them(config: LLMConfig) -> None:
+    """What is struck out of texts from outside is listed by field; a new secret must not be forgotten there."""
+    fields = msgspec.inspect.type_info(ProviderConfig)
+    assert isinstance(fields, msgspec.inspect.StructType)
+    holding = {field.name for field in fields.fields if "Secret" in repr(field.type) and field.name != "entra"}
+    assert holding == set(SECRET_FIELDS)
+    secrets = [secret for entry in config.providers.values() for secret in secrets_of_entry(entry)]
+    assert len(secrets) == FILE.count(CANARY) + 1
