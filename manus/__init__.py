@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from manus.agent import LLMAgent as LLMAgent
     from manus.agent import open_agent as open_agent
     from manus.asking import AskOptions as AskOptions
+    from manus.attachments import document as document
+    from manus.attachments import image as image
     from manus.config.schema import LLMConfig as LLMConfig
     from manus.config.schema import ModelConfig as ModelConfig
     from manus.config.schema import ProviderConfig as ProviderConfig
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from manus.errors import TimeoutError as TimeoutError  # noqa: A004
     from manus.errors import TokenLimitError as TokenLimitError
     from manus.loading import load_config as load_config
+    from manus.messages.content import Document as Document
+    from manus.messages.content import Image as Image
     from manus.messages.content import Text as Text
     from manus.messages.content import ToolCall as ToolCall
     from manus.messages.content import ToolResult as ToolResult
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "agent": ("LLMAgent", "open_agent"),
     "asking": ("AskOptions",),
+    "attachments": ("document", "image"),
     "config.schema": ("LLMConfig", "ModelConfig", "ProviderConfig", "RoutingStrategy"),
     "config.secrets": ("Secret",),
     "errors": (
@@ -83,7 +88,7 @@ _MODULES = {
         "TokenLimitError",
     ),
     "loading": ("load_config",),
-    "messages.content": ("Text", "ToolCall", "ToolResult", "Turn"),
+    "messages.content": ("Document", "Image", "Text", "ToolCall", "ToolResult", "Turn"),
     "messages.requests": ("OutputFormat", "ReasoningOptions", "RoutingCriteria", "Tool", "ToolChoice"),
     "reports": ("ProviderState", "UsageReport"),
     "responses": ("LLMResponse", "ResponseUsage", "StreamChunk"),

@@ -174,6 +174,9 @@ def _parts(content: object, place: str) -> list[AnyPart]:
 
 
 def _part(item: object, place: str) -> AnyPart:
+    if isinstance(item, Part):
+        _check_part(item, place)
+        return cast("AnyPart", item)
     if not isinstance(item, Mapping):
         raise InvalidRequestError(f"{place}: expected a part {{'type': 'text', ...}}; got {type(item).__name__}")
     kind = item.get("type")
