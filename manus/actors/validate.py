@@ -15,6 +15,7 @@ from typing import assert_never
 
 import msgspec
 
+from manus.actors.schema_rules import dangling_reference
 from manus.messages.content import (
     AnyPart,
     Audio,
@@ -108,6 +109,8 @@ def _problems(request: ChatRequest) -> Iterator[_Problem]:
             yield "output.name", "must be 1 to 64 letters, digits, _ or -."
         if not request.output.any_object and (what := _no_object(bytes(request.output.schema))):
             yield "output.schema", f"must be a JSON Schema, that is a JSON object; it is {what}."
+        elif what := dangling_reference(bytes(request.output.schema)):
+            yield "output.schema", f"{what}."
     yield from _vendor_options(request.extra)
 
 
@@ -168,9 +171,13 @@ def _part(part: AnyPart, where: str) -> Iterator[_Problem]:
             yield from _text(part.text, f"{where}.text")
         case Image():
             yield from _one_source(where, part.data, part.url, part.file_id)
+            if part.data == b"":
+                yield f"{where}.data", "is empty: give the picture's bytes."
             yield from _text(part.url or "", f"{where}.url")
         case Document():
             yield from _one_source(where, part.data, part.url, part.text, part.file_id)
+            if part.data == b"":
+                yield f"{where}.data", "is empty: give the document's bytes."
             for field, value in (("text", part.text), ("url", part.url), ("name", part.name)):
                 yield from _text(value or "", f"{where}.{field}")
         case Audio():
@@ -227,6 +234,8 @@ def _tools(tools: tuple[Tool, ...]) -> Iterator[_Problem]:
                 f"{where}.schema",
                 f'must be a JSON Schema of an object, like {{"type": "object", "properties": {{}}}}; {what}.',
             )
+        elif what := dangling_reference(bytes(tool.schema)):
+            yield f"{where}.schema", f"{what}."
 
 
 def _tool_choice(request: ChatRequest) -> Iterator[_Problem]:

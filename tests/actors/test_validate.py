@@ -142,6 +142,13 @@ def test_text_that_is_no_text_is_refused_by_its_place(param: str, bad: str, word
         (_request(tools=(TOOL, Tool(name="g"), TOOL)), "tools[2].name"),
         (_request(tools=(Tool(name="f", schema=msgspec.Raw(b'{"type":"string"}')),)), "tools[0].schema"),
         (_request(tools=(Tool(name="f", schema=msgspec.Raw(b'{"properties":{}}')),)), "tools[0].schema"),
+        (
+            _request(tools=(Tool(name="f", schema=msgspec.Raw(b'{"type":"object","items":{"$ref":"#/$defs/x"}}')),)),
+            "tools[0].schema",
+        ),
+        (_request(output=OutputFormat(schema=msgspec.Raw(b'{"$ref":"https://x.test/s.json"}'))), "output.schema"),
+        (_request(_user(Image(data=b""))), "turns[0].parts[0].data"),
+        (_request(_user(Document(data=b""))), "turns[0].parts[0].data"),
         (_request(tools=(Tool(name="f", schema=msgspec.Raw(b"[]")),)), "tools[0].schema"),
         (_request(tools=(Tool(name="f", schema=msgspec.Raw(b"nonsense")),)), "tools[0].schema"),
         (_request(tools=(Tool(name="f", schema=msgspec.Raw(b"[" * 5000)),)), "tools[0].schema"),
