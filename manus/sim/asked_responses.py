@@ -60,13 +60,22 @@ def read_responses(asked: dict[str, Any]) -> ChatAsked:
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     said_by_user = [_text_of(item.get("content")) for item in items if item.get("role") == "user"]
     tools = asked.get("tools") or ()
+    functions = [tool for tool in tools if tool.get("type") == "function"]
     instructions = asked.get("instructions") or ""
+    system = [_text_of(item.get("content")) for item in items if item.get("role") in ("system", "developer")]
+    effort = (asked.get("reasoning") or {}).get("effort")
     return ChatAsked(
         model=asked["model"],
         stream=bool(asked.get("stream")),
+        system="\n".join(filter(None, (instructions, *system))),
+        images=sum(len(_pictures_of(item)) for item in items),
+        tool_schemas=tuple(tool.get("parameters") for tool in functions),
+        must_call=_must_call(asked.get("tool_choice")),
+        schema=((asked.get("text") or {}).get("format") or {}).get("schema"),
+        thinking=effort not in (None, "none"),
         prompt=said_by_user[-1] if said_by_user else "",
         answers_tool=items[-1].get("type") == "function_call_output",
-        tools=tuple(tool.get("name", "") for tool in tools),
+        tools=tuple(tool.get("name", "") for tool in functions),
         max_output_tokens=asked.get("max_output_tokens"),
         input_tokens=MESSAGE_TOKENS
         + (MESSAGE_TOKENS + count_tokens(instructions) if instructions else 0)
@@ -139,8 +148,20 @@ def _text_of(content: object) -> str:
     return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
 
 
+def _must_call(choice: object) -> str | None:
+    if isinstance(choice, dict):
+        return str(choice.get("name") or "")
+    return "" if choice == "required" else None
+
+
+def _pictures_of(item: dict[str, Any]) -> list[Any]:
+    content = item.get("content", item.get("output"))
+    parts = content if isinstance(content, list) else ()
+    return [part for part in parts if isinstance(part, dict) and part.get("type") == "input_image"]
+
+
 def _item_tokens(item: dict[str, Any]) -> int:
     content = item.get("content", item.get("output"))
-    pictures = [part for part in content if part.get("type") == "input_image"] if isinstance(content, list) else ()
+    pictures = _pictures_of(item)
     called = count_tokens(item["name"] + item["arguments"]) if item.get("type") == "function_call" else 0
     return count_tokens(_text_of(content)) + IMAGE_TOKENS * len(pictures) + called
