@@ -92,6 +92,19 @@ def test_arguments_that_were_cut_are_never_valid() -> None:
     assert assembly.answer().finish.reason == "length"
 
 
+@pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded"])
+def test_a_call_that_a_limit_struck_before_its_input_is_never_valid(reason: str) -> None:
+    first = block(0, "tool_use", id="toolu_1", name="f", input={})
+    last = block(1, "tool_use", id="toolu_2", name="f", input={})
+    streamed = read(framed(begun(), *first, *last, *over(reason)))[1].answer().parts
+    uses = [{"type": "tool_use", "id": f"toolu_{n}", "name": "f", "input": {}} for n in (1, 2)]
+    for parts in (streamed, read(whole(*uses, stop_reason=reason))[1].answer().parts):
+        assert [(part.id, part.valid) for part in parts if isinstance(part, ToolCall)] == [
+            ("toolu_1", True),
+            ("toolu_2", False),
+        ]
+
+
 def test_a_call_without_an_id_gets_one_that_is_always_the_same() -> None:
     stream = framed(begun(), *block(0, "tool_use", name="f", input={}), *over("tool_use"))
     first, second = (read(stream)[1].answer().parts[0] for _ in range(2))

@@ -52,12 +52,13 @@ class Blocks:
         answer_tool: the tool whose input is the answer's text, see `HttpRequest.answer_tool`.
     """
 
-    __slots__ = ("_answer_tool", "_calls", "_open", "_seed", "_writer")
+    __slots__ = ("_answer_tool", "_bare", "_calls", "_open", "_seed", "_writer")
 
     def __init__(self, writer: AnswerWriter, answer_tool: str | None) -> None:
         self._writer = writer
         self._answer_tool = answer_tool
         self._open: dict[int, _Open] = {}
+        self._bare: _Open | None = None
         self._calls = 0
         self._seed = ""
 
@@ -70,6 +71,7 @@ class Blocks:
         if self._writer.done:
             return
         self.end(index)
+        self.settle(cut=False)
         try:
             block = _read_block(bytes(raw))
         except MALFORMED_ERRORS:  # the parser of the event skips over a `Raw` without reading it
@@ -161,11 +163,26 @@ class Blocks:
         if opened.kind == "unread":
             self._hand_over(opened)
             return
+        if opened.kind == "tool_use" and opened.placeholder == "{}":
+            self.settle(cut=False)
+            self._bare = opened
+            return
         if opened.placeholder and opened.kind == "tool_use":
             self._writer.arguments(opened.part, opened.placeholder)
         elif opened.placeholder:
             self._writer.extend(opened.part, opened.placeholder)
         self._writer.close(opened.part)
+
+    def settle(self, *, cut: bool) -> None:
+        """End the call that got no input, once it is known whether it was to get none.
+
+        A token limit may have struck before the first piece of it: such a call looks like one without parameters, and
+        must not be run. It is given arguments that are no JSON.
+        """
+        bare, self._bare = self._bare, None
+        if bare is not None:
+            self._writer.arguments(bare.part, "{" if cut else "{}")
+            self._writer.close(bare.part)
 
     def _begin_call(self, block: Block) -> _Open:
         name = block.name or ""

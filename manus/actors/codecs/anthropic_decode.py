@@ -21,6 +21,7 @@ from manus.actors.codecs.anthropic_types import (
 )
 from manus.actors.codecs.anthropic_usage import RunningUsage
 from manus.actors.codecs.classify import protocol_failure
+from manus.actors.codecs.error_facts import facts_of_body
 from manus.actors.codecs.json_fit import fit
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
 from manus.actors.codecs.sse_answer import SseAnswerDecoder
@@ -117,6 +118,9 @@ class AnthropicDecoder(SseAnswerDecoder):
             self._writer.fail(anthropic_stream_failure(body))
             return
         if message is None or message.content is None:
+            if facts_of_body(body).message:
+                self._writer.fail(anthropic_stream_failure(body))
+                return
             self._writer.fail(protocol_failure("The server answered with JSON that is no message. Check base_url."))
             return
         self._start(message)
@@ -145,6 +149,8 @@ class AnthropicDecoder(SseAnswerDecoder):
     def _note_stop(self, delta: Delta) -> None:
         if delta.stop_details != NULL:
             self._writer.add(SafetyReported(raw=keep_raw(delta.stop_details)))
+        if delta.stop_reason:
+            self._blocks.settle(cut=FINISH_REASONS.get(delta.stop_reason) == "length")
         if delta.container != NULL:
             self._blocks.carry(CONTAINER, delta.container)
         if not delta.stop_reason:
