@@ -17,6 +17,9 @@ from manus.actors.codecs.json_text import MALFORMED_ERRORS, load_tolerant, well_
 MESSAGE_CHARS_MAX = 500
 """What of a vendor's message we repeat; some echo the whole request."""
 
+_MESSAGE_CHARS_READ = 8 * MESSAGE_CHARS_MAX
+"""What of it is looked at: striking keys out makes a line shorter, never by so much."""
+
 
 class ErrorFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What an error says of itself; empty where it says nothing.
@@ -65,7 +68,9 @@ def facts_of(value: Any) -> ErrorFacts:  # Any: JSON of a foreign hand, each fie
 
 def vendor_words(message: str) -> str:
     """Make a vendor's message fit to show: one line, of bounded length, without keys."""
-    line = " ".join(well_formed(message).split()).replace("\0", "")
+    # Word by word: a pattern for words with stars in their middle would take quadratic time over a long one.
+    words = well_formed(message[:_MESSAGE_CHARS_READ]).split()
+    line = " ".join("[key]" if "***" in word else word for word in words).replace("\0", "")
     line = _KEYS.sub("[key]", line)
     return line if len(line) <= MESSAGE_CHARS_MAX else line[: MESSAGE_CHARS_MAX - 1] + "…"
 
@@ -78,7 +83,6 @@ _KEYS = re.compile(
     | (?<=bearer\s)\S{6,}
     | (?<=key\sprovided:\s)\S+
     | (?<=api\skey:\s)\S+
-    | \S*\*{3,}\S*
     """
 )
 
@@ -87,7 +91,7 @@ def _object(error: dict[str, Any]) -> ErrorFacts:
     if isinstance(error.get("message"), dict):  # some gateways nest the upstream's error once more
         error = error["message"]
     code = error.get("code")
-    message = error.get("message")
+    message = error.get("message") or error.get("Message")  # the latter: load balancers and gateways of AWS
     return ErrorFacts(
         message=well_formed(message) if isinstance(message, str) else "",
         code=_word(code),
