@@ -50,7 +50,7 @@ _BY_NAME: dict[str, FailureKind] = {
     "internalservererror": "server",
     "modelstreamerror": "server",
 }
-"""Names in lower case and without `Exception` or `Error` at their end: streams write them in camel case."""
+"""Names in lower case and without `Exception` at their end: streams write them in camel case."""
 
 _CONTEXT = re.compile(
     r"prompt is too long|input is too long|exceed context limit|too many total text bytes|maximum context length"
@@ -65,7 +65,7 @@ _UNKNOWN_MODEL = re.compile(
 )
 _CANNOT = re.compile(r"(?:model|it) (?:doesn.t|does not) support", re.IGNORECASE)
 _TOO_LARGE = re.compile(
-    r"(?:image|document|file|request|payload|body).{0,80}(?:exceeds?|larger than|too large|over the).{0,80}", re.I
+    r"(?:image|document|file|request|payload|body).{0,80}(?:exceeds?|larger than|too large|over the)", re.I
 )
 _TOO_LARGE_UNIT = re.compile(r"\b(?:bytes?|[kmg]i?b|size|pixels?)\b", re.IGNORECASE)
 _CREDENTIALS = re.compile(
@@ -184,7 +184,4 @@ def _plain_name(name: str) -> str:
 
 
 def _short_name(code: str) -> str:
-    name = code.lower()
-    for ending in ("exception", "error"):
-        name = name.removesuffix(ending) if name != ending else name
-    return name
+    return code.lower().removesuffix("exception")
