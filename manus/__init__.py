@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from manus.config.schema import ProviderConfig as ProviderConfig
     from manus.config.schema import RoutingStrategy as RoutingStrategy
     from manus.config.secrets import Secret as Secret
+    from manus.embedding import EmbeddingResponse as EmbeddingResponse
+    from manus.embedding import EmbedOptions as EmbedOptions
     from manus.errors import AuthenticationError as AuthenticationError
     from manus.errors import ConfigurationError as ConfigurationError
     from manus.errors import ContentPolicyError as ContentPolicyError
@@ -69,6 +71,7 @@ _MODULES = {
     "attachments": ("document", "image"),
     "config.schema": ("LLMConfig", "ModelConfig", "ProviderConfig", "RoutingStrategy"),
     "config.secrets": ("Secret",),
+    "embedding": ("EmbedOptions", "EmbeddingResponse"),
     "errors": (
         "AuthenticationError",
         "ConfigurationError",

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from manus.messages.watching import AttemptEnded
 from manus.supervisor.events import ActorExited, ActorStarted, LateReply
 from manus.supervisor.reasons import Crashed, Hung, InitFailed, Normal, Shutdown, Wedged, describe
 
@@ -17,13 +18,15 @@ LOGGER: Final = logging.getLogger("manus")
 # Without a handler of its own the standard library would print warnings to stderr where the host set up nothing.
 LOGGER.addHandler(logging.NullHandler())
 
-_QUIET: Final = (ActorStarted, ActorExited, LateReply)
+_QUIET: Final = (ActorStarted, ActorExited, LateReply, AttemptEnded)
 _LEFT_OUT: Final = frozenset({"at", "traceback", "stack"})
 
 
 def log_event(event: object) -> None:
-    """Write one event: the expected at DEBUG, what somebody should look at as a warning."""
+    """Write one event: the expected at DEBUG, a failed call as INFO, what somebody should look at as a warning."""
     level = logging.DEBUG if isinstance(event, _QUIET) else logging.WARNING
+    if isinstance(event, AttemptEnded) and event.result not in ("ok", "cancelled"):
+        level = logging.INFO
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, "%s", line_of(event))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from manus.tools import check_schema, encode_schema
 
 ResponseFormat = type[msgspec.Struct] | Mapping[str, Any] | OutputFormat | str
 """A Struct type, a JSON Schema, an `OutputFormat`, or `"json"` for any JSON object."""
+
+_FENCE: Final = re.compile(r"\s*```[a-zA-Z]*[ \t\r]*\n(.*?)\n?```\s*", re.DOTALL)
 
 _COMPLETE: Final = ("stop", "unknown")
 """Only an answer that ended so can be expected to have its shape."""
@@ -65,10 +68,11 @@ def parsed_response(outcome: Finished, asked: ResponseFormat | None) -> LLMRespo
 
 
 def _parse(response: LLMResponse, asked: ResponseFormat, outcome: Finished) -> object:
+    text = _unfenced(response.content)
     try:
         if isinstance(asked, type):
-            return msgspec.json.decode(response.content, type=asked)
-        return json.loads(response.content)
+            return msgspec.json.decode(text, type=asked)
+        return json.loads(text)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # The reason may quote the answer where it comes from json; msgspec names only places and types.
         reason = f": {error}" if isinstance(error, msgspec.ValidationError) else ""
@@ -82,6 +86,12 @@ def _parse(response: LLMResponse, asked: ResponseFormat, outcome: Finished) -> o
         failed.usage = outcome.usage
         failed.cost_nano_usd = outcome.cost_nano_usd
         raise failed from None
+
+
+def _unfenced(text: str) -> str:
+    """Take JSON out of the fence that models put around it where they were only asked for it in words."""
+    fenced = _FENCE.fullmatch(text)
+    return text if fenced is None else fenced[1]
 
 
 def _format_of_type(asked: type[msgspec.Struct]) -> OutputFormat:
@@ -101,7 +111,12 @@ def _format_of_type(asked: type[msgspec.Struct]) -> OutputFormat:
             rest = {key: value for key, value in definitions.items() if key != name}
             schema |= {"$defs": rest} if rest else {}
     strict = _closed(schema)
-    return OutputFormat(schema=encode_schema(schema, "response_format"), name=asked.__name__[:64], strict=strict)
+    return OutputFormat(schema=encode_schema(schema, "response_format"), name=_name_of(asked), strict=strict)
+
+
+def _name_of(asked: type) -> str:
+    """Name the format after its type, in the letters that every vendor takes."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", asked.__name__)[:64]
 
 
 def _mentions(value: object, reference: str) -> bool:
@@ -122,6 +137,8 @@ def _closed(schema: object) -> bool:
         if schema.get("type") == "object" and "properties" in schema:
             schema.setdefault("additionalProperties", False)
             strict = set(schema.get("required", ())) == set(schema["properties"])
+        elif schema.get("type") == "object":
+            strict = False  # a table of any names, which no vendor's strict form allows
         inner.extend(schema.values())
     elif isinstance(schema, list):
         inner.extend(schema)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from manus.messages.content import Reasoning, Refusal, Text, ToolCall
+from manus.messages.content import Citation, Reasoning, Refusal, Text, ToolCall, Turn
 from manus.messages.events import FinishReason
 from manus.messages.outcomes import Answer, Finished, Route, Unfinished
 from manus.messages.usage import NANO_USD, Usage, UsageSource
@@ -62,13 +62,16 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
         parsed: its text as data, where `response_format` asked for a shape: an instance of the Struct type, or JSON.
         tool_calls: tools the model wants run; one with `valid=False` was cut short and must never be run.
         reasoning, refusal: the model's thinking and its words for declining, where it showed any.
+        citations: the sources that the answer names; each keeps the vendor's own object.
+        logprobs: log probabilities as the vendor gave them, where they were asked for.
         finish_reason: why it ended: `stop`, `length`, `tool_calls`, `content_filter`, `refusal`, `pause`; `cancelled`
             where the caller ended it.
         provider, model: who answered.
+        request_id, vendor_request_id: ours in the ledger, and the vendor's own for its support desk.
         latency_ms: from the request to its end, all attempts included.
         warnings: what the caller asked for and did not get, in words, such as a parameter that the model rejects.
         route: the plan and every attempt.
-        answer: the canonical answer with all its parts, to be put into the next prompt as a turn.
+        answer: the canonical answer with all its parts; `turn` is what goes into the next prompt.
     """
 
     content: str
@@ -76,15 +79,26 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str | None = None
     refusal: str | None = None
+    citations: tuple[Citation, ...] = ()
+    logprobs: tuple[Any, ...] = ()  # Any: the vendor's own JSON
     finish_reason: FinishReason = "stop"
     provider: str = ""
     model: str = ""
     usage: ResponseUsage = ResponseUsage()
     request_id: str = ""
+    vendor_request_id: str | None = None
     latency_ms: float = 0.0
     warnings: tuple[str, ...] = ()
     route: Route = Route()
     answer: Answer = Answer()
+
+    @property
+    def turn(self) -> Turn:
+        """The answer as a turn, to continue the conversation here or with another provider.
+
+        It holds what the vendor wants back (signed thinking, its own parts); another vendor is never shown that.
+        """
+        return self.answer.turn or Turn(role="assistant", parts=self.answer.parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data; the canonical `answer`, which says the same again, is left out."""
@@ -192,11 +206,14 @@ def _response(
         tool_calls=tuple(part for part in answer.parts if isinstance(part, ToolCall)),
         reasoning=text_in(answer, Reasoning) or None,
         refusal=text_in(answer, Refusal) or None,
+        citations=tuple(part for part in answer.parts if isinstance(part, Citation)),
+        logprobs=tuple(msgspec.json.decode(raw) for raw in answer.logprobs),
         finish_reason=finish_reason,
         provider=provider,
         model=model,
         usage=usage_of(outcome.usage, outcome.cost_nano_usd, durable=outcome.durable),
         request_id=outcome.request_id,
+        vendor_request_id=answer.vendor_request_id,
         latency_ms=outcome.latency_s * 1000,
         warnings=answer.warnings,
         route=outcome.route,

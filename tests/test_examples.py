@@ -34,6 +34,8 @@ PRINTED: dict[str, list[str]] = {
         r"stall .*timeout.* billed 1, in our books 1",
         r"huge-line.*protocol.* billed 1, in our books 1",
     ],
+    "07_embeddings.py": [r"16 dimensions, \d+ tokens from openai", r"1\.00 Ropes are counted twice\.", r"0\.\d\d "],
+    "08_tools_across_providers.py": [r'cloud asks for time\({"zone": "UTC"}\)', r"local says: It is noon\."],
 }
 
 FILES = sorted(EXAMPLES.glob("[0-9]*.py"))

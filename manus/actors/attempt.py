@@ -19,6 +19,7 @@ from manus.messages.failures import Advice, Failed, FailureKind
 from manus.messages.ids import RequestId
 from manus.messages.outcomes import Answer, Attempt, CallEnded
 from manus.messages.usage import NO_USAGE
+from manus.messages.watching import AttemptEnded
 from manus.supervisor.ref import Place, Ref
 from manus.supervisor.terminals import (
     ActorFailed,
@@ -170,6 +171,23 @@ class OpenAttempt:
             usage=NO_USAGE if booked is None else booked.usage,
             cost_nano_usd=None if booked is None else booked.cost_nano_usd,
             booking="released" if booked is None else booked.state,
+            vendor_request_id=None if self.ended is None else self.ended.answer.vendor_request_id,
+        )
+
+    def reported(self, told: Attempt) -> AttemptEnded:
+        """Tell it to whoever watches, from the story that `told` gave."""
+        failure = self.failure
+        return AttemptEnded(
+            at=trio.current_time(),
+            request_id=self.request_id,
+            attempt=told.number,
+            deployment=told.deployment,
+            result=told.result,
+            booking=told.booking,
+            status=None if failure is None else failure.status,
+            vendor_request_id=told.vendor_request_id,
+            cost_nano_usd=told.cost_nano_usd,
+            rate_limits=() if self.ended is None else self.ended.rate_limits,
         )
 
     def _as_booked(self, ending: Ending) -> Booked:

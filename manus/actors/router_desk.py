@@ -97,13 +97,14 @@ class RouterCell:
 class Desk:
     """What one incarnation's requests share."""
 
-    __slots__ = ("_ctx", "_providers", "accounting", "cell", "spec", "table")
+    __slots__ = ("_ctx", "_providers", "accounting", "cell", "emit", "spec", "table")
 
     def __init__(self, spec: RouterSpec, ctx: Context) -> None:
         self.spec = spec
         self.cell: RouterCell = ctx.cell
         self.table = RoutingTable(spec.providers, spec.policy, disabled=spec.disabled)
         self.accounting = ctx.ref("accounting")
+        self.emit = ctx.emit
         self._ctx = ctx
         self._providers: dict[str, Ref] = {}
 

@@ -257,7 +257,9 @@ class RequestRun:
                 self._cost = None if cost is None or self._cost is None else self._cost + cost
         if attempt.failure is not None and attempt.has_content:
             self._partial = attempt.received()
-        self._told.append(attempt.told(self._admitted_at))
+        told = attempt.told(self._admitted_at)
+        self._told.append(told)
+        self._desk.emit(attempt.reported(told))
         failure = attempt.failure
         self._desk.cell.count_attempt(attempt.choice.deployment, "ok" if failure is None else failure.kind)
 

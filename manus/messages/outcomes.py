@@ -54,7 +54,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One call to one deployment: what came of it, when, and how it was booked.
+    """One call to one deployment: what came of it, when, how it was booked, and the vendor's own id of it.
 
     Times are seconds after the request's admission; `first_content_s` is the time to first token.
     """
@@ -71,6 +71,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage = NO_USAGE
     cost_nano_usd: int | None = None
     booking: Booking = "open"
+    vendor_request_id: str | None = None
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

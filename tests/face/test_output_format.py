@@ -29,6 +29,28 @@ class Tree(msgspec.Struct):
     left: Tree | None = None
 
 
+class Circle(msgspec.Struct, tag=True):
+    radius: float
+
+
+class Square(msgspec.Struct, tag=True):
+    side: float
+
+
+class Drawing(msgspec.Struct):
+    shapes: list[Circle | Square]
+    title: str | None
+    corners: tuple[int, int]
+
+
+class Counts(msgspec.Struct):
+    by_name: dict[str, int]
+
+
+class Größe(msgspec.Struct):  # a name that vendors do not take
+    wert: int
+
+
 class Impossible(msgspec.Struct):
     value: complex
 
@@ -52,6 +74,39 @@ def test_a_type_that_holds_itself_keeps_its_definition() -> None:
     assert schema["type"] == "object"
     assert schema["$defs"]["Tree"]["properties"]
     assert not output_format_of(Tree).strict, "a field that may be left out is not strict to vendors"
+
+
+def test_lists_unions_and_fields_that_may_be_null_are_strict_and_read_back() -> None:
+    made = output_format_of(Drawing)
+    schema = schema_of(Drawing)
+    assert made.strict
+    assert set(schema["$defs"]) == {"Circle", "Square"}
+    assert all(schema["$defs"][name]["additionalProperties"] is False for name in ("Circle", "Square"))
+    text = '{"shapes":[{"type":"Circle","radius":1},{"type":"Square","side":2}],"title":null,"corners":[1,2]}'
+    expected = Drawing(shapes=[Circle(radius=1), Square(side=2)], title=None, corners=(1, 2))
+    assert parsed_response(finished(text), Drawing).parsed == expected
+
+
+def test_a_table_of_any_names_is_not_strict_for_no_vendor_would_take_it() -> None:
+    assert not output_format_of(Counts).strict
+    assert parsed_response(finished('{"by_name":{"a":1}}'), Counts).parsed == Counts({"a": 1})
+
+
+def test_a_type_with_an_unusual_name_is_called_so_that_vendors_take_it() -> None:
+    assert output_format_of(Größe).name == "Gr__e"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```json\n{"name": "Oslo", "streets": []}\n```',
+        '\n```\n{"name": "Oslo", "streets": []}```\n',
+        '```JSON  \r\n{"name": "Oslo",\n "streets": []}\n```',
+    ],
+)
+def test_a_fence_around_the_json_is_taken_off(text: str) -> None:
+    assert parsed_response(finished(text), City).parsed == City("Oslo", [])
+    assert parsed_response(finished(text), "json").parsed == {"name": "Oslo", "streets": []}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +169,8 @@ def test_an_answer_that_could_not_have_its_shape_is_handed_out_unparsed(outcome:
         ("no json", "json"),
         ("[" * 100_000, "json"),
         ('{"a": NaN', "json"),
+        ('{"name": "Os', City),
+        ('```json\n{"name": "no json', City),
     ],
 )
 def test_an_answer_of_another_shape_is_an_error_that_does_not_quote_it(text: str, asked: ResponseFormat) -> None:
