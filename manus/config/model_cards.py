@@ -6,12 +6,14 @@ servers that only speak the same wire, of which nothing is known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 
-from manus.config.catalogue import Catalogue, Found, Place, packaged_catalogue, place_of
+from manus.config.catalogue import Catalogue, Found, packaged_catalogue, place_of
+from manus.config.catalogue_file import Row
 from manus.messages.policy import ModelCard
 from manus.messages.requests import Effort
 from manus.messages.usage import FREE, UNKNOWN_PRICE
@@ -108,13 +110,20 @@ def known_card(
         return ModelCard(name=name, base=base)
     table = packaged_catalogue() if catalogue is None else catalogue
     found = table.find(place, base or name)
-    card = ModelCard(name=name, base=base) if found is None else _card(name, base, place, found, table)
+    card = ModelCard(name=name, base=base) if found is None else _card(name, base, found, table)
     if kind == "azure" and base is None:
         card = msgspec.structs.replace(card, price=UNKNOWN_PRICE, service_prices={})
     return _with_limits(card, place.vendor)
 
 
-def _card(name: str, base: str | None, place: Place, found: Found, table: Catalogue) -> ModelCard:
+def catalogue_cards(vendor: str, catalogue: Catalogue) -> Iterator[tuple[Row, ModelCard]]:
+    """Give every model of a vendor as its row and as the card it makes."""
+    for row in catalogue.rows(vendor):
+        found = Found(row, catalogue.price(row.price))
+        yield row, _with_limits(_card(row.id, None, found, catalogue), vendor)
+
+
+def _card(name: str, base: str | None, found: Found, table: Catalogue) -> ModelCard:
     row = found.row
     flags = {**dict.fromkeys(row.can.split(), True), **dict.fromkeys(row.cannot.split(), False)}
     services = {} if found.price is UNKNOWN_PRICE else {tier: table.price(each) for tier, each in row.services.items()}

@@ -163,6 +163,8 @@ def _flags(entry: Entry, vendor: str, mode: str) -> dict[str, bool]:
     if mode == "embedding":
         return {"embeddings": True}
     flags = {ours: entry[theirs] for theirs, ours in _FLAGS.items() if isinstance(entry.get(theirs), bool)}
+    if vendor != "ollama":
+        flags["embeddings"] = False
     if vendor not in ("anthropic", "bedrock"):
         flags.pop("prefill", None)  # elsewhere it means a field of its own, which the last turn does not set
     if vendor in ("anthropic", "bedrock"):
