@@ -486,3 +486,49 @@ def test_listing_the_models() -> None:
     assert codec.decode_models(b'{"object":"list","data":[{"id":"a"},{"id":"b","shutdown_date":1},{}]}') == ("a", "b")
     for body in (b"", b"<html>", b"[]", b'{"data":null}', b'{"data":"x"}'):
         assert codec.decode_models(body) == ()
+
+
+@pytest.mark.parametrize(
+    "model", ["mistral-large-latest", "open-mixtral-8x7b", "mistralai/Devstral-Small", "codestral-2508", "mistral:7b"]
+)
+def test_models_of_mistral_get_ids_of_the_only_shape_they_take(model: str) -> None:
+    calls = (ToolCall(id="call_made_elsewhere_1", name="a"), ToolCall(id="call_made_elsewhere_2", name="b"))
+    results = tuple(ToolResult(id=call.id) for call in calls)
+    messages = _body(_request((*ASK, Turn(role="assistant", parts=calls), Turn(role="tool", parts=results))), model)[
+        "messages"
+    ]
+
+    made = [call["id"] for call in messages[1]["tool_calls"]]
+    assert [message["tool_call_id"] for message in messages[2:]] == made
+    assert len(set(made)) == 2
+    assert all(len(name) == 9 and name.isalnum() and name.isascii() for name in made)
+
+
+def test_an_id_that_mistral_made_stays_as_it_is() -> None:
+    own = ToolCall(id="D681PevKs", name="a")
+    turns = (*ASK, Turn(role="assistant", parts=(own,)), Turn(role="tool", parts=(ToolResult(id=own.id),)))
+
+    assert _body(_request(turns), "mistral-small-latest")["messages"][2]["tool_call_id"] == "D681PevKs"
+
+
+def test_names_of_tools_that_openai_refuses_are_made_to_fit_in_a_history() -> None:
+    call = ToolCall(id="c", name="files.read")
+    turns = (*ASK, Turn(role="assistant", parts=(call,)), Turn(role="tool", parts=(ToolResult(id="c"),)))
+
+    assert _body(_request(turns), "gpt-4.1")["messages"][1]["tool_calls"][0]["function"]["name"] == "files_read"
+    assert _body(_request(turns), "llama-3")["messages"][1]["tool_calls"][0]["function"]["name"] == "files.read"
+
+
+def test_a_conversation_is_led_to_its_cache_without_being_named() -> None:
+    body = _body(_request(conversation_id="ann's secret plan"), "gpt-4.1")
+
+    assert 0 < len(body["prompt_cache_key"]) <= 64
+    assert "ann" not in body["prompt_cache_key"]
+    assert "prompt_cache_key" not in _body(_request(conversation_id="c"), "llama-3")
+
+
+def test_a_model_goes_by_what_stands_behind_its_name() -> None:
+    card = ModelCard(name="ours", base="gpt-5-mini")
+    body = _body(_request(max_output_tokens=9), "ours", CodecOptions(card=card))
+
+    assert (body["model"], body["max_completion_tokens"]) == ("ours", 9)
