@@ -34,12 +34,14 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One answer.
 
     Args:
-        text: what is said; None draws `words` words from the behaviour's seed and the prompt.
-        reasoning: thinking before the answer, billed as output. Ollama shows it, Chat Completions only
-            counts it.
+        text: what is said; None draws `words` words from the behaviour's seed and the prompt, or JSON that fits where
+            the request asks for a schema, or calls the tool that has to be called.
+        reasoning: thinking before the answer, billed as output; where it is empty and the request asks for thinking,
+            a few words are drawn. Chat Completions only counts it, the others show it.
         tool_calls: made after the text; the finish reason follows from them.
         finish: the finish reason, where it is not to follow from the answer.
         cached_tokens: how much of the prompt is reported as read from the cache.
+        cache_write_tokens: how much of the rest is reported as written to the cache, where the wire says so.
         chunk_tokens: how many tokens go into one chunk of a stream.
         latency_s: until the response's head.
         first_token_s: from the head to the first content.
@@ -54,6 +56,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tool_calls: tuple[ScriptedCall, ...] = ()
     finish: ScriptedFinish | None = None
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     chunk_tokens: int = 1
     latency_s: float = 0.0
     first_token_s: float = 0.0
@@ -63,7 +66,9 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Refuse numbers that no provider could play."""
-        if min(self.latency_s, self.first_token_s, self.gap_s, self.words, self.cached_tokens, self.split_bytes) < 0:
+        waits = (self.latency_s, self.first_token_s, self.gap_s)
+        counts = (self.words, self.cached_tokens, self.cache_write_tokens, self.split_bytes)
+        if min(*waits, *counts) < 0:
             raise ValueError("a script's waits and counts must not be negative")
         if self.chunk_tokens < 1:
             raise ValueError("chunk_tokens must be at least 1")

@@ -39,7 +39,8 @@ class BillRow(msgspec.Struct, kw_only=True):
         sent_bytes: of the response's body.
         status: of the response; None where no head was sent.
         billed: whether this call costs anything.
-        input_tokens, output_tokens, cached_tokens: what is billed so far.
+        input_tokens, output_tokens: what is billed so far.
+        cached_tokens, cache_write_tokens: how much of the input was read from the cache, and written there.
         fault: what went wrong on purpose.
     """
 
@@ -56,6 +57,7 @@ class BillRow(msgspec.Struct, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     fault: str | None = None
 
     @property
@@ -72,6 +74,7 @@ class BillTotals(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __add__(self, other: BillTotals) -> BillTotals:
         """Add two bills, of two providers for instance."""
@@ -81,6 +84,7 @@ class BillTotals(msgspec.Struct, frozen=True, kw_only=True):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -148,4 +152,5 @@ def _totals_of(row: BillRow) -> BillTotals:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cached_tokens=row.cached_tokens,
+        cache_write_tokens=row.cache_write_tokens,
     )

@@ -16,7 +16,17 @@ from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.bill import BillRow
 from manus.sim.chaos_plan import ClientPlan
 from manus.sim.chaos_world import Report, Seen, meeting_of, number_in, text_of
-from manus.sim.faults import DuplicateTerminal, NoMarker, NoUsage, PingsOnly, Slow, WrongCharset
+from manus.sim.faults import (
+    CorruptFrame,
+    DuplicateTerminal,
+    NoMarker,
+    NoUsage,
+    PauseTurn,
+    PingsOnly,
+    Refusal,
+    Slow,
+    WrongCharset,
+)
 from manus.supervisor.events import ActorExited, ActorStarted, Escalated, Quarantined, RestartScheduled, StartFailed
 from manus.supervisor.reasons import Crashed
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
@@ -260,6 +270,10 @@ def _doubts_about(client: ClientPlan, outcome: Finished) -> list[str]:
     for attempt in range(1, len(client.meets.get(name, ())) + 9):
         meeting = meeting_of(client, name, attempt)
         script = meeting.script
+        if isinstance(script.fault, Refusal | PauseTurn) and outcome.answer.finish.reason != "stop":
+            if text_of(name, client.number, attempt, script.words).startswith(said):
+                return []  # it is not called whole, and is the beginning of what was to be said
+            continue
         if said != text_of(name, client.number, attempt, script.words):
             continue
         match script.fault:
@@ -267,6 +281,8 @@ def _doubts_about(client: ClientPlan, outcome: Finished) -> list[str]:
                 return []
             case NoMarker(finish=True, after_chunks=None):
                 return []
+            case CorruptFrame() if not client.stream:
+                return []  # there are no frames in an answer of one piece
             case fault if isinstance(fault, HARMLESS):
                 return []
             case _:

@@ -10,13 +10,14 @@ Fault rates are drawn from the seed as well (swarm testing): uniform rates never
 from __future__ import annotations
 
 import random
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
 
 import msgspec
 
 from manus.messages.requests import OnInterrupt
 from manus.sim.behaviour import Script
-from manus.sim.faults import FAULTS, Fault
+from manus.sim.faults import FAULTS, Fault, exists_on
 from manus.sim.memory import GRID_S
 from manus.sim.wire import WireName
 
@@ -34,6 +35,11 @@ SLOW_FAULTS = ("huge-line", "drip")
 """Faults that need millions of steps or real bytes; their own tests have them."""
 
 FAULT_NAMES = tuple(name for name in FAULTS if name not in SLOW_FAULTS)
+
+WIRE_NAMES: tuple[WireName, ...] = get_args(WireName)
+
+Wires = Mapping[str, WireName]
+"""The wire of each provider, by its name."""
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -128,16 +134,18 @@ def plan_from_seed(seed: int, mode: Mode | None = None) -> Plan:
     if chosen == "isolation":
         return _isolation(seed, rng)
     names = ("alpha", "beta", "gamma")[: rng.randint(1, 3)]
+    providers = tuple(_provider(rng, name, knobs=chosen == "safety") for name in names)
+    wires = {each.name: each.wire for each in providers}
     heal_at_s = 10.0 if chosen == "liveness" else None
-    trouble = _Trouble(rng)
-    clients = [_client(rng, number, names, trouble, rng.randint(0, 200)) for number in range(rng.randint(4, 24))]
+    trouble = _Trouble(rng, wires.values())
+    clients = [_client(rng, number, wires, trouble, rng.randint(0, 200)) for number in range(rng.randint(4, 24))]
     if heal_at_s is not None:
         clients += [_healthy_client(rng, 1000 + number, names, heal_at_s) for number in range(6)]
     return Plan(
         seed=seed,
         schedule_seed=rng.getrandbits(32),
         mode=chosen,
-        providers=tuple(_provider(rng, name, knobs=chosen == "safety") for name in names),
+        providers=providers,
         clients=tuple(clients),
         blows=_blows(rng, names, trouble),
         heal_at_s=heal_at_s,
@@ -148,15 +156,18 @@ def plan_from_seed(seed: int, mode: Mode | None = None) -> Plan:
 
 
 class _Trouble:
-    """How bad a world is: rates that are drawn once per plan."""
+    """How bad a world is: rates that are drawn once per plan, and faults that its providers can have."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, wires: Iterable[WireName]) -> None:
+        kinds = set(wires)
         self.fault = rng.choice((0.0, 0.1, 0.4, 0.9))
         self.bug = rng.choice((0.0, 0.0, 0.05, 0.3))
         self.leave = rng.choice((0.0, 0.2, 0.7))
         self.slow_reader = rng.choice((0.0, 0.2, 0.6))
         self.blows = rng.choice((0, 0, 1, 4, 8))
-        self.pool = tuple(rng.sample(FAULT_NAMES, k=rng.randint(1, 8)))
+        possible = [name for name in FAULT_NAMES if any(exists_on(FAULTS[name], wire) for wire in kinds)]
+        drawn = rng.sample(possible, k=rng.randint(1, 8))
+        self.pools = {wire: tuple(name for name in drawn if exists_on(FAULTS[name], wire)) for wire in kinds}
 
 
 def _grid(rng: random.Random, most_s: float) -> float:
@@ -167,10 +178,10 @@ def _grid(rng: random.Random, most_s: float) -> float:
 
 def _provider(rng: random.Random, name: str, *, knobs: bool) -> ProviderPlan:
     if not knobs:
-        return ProviderPlan(name=name, wire=rng.choice(("openai", "ollama")), concurrency=64, queue=64)
+        return ProviderPlan(name=name, wire=rng.choice(WIRE_NAMES), concurrency=64, queue=64)
     return ProviderPlan(
         name=name,
-        wire=rng.choice(("openai", "ollama")),
+        wire=rng.choice(WIRE_NAMES),
         concurrency=rng.choice((1, 2, 8, 64)),
         queue=rng.choice((0, 1, 2, 64)),
         max_restarts=rng.choice((0, 1, 50)),
@@ -187,19 +198,22 @@ def _script(rng: random.Random, fault: Fault | None) -> Script:
         first_token_s=_grid(rng, 0.5),
         gap_s=rng.choice((0.0, 0.0, GRID_S)),
         split_bytes=rng.choice((0, 0, 0, 1, 7)),
+        cached_tokens=rng.choice((0, 0, 5)),
+        cache_write_tokens=rng.choice((0, 0, 3)),
         fault=fault,
     )
 
 
-def _meeting(rng: random.Random, trouble: _Trouble) -> Meeting:
-    fault = FAULTS[rng.choice(trouble.pool)] if rng.random() < trouble.fault else None
+def _meeting(rng: random.Random, trouble: _Trouble, wire: WireName) -> Meeting:
+    pool = trouble.pools[wire]
+    fault = FAULTS[rng.choice(pool)] if pool and rng.random() < trouble.fault else None
     bug: Bug | None = None
     if rng.random() < trouble.bug:
         bug = rng.choice(("raise_connecting", "raise_sent", "raise_body", "wedge"))
     return Meeting(script=_script(rng, fault), bug=bug)
 
 
-def _client(rng: random.Random, number: int, names: tuple[str, ...], trouble: _Trouble, at_steps: int) -> ClientPlan:
+def _client(rng: random.Random, number: int, wires: Wires, trouble: _Trouble, at_steps: int) -> ClientPlan:
     stream = rng.random() < 0.6
     leaves = rng.random() < trouble.leave
     return ClientPlan(
@@ -207,7 +221,7 @@ def _client(rng: random.Random, number: int, names: tuple[str, ...], trouble: _T
         # Half the clients share ticks.
         at_s=round(at_steps // rng.choice((1, 40)) * GRID_S, 6),
         timeout_s=rng.choice((GRID_S, 0.5, 3.0, 20.0)),
-        provider=rng.choice((None, *names)),
+        provider=rng.choice((None, *wires)),
         alone=rng.random() < 0.2,
         stream=stream,
         on_interrupt=rng.choice(("auto", "restart", "error")),
@@ -215,7 +229,9 @@ def _client(rng: random.Random, number: int, names: tuple[str, ...], trouble: _T
         leaves=rng.choice(("close", "cancel")),
         read_gap_s=rng.choice((GRID_S, 2.0)) if stream and rng.random() < trouble.slow_reader else 0.0,
         buffer=rng.choice((1, 2, 32)),
-        meets={name: tuple(_meeting(rng, trouble) for _ in range(rng.randint(1, 3))) for name in names},
+        meets={
+            name: tuple(_meeting(rng, trouble, wire) for _ in range(rng.randint(1, 3))) for name, wire in wires.items()
+        },
     )
 
 
@@ -248,11 +264,14 @@ def _blows(rng: random.Random, names: tuple[str, ...], trouble: _Trouble) -> tup
 
 def _isolation(seed: int, rng: random.Random) -> Plan:
     """Draw a world where alpha has every trouble and beta none, and nobody goes from one to the other."""
-    trouble = _Trouble(rng)
+    alpha = _provider(rng, "alpha", knobs=True)
+    beta = ProviderPlan(name="beta", wire=rng.choice(WIRE_NAMES), concurrency=64, queue=64)
+    wires = {each.name: each.wire for each in (alpha, beta)}
+    trouble = _Trouble(rng, wires.values())
     clients: list[ClientPlan] = []
     for number in range(rng.randint(6, 24)):
         name = rng.choice(("alpha", "beta"))
-        drawn = _client(rng, number, (name,), trouble, rng.randint(0, 100))
+        drawn = _client(rng, number, {name: wires[name]}, trouble, rng.randint(0, 100))
         if name == "beta":
             # What beta's clients do themselves falls between the lines of the grid: a tie within beta would be decided
             # by the order of tasks, and alpha's tasks are part of that order.
@@ -274,7 +293,7 @@ def _isolation(seed: int, rng: random.Random) -> Plan:
         seed=seed,
         schedule_seed=rng.getrandbits(32),
         mode="isolation",
-        providers=(_provider(rng, "alpha", knobs=True), ProviderPlan(name="beta", concurrency=64, queue=64)),
+        providers=(alpha, beta),
         clients=tuple(clients),
         blows=tuple(sorted(blows, key=_at)),
     )

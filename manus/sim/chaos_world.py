@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from manus.actors.accounting import accounting_child
+from manus.actors.codecs.base import CodecOptions
 from manus.actors.credentials import NoCredentials
 from manus.actors.ledger_records import AnyRecord
 from manus.actors.ledger_rows import LedgerRow
@@ -35,8 +36,8 @@ from manus.sim.behaviour import Responder, Script
 from manus.sim.bill import BillRow
 from manus.sim.chaos_plan import BlowPlan, Bug, ClientPlan, Meeting, Plan, ProviderPlan
 from manus.sim.memory import GRID_S, SimTransport
-from manus.sim.provider import SimProvider
-from manus.sim.wire import ChatAsked
+from manus.sim.provider import CODECS, SimProvider
+from manus.sim.wire import ChatAsked, WireName
 from manus.sim.words import draw_text
 from manus.supervisor.bus import EventBus
 from manus.supervisor.dialog import Dialog
@@ -46,7 +47,13 @@ from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.tree import Tree, open_tree
 
 MODEL = "sim-large"
-PRICE = Price(input=1_000_000_000, output=2_000_000_000, version="chaos")
+PRICE = Price(
+    input=1_000_000_000,
+    output=2_000_000_000,
+    cache_read=100_000_000,
+    cache_write_short=1_250_000_000,
+    version="chaos",
+)
 UNIX_EPOCH_S = 1_800_000_000.0
 
 WEDGE_S = 3.0
@@ -176,7 +183,8 @@ class ChaosWorld:
         plan = self._plan
         spec = ProviderSpec(
             name=provider.name,
-            wire="ollama" if provider.wire == "ollama" else "openai-chat",
+            wire=CODECS[_entry_of(provider.wire)],
+            options=CodecOptions(api="responses" if provider.wire == "openai-responses" else "chat"),
             policy=policy,
             credentials=NoCredentials(),
             transport_factory=lambda _base_url: self._transport(provider.name),
@@ -397,6 +405,11 @@ def _take(events: list[StreamEvent], seen: Seen) -> None:
         elif isinstance(event, Reset):
             seen.text = ""
             seen.resets += 1
+
+
+def _entry_of(wire: WireName) -> WireName:
+    """Tell under whose entry a wire stands: Responses is spoken beside Chat Completions."""
+    return "openai" if wire == "openai-responses" else wire
 
 
 def _unix_s() -> float:

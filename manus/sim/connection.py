@@ -229,6 +229,6 @@ class Connection:
 
 
 def _sim_request(head: h11.Request, body: bytes) -> SimRequest:
-    path, _, _query = head.target.decode("latin-1").partition("?")
+    path, _, query = head.target.decode("latin-1").partition("?")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-    return SimRequest(method=head.method.decode("latin-1"), path=path, headers=headers, body=body)
+    return SimRequest(method=head.method.decode("latin-1"), path=path, query=query, headers=headers, body=body)

@@ -8,6 +8,8 @@ places it is spelt as a name of `FAULTS`, with fields changed where needed: `sta
 `after_chunks` counts chunks of content that are sent whole before the fault; where the answer is
 shorter, the fault comes after its last one. In an answer that is not streamed there are no chunks: a
 fault inside the body then falls in its middle.
+
+Not every vendor can fail in every way: `exists_on` says which fault a wire has.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import difflib
 from typing import Literal
 
 import msgspec
+
+from manus.sim.wire import WireName
 
 _MEBIBYTE = 1024 * 1024
 
@@ -53,22 +57,46 @@ class Cut(FaultBase, frozen=True, kw_only=True, tag="cut"):
 class Rejected(FaultBase, frozen=True, kw_only=True, tag="status"):
     """Answer with an HTTP error in the vendor's own words. Never billed.
 
-    `code` chooses among errors that share a status (`insufficient_quota` for 429).
+    `code` chooses among errors that share a status (`insufficient_quota` for 429). With `retry_after_date` the wait
+    is told as a point in time.
     """
 
     status: int
     retry_after_s: float | None = None
+    retry_after_date: bool = False
     code: str | None = None
 
 
 class ErrorInside(FaultBase, frozen=True, kw_only=True, tag="error_inside"):
-    """Report an error inside a 200, before any content or after some."""
+    """Report an error inside a 200, before any content or after some: a failed server, unless `code` says otherwise.
+
+    On Bedrock this is an exception frame, on the Responses wire the event `response.failed`.
+    """
 
     after_chunks: int = 0
+    code: Literal["overloaded", "throttled"] | None = None
 
 
 class Malformed(FaultBase, frozen=True, kw_only=True, tag="malformed"):
     """Send one event that is no JSON, then go on as if nothing had happened."""
+
+    after_chunks: int = 2
+
+
+class CorruptFrame(FaultBase, frozen=True, kw_only=True, tag="corrupt_frame"):
+    """Spoil the checksum of one frame, then go on as if nothing had happened. Streams of frames only."""
+
+    after_chunks: int = 2
+
+
+class Refusal(FaultBase, frozen=True, kw_only=True, tag="refusal"):
+    """Break off after some content, and end in good order with the vendor's word for a refusal."""
+
+    after_chunks: int = 2
+
+
+class PauseTurn(FaultBase, frozen=True, kw_only=True, tag="pause_turn"):
+    """Break off after some content, and end in good order with the word for a turn that is to be continued."""
 
     after_chunks: int = 2
 
@@ -140,6 +168,9 @@ Fault = (
     | Rejected
     | ErrorInside
     | Malformed
+    | CorruptFrame
+    | Refusal
+    | PauseTurn
     | HtmlBody
     | NoMarker
     | Drip
@@ -165,14 +196,19 @@ FAULTS: dict[str, Fault] = {
     "reset-body": Cut(where="body", reset=True),
     "400": Rejected(status=400),
     "context-length": Rejected(status=400, code="context_length_exceeded"),
+    "content-filter": Rejected(status=400, code="content_filter"),
     "401": Rejected(status=401),
+    "expired-token": Rejected(status=403, code="expired_token"),
+    "clock-skew": Rejected(status=403, code="clock_skew"),
     "403": Rejected(status=403),
     "404": Rejected(status=404),
     "408": Rejected(status=408),
     "413": Rejected(status=413),
     "429": Rejected(status=429),
     "429-retry-after": Rejected(status=429, retry_after_s=1.0),
+    "429-date": Rejected(status=429, retry_after_s=30.0, retry_after_date=True),
     "quota": Rejected(status=429, code="insufficient_quota"),
+    "model-not-ready": Rejected(status=429, code="model_not_ready"),
     "500": Rejected(status=500),
     "502": Rejected(status=502),
     "503": Rejected(status=503),
@@ -180,7 +216,12 @@ FAULTS: dict[str, Fault] = {
     "529": Rejected(status=529),
     "error-inside": ErrorInside(after_chunks=0),
     "error-after-content": ErrorInside(after_chunks=2),
+    "overloaded-inside": ErrorInside(after_chunks=0, code="overloaded"),
+    "throttled-inside": ErrorInside(after_chunks=1, code="throttled"),
     "malformed": Malformed(),
+    "corrupt-frame": CorruptFrame(),
+    "refusal": Refusal(),
+    "pause-turn": PauseTurn(),
     "html": HtmlBody(),
     "no-marker": NoMarker(finish=True),
     "no-finish": NoMarker(finish=False),
@@ -195,6 +236,37 @@ FAULTS: dict[str, Fault] = {
     "no-usage": NoUsage(),
 }
 """Every fault by the name that people use; together they show each kind, in each of its forms."""
+
+
+_ONLY_ON: dict[str, frozenset[WireName]] = {
+    "content_filter": frozenset({"azure"}),
+    "expired_token": frozenset({"bedrock"}),
+    "clock_skew": frozenset({"bedrock"}),
+    "model_not_ready": frozenset({"bedrock"}),
+    "overloaded": frozenset({"anthropic", "bedrock"}),
+    "throttled": frozenset({"anthropic", "bedrock", "openai-responses"}),
+}
+"""Where an error exists that not every vendor has, by its code."""
+
+
+def exists_on(fault: Fault, wire: WireName) -> bool:
+    """Tell whether a vendor's wire can go wrong in this way. A provider of another wire refuses to play it."""
+    match fault:
+        case CorruptFrame():
+            return wire == "bedrock"
+        case PauseTurn():
+            return wire == "anthropic"
+        case Refusal():
+            return wire != "ollama"
+        case Rejected(code=str() as code) | ErrorInside(code=str() as code):
+            return wire in _ONLY_ON.get(code, (wire,))
+        case _:
+            return True
+
+
+def faults_of(wire: WireName) -> dict[str, Fault]:
+    """Give the faults of `FAULTS` that exist on a wire."""
+    return {name: fault for name, fault in FAULTS.items() if exists_on(fault, wire)}
 
 
 def fault_named(spelling: str) -> Fault:

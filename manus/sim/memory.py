@@ -243,9 +243,11 @@ def _nobody_listens(phase: str) -> None:
 
 
 def _sim_request(request: httpx.Request, body: bytes) -> SimRequest:
+    path, _, query = request.url.raw_path.decode("ascii").partition("?")
     return SimRequest(
         method=request.method,
-        path=request.url.path,
+        path=path,
+        query=query,
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
     )

@@ -6,10 +6,14 @@ Each kind of fault is handled in one of three places: before the head (`answer_s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Iterator
+
+import msgspec
 
 from manus.sim.behaviour import Script
 from manus.sim.faults import (
+    CorruptFrame,
     Cut,
     Drip,
     DuplicateTerminal,
@@ -20,7 +24,9 @@ from manus.sim.faults import (
     Malformed,
     NoMarker,
     NoUsage,
+    PauseTurn,
     PingsOnly,
+    Refusal,
     Refused,
     Rejected,
     Slow,
@@ -28,12 +34,11 @@ from manus.sim.faults import (
     WrongCharset,
 )
 from manus.sim.steps import Accept, End, Generate, Hangup, Head, Planned, Refuse, Send, Silence, Wait
-from manus.sim.wire import Headers, Piece, Reply, Spoken, Wire
+from manus.sim.wire import Finish, Headers, Piece, Reply, Spoken, Wire, http_date
 
 BLOCK_BYTES = 64 * 1024
 """A huge line is generated in blocks of this size, so that it never stands in memory whole."""
 
-_NOT_JSON = b'{"choices": [{"delta": {"content": "brok'
 _PAGE = (
     b"<!DOCTYPE html>\n<html>\n<head><title>Sign in</title></head>\n"
     b"<body><h1>Welcome to the network</h1><p>Please sign in to continue.</p></body>\n</html>\n"
@@ -57,18 +62,14 @@ def answer_steps(wire: Wire, spoken: Spoken, script: Script, *, stream: bool, ke
             yield Refuse(fault.for_s)
             return
         case Rejected():
-            reply = wire.rejection(
-                fault.status,
-                number=spoken.number,
-                model=spoken.model,
-                code=fault.code,
-                retry_after_s=fault.retry_after_s,
-                key=key,
-            )
             yield from _waiting(script.latency_s)
-            yield from reply_steps(reply)
+            yield from reply_steps(_rejection(wire, spoken, fault, key))
             return
-    yield Accept(spoken.input_tokens, spoken.cached_tokens)
+        case Refusal():
+            spoken = _broken_off(spoken, fault.after_chunks, "refusal")
+        case PauseTurn():
+            spoken = _broken_off(spoken, fault.after_chunks, "pause")
+    yield Accept(spoken.input_tokens, spoken.cached_tokens, spoken.cache_write_tokens)
     yield from _waiting(script.latency_s)
     match fault:
         case Stall(where="headers"):
@@ -84,12 +85,43 @@ def answer_steps(wire: Wire, spoken: Spoken, script: Script, *, stream: bool, ke
             yield from _split(steps, script)
 
 
+def _rejection(wire: Wire, spoken: Spoken, fault: Rejected, key: str) -> Reply:
+    reply = wire.rejection(
+        fault.status,
+        number=spoken.number,
+        model=spoken.model,
+        code=fault.code,
+        retry_after_s=fault.retry_after_s,
+        key=key,
+    )
+    if not fault.retry_after_date or fault.retry_after_s is None:
+        return reply
+    kept = tuple(
+        (name, value) for name, value in reply.headers if name not in ("retry-after", "retry-after-ms", "date")
+    )
+    then = http_date(spoken.number + math.ceil(fault.retry_after_s))
+    dated = (*kept, ("date", http_date(spoken.number)), ("retry-after", then))
+    return msgspec.structs.replace(reply, headers=dated)
+
+
+def _broken_off(spoken: Spoken, chunks: int, finish: Finish) -> Spoken:
+    """Let an answer end after so many chunks, for another reason than its own."""
+    return msgspec.structs.replace(
+        spoken,
+        chunks=spoken.chunks[:chunks],
+        chunk_tokens=spoken.chunk_tokens[:chunks],
+        calls=(),
+        call_tokens=(),
+        finish=finish,
+    )
+
+
 def _streamed(wire: Wire, spoken: Spoken, script: Script) -> Iterator[Planned]:
     fault = script.fault
     pieces = _pieces(wire, spoken, fault)
     yield Head(200, _declared(wire.stream_head(spoken), fault))
     content_begins = next((at for at, piece in enumerate(pieces) if piece.kind != "opening"), len(pieces))
-    breaks_at = _break_position(pieces, fault)
+    breaks_at = _break_position(pieces, fault, spoken)
     for at, piece in enumerate(pieces):
         if at == content_begins:
             yield from _waiting(script.first_token_s)
@@ -101,7 +133,7 @@ def _streamed(wire: Wire, spoken: Spoken, script: Script) -> Iterator[Planned]:
         if piece.tokens:
             yield Generate(piece.tokens)
         if at == breaks_at and fault is not None:
-            ended = yield from _break_stream(wire, piece, fault)
+            ended = yield from _break_stream(wire, piece, fault, spoken)
             if ended:
                 return
         yield Send(piece.data, final=at == len(pieces) - 1 and not isinstance(fault, NoMarker))
@@ -119,19 +151,22 @@ def _pieces(wire: Wire, spoken: Spoken, fault: Fault | None) -> list[Piece]:
                 pieces = pieces[: _position_after(pieces, fault.after_chunks)]
         case DuplicateTerminal():
             pieces.append(pieces[-1])
+        case CorruptFrame():
+            at = min(_position_after(pieces, fault.after_chunks), len(pieces) - 1)
+            pieces[at] = Piece(pieces[at].kind, wire.corrupt(pieces[at].data), pieces[at].tokens)
         case WrongCharset(body=True):
-            pieces = [Piece(piece.kind, _latin1(piece.data), piece.tokens) for piece in pieces]
+            pieces = [Piece(piece.kind, wire.with_latin1(piece.data), piece.tokens) for piece in pieces]
     return pieces
 
 
-def _break_position(pieces: list[Piece], fault: Fault | None) -> int:
+def _break_position(pieces: list[Piece], fault: Fault | None, spoken: Spoken) -> int:
     """Find the piece at which a fault strikes; -1 where none does."""
     match fault:
         case Cut(where="utf8"):
             start = min(_position_after(pieces, fault.after_chunks), len(pieces) - 1)
-            later = [at for at in range(start, len(pieces)) if not pieces[at].data.isascii()]
-            earlier = [at for at in range(start) if not pieces[at].data.isascii()]
-            return (later or earlier or [start])[0]
+            split = [at for at, piece in enumerate(pieces) if _long_character(piece.data, spoken) is not None]
+            later = [at for at in split if at >= start]
+            return (later or split or [start])[0]
         case Stall(where="body") | Cut() | ErrorInside() | Malformed() | HugeLine():
             return min(_position_after(pieces, fault.after_chunks), len(pieces) - 1)
         case _:
@@ -156,22 +191,22 @@ def _before_first_token(wire: Wire, fault: Fault | None) -> Iterator[Planned]:
             yield from _pings(wire.ping(), fault)
 
 
-def _break_stream(wire: Wire, piece: Piece, fault: Fault) -> Generator[Planned, None, bool]:
+def _break_stream(wire: Wire, piece: Piece, fault: Fault, spoken: Spoken) -> Generator[Planned, None, bool]:
     """Strike at `piece`, which has just been generated; return whether the stream is over."""
     match fault:
         case Stall():
             yield Silence()
         case Cut():
-            yield Send(piece.data[: _cut_inside(piece.data, fault)])
+            yield Send(piece.data[: _cut_inside(piece.data, fault, spoken)])
             yield Hangup(fault.reset)
         case ErrorInside():
-            yield Send(wire.event(wire.error_body()))
+            yield Send(wire.error_event(fault.code))
             yield End()
         case Malformed():
-            yield Send(wire.event(_NOT_JSON))
+            yield Send(wire.malformed_event())
             return False
         case HugeLine():
-            opening, closing = wire.event(b"\x00").split(b"\x00")
+            opening, closing = wire.event_around(fault.line_bytes)
             yield from _blocks(opening, closing, fault.line_bytes)
             yield End()
     return True
@@ -185,11 +220,11 @@ def _in_one_piece(wire: Wire, spoken: Spoken, script: Script) -> Iterator[Planne
     body = wire.body(spoken, finished=not isinstance(fault, NoMarker), usage=not isinstance(fault, NoUsage))
     match fault:
         case ErrorInside():
-            body = wire.error_body()
+            body = wire.error_body(fault.code)
         case Malformed():
             body = body[: len(body) // 2] + b"\x01" + body[len(body) // 2 :]  # no JSON holds it, inside a string or out
         case WrongCharset(body=True):
-            body = _latin1(body)
+            body = wire.with_latin1(body)
         case HugeLine():
             opening, closing = b'{"padding":"', b'"}'
             yield _sized_head(200, head, len(opening) + fault.line_bytes + len(closing))
@@ -213,7 +248,7 @@ def _in_one_piece(wire: Wire, spoken: Spoken, script: Script) -> Iterator[Planne
             return
         case Cut():
             yield _sized_head(200, head, len(body))
-            yield Send(body[: _cut_inside(body, fault)])
+            yield Send(body[: _cut_inside(body, fault, spoken)])
             yield Hangup(fault.reset)
             return
     yield _sized_head(200, head, len(body))
@@ -290,17 +325,14 @@ def _declared(headers: Headers, fault: Fault | None) -> Headers:
     )
 
 
-def _latin1(data: bytes) -> bytes:
-    """Put one Latin-1 letter behind every quote that opens a text, on whichever wire: valid nowhere in UTF-8."""
-    for key in (b'"content":"', b'"text":"'):
-        data = data.replace(key, key + b"\xe9")
-    return data
-
-
-def _cut_inside(data: bytes, fault: Cut) -> int:
+def _cut_inside(data: bytes, fault: Cut, spoken: Spoken) -> int:
     """Say how much of `data` is still sent: half of it, or up to inside its first long character."""
-    if fault.where == "utf8":
-        for at, byte in enumerate(data):
-            if byte >= 0x80:
-                return at + 1
-    return max(1, len(data) // 2)
+    at = _long_character(data, spoken) if fault.where == "utf8" else None
+    return max(1, len(data) // 2) if at is None else at + 1
+
+
+def _long_character(data: bytes, spoken: Spoken) -> int | None:
+    """Find the first character of the text that takes several bytes. (Frames hold such bytes outside of texts too.)"""
+    long = {character.encode() for character in spoken.text if not character.isascii()}
+    found = [at for character in long if (at := data.find(character)) >= 0]
+    return min(found, default=None)

@@ -17,7 +17,7 @@ from manus.sim.behaviour import Behaviour, Responder, Script
 from manus.sim.bill import PROMPT_CHARACTERS, ROWS_MAX, Bill, BillRow, RowState
 from manus.sim.faults import (
     FAULTS,
-    Cut,
+    CorruptFrame,
     ErrorInside,
     Fault,
     HtmlBody,
@@ -26,24 +26,23 @@ from manus.sim.faults import (
     NoMarker,
     Refused,
     WrongCharset,
+    exists_on,
     fault_named,
     name_of,
 )
 from manus.sim.plan import answer_steps, reply_steps
+from manus.sim.speech import speak
 from manus.sim.steps import Accept, End, Generate, Hangup, Head, Planned, Played, Refuse, Send, Silence, Wait
 from manus.sim.wire import (
     REQUEST_BYTES_MAX,
-    Call,
     ChatAsked,
     Reply,
     SimRequest,
-    Spoken,
     Wire,
     WireName,
     encode_json,
     identifier,
 )
-from manus.sim.words import count_tokens, draw_text, tokens_of
 
 FAULT_HEADER = "x-sim-fault"
 """A request with this header meets the fault it names, whatever the behaviour says."""
@@ -56,15 +55,25 @@ DEFAULT_MODELS = ("sim-large", "sim-small")
 HTTP_ERROR = 400
 """From this status on, a response is an error."""
 
-_BEYOND_ASCII = " 🌍"
-
-
 WIRES: Final[dict[WireName, tuple[str, str]]] = {
     "openai": ("wire_openai", "OpenAIWire"),
     "anthropic": ("wire_anthropic", "AnthropicWire"),
+    "bedrock": ("wire_bedrock", "BedrockWire"),
     "ollama": ("wire_ollama", "OllamaWire"),
+    "openai-responses": ("wire_responses", "ResponsesWire"),
+    "azure": ("wire_azure", "AzureWire"),
 }
 """Where each wire is written: module and class."""
+
+CODECS: Final[dict[WireName, str]] = {
+    "openai": "openai-chat",
+    "openai-responses": "openai-responses",
+    "azure": "azure-chat",
+    "anthropic": "anthropic",
+    "bedrock": "bedrock",
+    "ollama": "ollama",
+}
+"""Which of our wire families a simulated wire is the other end of."""
 
 
 def wire_named(name: WireName) -> Wire:
@@ -136,10 +145,18 @@ class SimProvider:
         return self._behaviour
 
     def behave(self, behaviour: Behaviour | Responder | Script) -> None:
-        """Answer so from the next request on; requests under way are not touched."""
-        self._behaviour: Behaviour | Responder = (
-            Behaviour(script=behaviour) if isinstance(behaviour, Script) else behaviour
-        )
+        """Answer so from the next request on; requests under way are not touched.
+
+        Raises:
+            ValueError: a fault does not exist on this provider's wire.
+        """
+        chosen = Behaviour(script=behaviour) if isinstance(behaviour, Script) else behaviour
+        if isinstance(chosen, Behaviour):
+            for script in (chosen.script, *chosen.first):
+                self._check(script.fault)
+            for fault in chosen.faults:
+                self._check(fault)
+        self._behaviour: Behaviour | Responder = chosen
         self._answered = 0
 
     def answer(self, request: SimRequest) -> Exchange:
@@ -164,7 +181,7 @@ class SimProvider:
         if len(request.body) > REQUEST_BYTES_MAX:
             return _Plan(reply_steps(self.wire.rejection(413, number=row.number, model="")))
         key = self.wire.key_of(request)
-        if self._api_key is not None and key != self._api_key:
+        if self._api_key is not None and not self.wire.admits(request, self._api_key):
             return _Plan(reply_steps(self.wire.rejection(401, number=row.number, model="", key=key)))
         asked = self.wire.read(request, self.models)
         if isinstance(asked, Reply):
@@ -177,24 +194,33 @@ class SimProvider:
         if demanded is None and not self.any_model and asked.model not in self.models:
             return _Plan(reply_steps(self.wire.rejection(404, number=row.number, model=asked.model)))
         script = self._script_for(asked, demanded)
+        self._check(script.fault)
         row.fault = None if script.fault is None else name_of(script.fault)
-        spoken = self._speak(asked, script, row)
+        seed = self._behaviour.seed if isinstance(self._behaviour, Behaviour) else 0
+        spoken = speak(asked, script, row, seed=seed)
         steps = answer_steps(self.wire, spoken, script, stream=asked.stream, key=key)
-        return _Plan(steps, _ends_as(script.fault), isinstance(script.fault, Refused))
+        return _Plan(steps, _ends_as(script.fault, stream=asked.stream), isinstance(script.fault, Refused))
 
     def _demanded_fault(self, request: SimRequest, asked: ChatAsked) -> Fault | None:
         """Find the fault that the request itself asks for, by header or by model.
 
         Raises:
-            ValueError: the header names a fault that does not exist.
+            ValueError: the request names a fault that does not exist, here or anywhere.
         """
         spelling = request.headers.get(FAULT_HEADER)
-        if spelling is not None:
-            return fault_named(spelling)
-        if not asked.model.startswith(FAULT_MODEL_PREFIX) or asked.model in self.models:
-            return None
-        spelling = asked.model.removeprefix(FAULT_MODEL_PREFIX)
-        return fault_named(spelling) if spelling.partition(":")[0] in FAULTS else None
+        if spelling is None:
+            if not asked.model.startswith(FAULT_MODEL_PREFIX) or asked.model in self.models:
+                return None
+            spelling = asked.model.removeprefix(FAULT_MODEL_PREFIX)
+            if spelling.partition(":")[0] not in FAULTS:
+                return None
+        fault = fault_named(spelling)
+        self._check(fault)
+        return fault
+
+    def _check(self, fault: Fault | None) -> None:
+        if fault is not None and not exists_on(fault, self.wire.name):
+            raise ValueError(f"the fault {name_of(fault)!r} does not exist on the wire {self.wire.name!r}")
 
     def _script_for(self, asked: ChatAsked, demanded: Fault | None) -> Script:
         behaviour = self._behaviour
@@ -204,45 +230,6 @@ class SimProvider:
         position = self._answered
         self._answered += 1
         return behaviour.script_for(position) if isinstance(behaviour, Behaviour) else behaviour(asked)
-
-    def _speak(self, asked: ChatAsked, script: Script, row: BillRow) -> Spoken:
-        seed = self._behaviour.seed if isinstance(self._behaviour, Behaviour) else 0
-        text = draw_text(f"{seed}/{asked.prompt}", script.words) if script.text is None else script.text
-        if isinstance(script.fault, Cut) and script.fault.where == "utf8" and text.isascii():
-            text += _BEYOND_ASCII
-        reasoning = tokens_of(script.reasoning)
-        room = asked.max_output_tokens
-        tokens = tokens_of(text)
-        cut_short = room is not None and len(reasoning) + len(tokens) > room
-        if room is not None and cut_short:
-            reasoning = reasoning[:room]
-            tokens = tokens[: room - len(reasoning)]
-        chunks = _chunks(tokens, script.chunk_tokens)
-        scripted = () if cut_short else script.tool_calls
-        calls = tuple(
-            Call(
-                id="call_" + identifier("call", row.request_id, position, length=24),
-                name=call.name,
-                arguments=call.arguments,
-            )
-            for position, call in enumerate(scripted)
-        )
-        finish = "length" if cut_short else script.finish or ("tool_calls" if calls else "stop")
-        return Spoken(
-            number=row.number,
-            request_id=row.request_id,
-            model=asked.model,
-            reasoning=tuple(reasoning),
-            reasoning_tokens=len(reasoning),
-            chunks=tuple("".join(chunk) for chunk in chunks),
-            chunk_tokens=tuple(len(chunk) for chunk in chunks),
-            calls=calls,
-            call_tokens=tuple(count_tokens(call.name) + count_tokens(call.arguments) for call in calls),
-            finish=finish,
-            input_tokens=asked.input_tokens,
-            cached_tokens=min(script.cached_tokens, asked.input_tokens),
-            include_usage=asked.include_usage,
-        )
 
 
 class Exchange:
@@ -282,6 +269,7 @@ class Exchange:
                 case Accept():
                     row.state, row.billed = "working", True
                     row.input_tokens, row.cached_tokens = step.input_tokens, step.cached_tokens
+                    row.cache_write_tokens = step.cache_write_tokens
                 case Generate():
                     row.output_tokens += step.tokens
                 case Head():
@@ -323,9 +311,11 @@ class Exchange:
         self._provider.in_flight -= 1
 
 
-def _ends_as(fault: Fault | None) -> RowState:
+def _ends_as(fault: Fault | None, *, stream: bool) -> RowState:
     """Say what an answer played to its end amounts to under `fault`."""
     match fault:
+        case CorruptFrame() if stream:
+            return "failed"
         case ErrorInside() | HtmlBody() | NoMarker() | HugeLine() | Malformed() | WrongCharset(body=True):
             return "failed"
         case _:
@@ -335,7 +325,3 @@ def _ends_as(fault: Fault | None) -> RowState:
 def _misspelt(error: ValueError) -> Reply:
     body = encode_json({"error": {"message": str(error), "type": "simulator", "param": FAULT_HEADER, "code": None}})
     return Reply(status=400, body=body, headers=(("content-type", "application/json"),))
-
-
-def _chunks(tokens: list[str], size: int) -> list[list[str]]:
-    return [tokens[begin : begin + size] for begin in range(0, len(tokens), size)]

@@ -18,6 +18,7 @@ class Accept(Step, frozen=True, gc=False):
 
     input_tokens: int
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 class Generate(Step, frozen=True, gc=False):

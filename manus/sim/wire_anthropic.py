@@ -15,11 +15,13 @@ from manus.sim.errors_anthropic import error_json, invalid_request, rejection, s
 from manus.sim.wire import (
     Call,
     ChatAsked,
+    Finish,
     Headers,
     Piece,
     Reply,
     SimRequest,
     Spoken,
+    TextWire,
     WireName,
     encode_json,
     header_of,
@@ -29,10 +31,24 @@ from manus.sim.words import count_tokens, tokens_of
 
 _JSON: Headers = (("content-type", "application/json"),)
 
-_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+_STOP_REASONS: dict[Finish, str] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+    "refusal": "refusal",
+    "pause": "pause_turn",
+}
+
+_INSIDE: dict[str | None, tuple[str, str]] = {
+    None: ("api_error", "Internal server error"),
+    "overloaded": ("overloaded_error", "Overloaded"),
+    "throttled": ("rate_limit_error", "This request would exceed your organization's rate limit."),
+}
+"""What is said inside a 200, by the code of an `ErrorInside`."""
 
 
-class AnthropicWire:
+class AnthropicWire(TextWire):
     """Messages under `/v1`; an implementation of `Wire`."""
 
     name: WireName = "anthropic"
@@ -134,9 +150,9 @@ class AnthropicWire:
         """Write an HTTP error as Anthropic or the edge before it does; `key` is never shown."""
         return rejection(status, number=number, model=model, code=code, retry_after_s=retry_after_s)
 
-    def error_body(self) -> bytes:
+    def error_body(self, code: str | None = None) -> bytes:
         """Write the error object that comes as an event, or in place of a message."""
-        return error_json("api_error", "Internal server error")
+        return error_json(*_INSIDE[code])
 
     def event(self, payload: bytes) -> bytes:
         """Frame a payload as one event, named by the type in it; what has none is framed as a delta."""
@@ -197,10 +213,13 @@ def _ending(spoken: Spoken) -> dict[str, Any]:
 
 def _usage(spoken: Spoken) -> dict[str, Any]:
     return {
-        "input_tokens": spoken.input_tokens - spoken.cached_tokens,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": spoken.input_tokens - spoken.cached_tokens - spoken.cache_write_tokens,
+        "cache_creation_input_tokens": spoken.cache_write_tokens,
         "cache_read_input_tokens": spoken.cached_tokens,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": spoken.cache_write_tokens,
+            "ephemeral_1h_input_tokens": 0,
+        },
         "output_tokens": spoken.output_tokens,
         "service_tier": "standard",
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from manus.sim.embeddings import asked_to_embed, vectors_of
 from manus.sim.wire import (
     EPOCH_UNIX_S,
     ChatAsked,
@@ -20,6 +21,7 @@ from manus.sim.wire import (
     Reply,
     SimRequest,
     Spoken,
+    TextWire,
     WireName,
     encode_json,
     header_of,
@@ -32,7 +34,7 @@ _NANOSECONDS_PER_TOKEN = 20_000_000
 _EPOCH_DAY = "2026-09-01"
 
 
-class OllamaWire:
+class OllamaWire(TextWire):
     """The native API under `/api`; an implementation of `Wire`."""
 
     name: WireName = "ollama"
@@ -44,7 +46,7 @@ class OllamaWire:
         probe = _probe(path, models) if request.method in ("GET", "HEAD") else None
         if probe is not None:
             return probe
-        if path != "/api/chat":
+        if path not in ("/api/chat", "/api/embed"):
             return Reply(status=404, body=b"404 page not found", headers=(("content-type", "text/plain"),))
         if request.method != "POST":
             return Reply(status=405, body=b"405 method not allowed", headers=(("content-type", "text/plain"),))
@@ -56,6 +58,8 @@ class OllamaWire:
             return _error(400, f"invalid character in JSON: {error}")
         if not isinstance(asked, dict):
             return _error(400, "json: cannot unmarshal value into Go value of type api.ChatRequest")
+        if path == "/api/embed":
+            return _read_embed(asked)
         return _mistake_in(asked) or _read_chat(asked)
 
     def key_of(self, request: SimRequest) -> str:
@@ -97,7 +101,9 @@ class OllamaWire:
         return pieces
 
     def body(self, spoken: Spoken, *, finished: bool, usage: bool) -> bytes:
-        """Write the answer as one object, with `done` false where it did not finish."""
+        """Write the answer as one object, with `done` false where it did not finish; or the vectors asked for."""
+        if spoken.embed is not None:
+            return _embeddings(spoken, finished=finished, usage=usage)
         message: dict[str, Any] = {"role": "assistant", "content": spoken.text}
         if spoken.reasoning:
             message["thinking"] = "".join(spoken.reasoning)
@@ -115,7 +121,7 @@ class OllamaWire:
         retry: Headers = () if retry_after_s is None else (("retry-after", f"{retry_after_s:g}"),)
         return msgspec.structs.replace(reply, headers=(*reply.headers, ("date", http_date(number)), *retry))
 
-    def error_body(self) -> bytes:
+    def error_body(self, code: str | None = None) -> bytes:
         """Write the error line of a runner that crashed."""
         return encode_json({"error": "an error was encountered while running the model: unexpected EOF"})
 
@@ -126,6 +132,24 @@ class OllamaWire:
     def ping(self) -> bytes:
         """Write an empty line: Ollama has no keep-alive of its own, proxies before it do."""
         return b"\n"
+
+
+def _read_embed(asked: dict[str, Any]) -> ChatAsked | Reply:
+    given, model = asked.get("input"), asked.get("model")
+    inputs = [given] if isinstance(given, str) else given
+    if not isinstance(model, str) or not model:
+        return _error(400, "model is required")
+    if not isinstance(inputs, list) or not all(isinstance(text, str) for text in inputs):
+        return _error(400, "invalid input type")
+    return asked_to_embed(model, inputs, dimensions=asked.get("dimensions"))
+
+
+def _embeddings(spoken: Spoken, *, finished: bool, usage: bool) -> bytes:
+    body: dict[str, Any] = {"model": spoken.model, "embeddings": vectors_of(spoken, finished=finished)}
+    body["total_duration"] = _NANOSECONDS_PER_TOKEN * spoken.input_tokens
+    if usage and spoken.input_tokens:
+        body["prompt_eval_count"] = spoken.input_tokens
+    return encode_json(body)
 
 
 def _probe(path: str, models: tuple[str, ...]) -> Reply | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from manus.sim.embeddings import openai_embeddings, openai_embeddings_asked
 from manus.sim.errors_openai import ServedBy, invalid_request, mask_key, rejection
 from manus.sim.wire import (
     EPOCH_UNIX_S,
@@ -21,6 +22,7 @@ from manus.sim.wire import (
     Reply,
     SimRequest,
     Spoken,
+    TextWire,
     WireName,
     encode_json,
     header_of,
@@ -32,7 +34,7 @@ from manus.sim.words import IMAGE_TOKENS, MESSAGE_TOKENS, count_tokens, tokens_o
 _ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 
 
-class OpenAIWire:
+class OpenAIWire(TextWire):
     """Chat Completions under `/v1`; an implementation of `Wire`."""
 
     name: WireName = "openai"
@@ -43,16 +45,18 @@ class OpenAIWire:
         path = request.path.rstrip("/")
         if path == "/v1/models" or path.startswith("/v1/models/"):
             return self._models(request, path, models)
-        if path != "/v1/chat/completions":
+        if path not in ("/v1/chat/completions", "/v1/embeddings"):
             return invalid_request(404, f"Invalid URL ({request.method} {request.path})")
         if request.method != "POST":
-            return invalid_request(405, f"Not allowed to {request.method} on /v1/chat/completions.")
+            return invalid_request(405, f"Not allowed to {request.method} on {path}.")
         try:
             asked = msgspec.json.decode(request.body)
         except msgspec.DecodeError:
             return invalid_request(400, "We could not parse the JSON body of your request.")
         if not isinstance(asked, dict):
             return invalid_request(400, "We could not parse the JSON body of your request: expected an object.")
+        if path == "/v1/embeddings":
+            return _read_embeddings(asked)
         return _mistake_in(asked) or _read_chat(asked)
 
     def key_of(self, request: SimRequest) -> str:
@@ -99,7 +103,7 @@ class OpenAIWire:
         for delta, tokens in _call_deltas(spoken):
             pieces.append(Piece("content", chunk({"tool_calls": [delta]}), tokens + hidden_tokens))
             hidden_tokens = 0
-        pieces.append(Piece("finish", chunk({}, spoken.finish), hidden_tokens))
+        pieces.append(Piece("finish", chunk({}, _finish(spoken)), hidden_tokens))
         if send_usage:
             body = {**envelope, "choices": [], "usage": _usage(spoken)}
             pieces.append(Piece("usage", self.event(encode_json(body))))
@@ -107,7 +111,9 @@ class OpenAIWire:
         return pieces
 
     def body(self, spoken: Spoken, *, finished: bool, usage: bool) -> bytes:
-        """Write one `chat.completion` object."""
+        """Write one `chat.completion` object, or the vectors that were asked for."""
+        if spoken.embed is not None:
+            return openai_embeddings(spoken, finished=finished, usage=usage)
         message: dict[str, Any] = {
             "role": "assistant",
             "content": spoken.text if spoken.chunks or not spoken.calls else None,
@@ -119,7 +125,7 @@ class OpenAIWire:
                 {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
                 for call in spoken.calls
             ]
-        finish = spoken.finish if finished else None
+        finish = _finish(spoken) if finished else None
         body: dict[str, Any] = {
             "id": _completion_id(spoken),
             "object": "chat.completion",
@@ -139,7 +145,7 @@ class OpenAIWire:
         """Write an HTTP error as OpenAI or the edge before it does."""
         return rejection(status, number=number, model=model, code=code, retry_after_s=retry_after_s, key=mask_key(key))
 
-    def error_body(self) -> bytes:
+    def error_body(self, code: str | None = None) -> bytes:
         """Write the error object that stands in place of `choices`."""
         return encode_json(
             {
@@ -234,6 +240,17 @@ def _parameter(name: str, message: str, code: str | None) -> Reply:
     return invalid_request(400, message, param=name, code=code)
 
 
+def _read_embeddings(asked: dict[str, Any]) -> ChatAsked | Reply:
+    if not isinstance(asked.get("model"), str) or not asked["model"]:
+        return invalid_request(400, "you must provide a model parameter")
+    read = openai_embeddings_asked(asked)
+    return (
+        _parameter(read, f"'$.{read}' is invalid. Please check the API reference.", None)
+        if isinstance(read, str)
+        else read
+    )
+
+
 def _read_chat(asked: dict[str, Any]) -> ChatAsked:
     messages = asked["messages"]
     tools = asked.get("tools") or ()
@@ -279,6 +296,11 @@ def _call_deltas(spoken: Spoken) -> Iterator[tuple[dict[str, Any], int]]:
         yield {"index": index, "id": call.id, "type": "function", "function": opening}, count_tokens(call.name)
         for fragment in tokens_of(call.arguments):
             yield {"index": index, "function": {"arguments": fragment}}, 1
+
+
+def _finish(spoken: Spoken) -> str:
+    """Name the reason of an ending; a refusal in the middle of an answer is the filter's here."""
+    return "content_filter" if spoken.finish == "refusal" else spoken.finish
 
 
 def _usage(spoken: Spoken) -> dict[str, Any]:

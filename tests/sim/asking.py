@@ -21,7 +21,13 @@ from manus.sim.server import serve_sim
 
 Serving = Literal["memory", "sockets"]
 
-PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
+PATHS = {
+    "openai": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "azure": "/openai/v1/chat/completions",
+    "anthropic": "/v1/messages",
+    "ollama": "/api/chat",
+}
 READ_S = 0.25
 """Longer than any pause of a test's script, shorter than anyone wants to wait for a stall."""
 
@@ -52,8 +58,13 @@ class Asker:
     ) -> httpx.Request:
         """Make a chat request with any further body fields."""
         body = {"model": "m", "messages": [{"role": "user", "content": prompt}], "stream": False, **fields}
-        if self.provider.wire.name == "openai" and body["stream"]:
+        if self.provider.wire.name in ("openai", "azure") and body["stream"]:
             body.setdefault("stream_options", {"include_usage": True})
+        if self.provider.wire.name == "openai-responses":
+            body["input"] = body.pop("messages")
+        path = PATHS.get(self.provider.wire.name, "")
+        if self.provider.wire.name == "bedrock":
+            path, body = _as_converse(body)
         headers = {} if fault is None else {"x-sim-fault": fault}
         if self.provider.wire.name == "anthropic":
             body.setdefault("max_tokens", 1_000_000)
@@ -61,7 +72,7 @@ class Asker:
         timeout = {"connect": 5.0, "read": read_s, "write": 5.0, "pool": 5.0}
         return httpx.Request(
             "POST",
-            self.origin + PATHS[self.provider.wire.name],
+            self.origin + path,
             json=body,
             headers=headers,
             extensions={"timeout": timeout},
@@ -93,6 +104,16 @@ class Asker:
             got.error, got.error_text = type(error), str(error)
         got.body = b"".join(got.reads)
         return got
+
+
+def _as_converse(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Bring a request to Bedrock's form: the model and the stream stand in the path."""
+    model, operation = body.pop("model"), "converse-stream" if body.pop("stream") else "converse"
+    limit = body.pop("max_tokens", None)
+    body["messages"] = [{**message, "content": [{"text": message["content"]}]} for message in body["messages"]]
+    if limit is not None:
+        body["inferenceConfig"] = {"maxTokens": limit}
+    return f"/model/{model}/{operation}", body
 
 
 async def leave_after(asker: Asker, mark: bytes, times: int) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from manus.actors.codecs.answer_writer import AnswerWriter, Prose
+from manus.actors.codecs.classify import protocol_failure
 from manus.actors.codecs.json_fit import fit
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
 from manus.actors.codecs.responses_types import Item
@@ -59,6 +60,9 @@ class OutputItems:
     def begin(self, place: int | None, raw: msgspec.Raw) -> None:
         """Take an item that begins: its type, and the name and id of a call."""
         item = _read_item(raw)
+        if item is None:
+            self._writer.fail(protocol_failure("An item of the answer is no JSON."))
+            return
         number = len(self._items) if place is None else place
         self._last = number
         self._open(number)
@@ -98,6 +102,9 @@ class OutputItems:
             return
         opened.closed = True
         item = _read_item(raw)
+        if item is None:
+            self._writer.fail(protocol_failure("An item of the answer is no JSON."))
+            return
         self.wants_turn = self.wants_turn or bool(item.phase or item.namespace)
         match item.type:
             case "message":
@@ -115,7 +122,8 @@ class OutputItems:
         """Take the closing list of all items: what no event has told yet is written now."""
         for place, raw in enumerate(output or ()):
             self.complete(place, raw)
-        self._tools.finish()
+        if not self._writer.done:
+            self._tools.finish()
 
     def finish(self) -> None:
         """Close what a broken answer left open."""
@@ -179,14 +187,15 @@ class OutputItems:
             self.server_tool_calls += 1
 
 
-def _read_item(raw: msgspec.Raw) -> Item:
+def _read_item(raw: msgspec.Raw) -> Item | None:
+    """Read an item as far as it fits; None where it is no JSON, which the parser of the whole has skipped unread."""
     try:
         return _decode_item(raw)
     except MALFORMED_ERRORS:
         try:
             return fit(load_tolerant(bytes(raw)), Item) or Item()
         except MALFORMED_ERRORS:
-            return Item()
+            return None
 
 
 def _cite(writer: AnswerWriter, annotation: msgspec.Raw, index: int | None) -> None:
