@@ -13,6 +13,7 @@ REQUEST = "manus/actors/router_request.py"
 ROUTER = "manus/actors/router.py"
 CALL = "manus/actors/provider_call.py"
 UPSTREAM = "manus/actors/upstream.py"
+EMBED = "manus/actors/embed_run.py"
 
 T_ROUTING = "tests/actors/test_routing.py"
 T_RETRY = "tests/actors/test_retry.py"
@@ -22,6 +23,7 @@ T_PROVIDER = "tests/actors/test_provider.py"
 T_FAILOVER = "tests/actors/test_router_failover.py"
 T_ENDS = "tests/actors/test_router_ends.py"
 T_CRASHES = "tests/actors/test_router_crashes.py"
+T_EMBED = "tests/actors/test_embed_run.py"
 T_RINGS = "tests/actors/test_request_rings.py"
 
 JOURNEY_MUTANTS = [
@@ -174,8 +176,8 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="a stream goes on unasked",
         file=REQUEST,
-        original='return self._request.on_interrupt == "restart"',
-        mutated='return self._request.on_interrupt != "error"',
+        original='self._request.on_interrupt == "restart"',
+        mutated='self._request.on_interrupt != "error"',
         killers=(f"{T_FAILOVER}::test_stream_cut_after_content_ends_with_what_the_caller_saw_and_why",),
         rule="a caller who did not ask for it is not started over",
     ),
@@ -198,8 +200,8 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="an answer that is whole expires with its booking",
         file=REQUEST,
-        original="return self._finished(attempt) if attempt.failure is None else self._unfinished(attempt.failure)",
-        mutated="return self._unfinished(attempt.failure or failure)",
+        original="if attempt.failure is None and self._completes(attempt):",
+        mutated="if False:",
         killers=(f"{T_CRASHES}::test_disk_that_stalls_past_the_deadline_does_not_turn_an_answer_into_an_expiry",),
         rule="a stalled disk does not hold the answer",
     ),
@@ -306,5 +308,37 @@ JOURNEY_MUTANTS = [
         mutated="        assert",
         killers=(f"{T_RINGS}::test_request_is_freed_when_it_is_over",),
         rule="memory is flat without the collector's help",
+    ),
+    Mutant(
+        name="vectors of two models are mixed",
+        file=EMBED,
+        original="c is not first and c.card.vendor_name == first.card.vendor_name",
+        mutated="c is not first",
+        killers=(f"{T_EMBED}::test_once_vectors_came_no_other_model_adds_to_them",),
+        rule="all vectors of one answer are of one model",
+    ),
+    Mutant(
+        name="any embedder takes over",
+        file=ROUTING,
+        original="return [choice for choice in choices if choice.card.vendor_name == model]",
+        mutated="return choices",
+        killers=(f"{T_EMBED}::test_only_deployments_of_the_same_model_take_over",),
+        rule="vectors of two models cannot be compared",
+    ),
+    Mutant(
+        name="the calls of one embedding forget each other",
+        file=EMBED,
+        original="self._vectors.extend(attempt.ended.answer.vectors)",
+        mutated="self._vectors[:0] = attempt.ended.answer.vectors",
+        killers=(f"{T_EMBED}::test_more_inputs_than_a_call_takes_are_asked_for_in_turn",),
+        rule="vectors come in the order of the inputs, all of them",
+    ),
+    Mutant(
+        name="a batch may be as long as it likes",
+        file=EMBED,
+        original="for text in inputs[end : start + most]:",
+        mutated="for text in inputs[end:]:",
+        killers=(f"{T_EMBED}::test_more_inputs_than_a_call_takes_are_asked_for_in_turn",),
+        rule="no call holds more inputs than the vendor takes",
     ),
 ]
