@@ -18,6 +18,8 @@ from manus.messages.requests import ChatRequest
 
 PDF = "application/pdf"
 
+_LOOKED_AT = frozenset({Image, Document, ToolResult})
+
 _Placed = tuple[str, Image]
 
 
@@ -25,6 +27,21 @@ def unfit(request: ChatRequest, card: ModelCard | None) -> Failed | None:
     """Say why the model of `card` cannot be sent `request`; None where nothing speaks against it."""
     if card is None:
         return None
+    problem: Failed | None = None
+    if any(type(part) in _LOOKED_AT for turn in request.turns for part in turn.parts):
+        problem = _files_unfit(request, card)
+    if problem is None and card.schema_rules is not None and (request.output is not None or request.tools):
+        problem = _schemas_unfit(request, card)
+    return problem
+
+
+def _failed(card: ModelCard, param: str, message: str, kind: FailureKind = "unsupported") -> Failed:
+    return Failed(
+        kind=kind, message=f"{param}: {message}", param=param, model=card.name, safe_to_retry=True, phase="queued"
+    )
+
+
+def _files_unfit(request: ChatRequest, card: ModelCard) -> Failed | None:
     images: list[_Placed] = []
     documents: list[tuple[str, Document]] = []
     for number, turn in enumerate(request.turns):
@@ -37,18 +54,10 @@ def unfit(request: ChatRequest, card: ModelCard | None) -> Failed | None:
             elif isinstance(part, ToolResult):
                 held = enumerate(part.content)
                 images.extend((f"{where}.content[{at}]", piece) for at, piece in held if isinstance(piece, Image))
-    problems = (
-        _images_unfit(images, card) if images else None,
-        _documents_unfit(documents, card) if documents else None,
-        _schemas_unfit(request, card) if card.schema_rules is not None else None,
-    )
-    return next((problem for problem in problems if problem is not None), None)
-
-
-def _failed(card: ModelCard, param: str, message: str, kind: FailureKind = "unsupported") -> Failed:
-    return Failed(
-        kind=kind, message=f"{param}: {message}", param=param, model=card.name, safe_to_retry=True, phase="queued"
-    )
+    problem = _images_unfit(images, card) if images else None
+    if problem is None and documents:
+        problem = _documents_unfit(documents, card)
+    return problem
 
 
 # -- pictures

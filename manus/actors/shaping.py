@@ -176,6 +176,8 @@ def _retyped(turns: tuple[Turn, ...], notes: list[WarningRaised]) -> tuple[Turn,
 
     Pictures among a tool's results are corrected by the codecs in silence: a tool declared them, not the caller.
     """
+    if not any(type(part) is Image for turn in turns for part in turn.parts):
+        return turns
     wrong = [index for index, turn in enumerate(turns) if any(_shown_type(part) is not None for part in turn.parts)]
     if not wrong:
         return turns
