@@ -141,6 +141,15 @@ def test_a_tool_schema_gets_the_type_that_the_vendor_demands() -> None:
     )
 
 
+def test_a_reference_at_the_root_of_a_tool_schema_is_put_in_its_place() -> None:
+    person = {"type": "object", "properties": {"friend": {"$ref": "#/$defs/P"}}}
+    written, loosened = tool_schema(raw({"$ref": "#/$defs/P", "$defs": {"P": person}}))
+    assert not loosened
+    assert json.loads(msgspec.json.encode(written)) == {**person, "$defs": {"P": person}}
+    with pytest.raises(NoGrammar, match="not among"):
+        tool_schema(raw({"$ref": "https://example.com/x.json"}))
+
+
 def test_a_union_at_the_root_offers_the_properties_of_all_its_members() -> None:
     members = [
         {"type": "object", "properties": {"a": {"type": "string"}}},

@@ -66,6 +66,9 @@ def tool_schema(raw: msgspec.Raw) -> tuple[msgspec.Raw | dict[str, Any], bool]:
     schema = msgspec.json.decode(raw)
     if not isinstance(schema, dict):
         raise NoGrammar("it is no JSON object")
+    if "$ref" in schema:
+        schema = _with_root(schema)
+        raw = msgspec.Raw(msgspec.json.encode(schema))
     unions = {name: schema[name] for name in _UNIONS if isinstance(schema.get(name), list)}
     declared = schema.get("type", "object")
     if declared != "object" and not (isinstance(declared, list) and "object" in declared):
@@ -82,6 +85,17 @@ def tool_schema(raw: msgspec.Raw) -> tuple[msgspec.Raw | dict[str, Any], bool]:
     rest |= {"type": "object", "properties": properties}
     rest["description"] = _joined(schema.get("description"), f"The arguments must fit: {dump(unions)}")
     return rest, True
+
+
+def _with_root(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the definition that the root refers to in its place: the type has to stand at the root itself."""
+    _, _, place = str(schema["$ref"]).partition("#/")
+    group, _, name = place.partition("/")
+    definitions = schema.get(group)
+    definition = definitions.get(name) if isinstance(definitions, dict) else None
+    if not isinstance(definition, dict):
+        raise NoGrammar(f"it refers to {schema['$ref']!r}, which is not among its definitions")
+    return {**definition, **{key: value for key, value in schema.items() if key != "$ref"}}
 
 
 def _adapted(schema: dict[str, Any], loosened: dict[str, None], depth: int) -> dict[str, Any]:
