@@ -165,6 +165,7 @@ class Rotating:
     """Credentials that take a while to come, and are different every time."""
 
     fingerprint = "f"
+    expires_at_unix_s = None
 
     def __init__(self) -> None:
         self.number = 0

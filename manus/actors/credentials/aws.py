@@ -69,6 +69,11 @@ class KeySource(Protocol):
         """The keys as they stand; None before they were fetched."""
         ...
 
+    @property
+    def expires_at_unix_s(self) -> float | None:
+        """When the keys as they stand expire."""
+        ...
+
     async def get(self) -> AwsKeys | Failed:
         """Give the keys; no checkpoint unless they have to be fetched."""
         ...
@@ -86,10 +91,11 @@ class KeySource(Protocol):
 class _GivenKeys:
     """Keys that were given once."""
 
-    __slots__ = ("held",)
+    __slots__ = ("expires_at_unix_s", "held")
 
     def __init__(self, keys: AwsKeys) -> None:
         self.held: AwsKeys | None = keys
+        self.expires_at_unix_s: float | None = None
 
     async def get(self) -> AwsKeys | Failed:
         assert self.held is not None
@@ -133,6 +139,11 @@ class SigV4:
         """The name of the keys as they stand; None before they were fetched."""
         keys = self._source.held
         return None if keys is None else keys.fingerprint
+
+    @property
+    def expires_at_unix_s(self) -> float | None:
+        """When the keys as they stand expire."""
+        return self._source.expires_at_unix_s
 
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         """Sign. The request must be as it goes on the wire; it is signed for one sending."""

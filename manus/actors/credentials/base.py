@@ -69,6 +69,11 @@ class Credentials(Protocol):
         """
         ...
 
+    @property
+    def expires_at_unix_s(self) -> float | None:
+        """When what is shown now expires; None where it does not, or nothing was fetched yet."""
+        ...
+
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         """Give what lets `request` in at `url`; no checkpoint unless something has to be fetched.
 

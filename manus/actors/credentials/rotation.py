@@ -70,6 +70,11 @@ class Rotation:
         """None: which key a call uses is known when it is authorised."""
         return None
 
+    @property
+    def expires_at_unix_s(self) -> None:
+        """None: each key has its own life."""
+        return None
+
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         """Show the key whose turn it is; where all are dead, say so without asking anybody."""
         key = self._next(trio.current_time())

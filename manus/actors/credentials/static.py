@@ -24,6 +24,11 @@ class NoCredentials:
         """No key, no name."""
         return None
 
+    @property
+    def expires_at_unix_s(self) -> None:
+        """Never."""
+        return None
+
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation:
         """Add nothing."""
         return _NOTHING
@@ -67,6 +72,11 @@ class StaticKey:
         """The key's name in the books."""
         return self._fingerprint
 
+    @property
+    def expires_at_unix_s(self) -> None:
+        """Never."""
+        return None
+
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation:
         """Show the key."""
         return self._authorisation
@@ -106,6 +116,11 @@ class WithHeaders:
     def fingerprint(self) -> str | None:
         """The name of the inner credentials' key."""
         return self._inner.fingerprint
+
+    @property
+    def expires_at_unix_s(self) -> float | None:
+        """When what the inner credentials show expires."""
+        return self._inner.expires_at_unix_s
 
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         """Show the key, and add the headers. The same key gives the same object again."""

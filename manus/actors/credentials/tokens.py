@@ -50,10 +50,11 @@ told by its type alone: its text may quote a secret."""
 class _Held(Generic[T]):
     """A value, and when it has to be renewed and may not be shown any more, in Unix time."""
 
-    __slots__ = ("refresh_at", "usable_until", "value")
+    __slots__ = ("expires_at", "refresh_at", "usable_until", "value")
 
     def __init__(self, value: T, *, fetched_at: float, expires_at: float | None) -> None:
         self.value = value
+        self.expires_at = expires_at
         if expires_at is None:
             self.refresh_at = self.usable_until = float("inf")
         else:
@@ -115,6 +116,11 @@ class Renewing(Generic[T]):
     def held(self) -> T | None:
         """The value as it stands, however old; None before the first fetch. Without a checkpoint."""
         return None if self._held is None else self._held.value
+
+    @property
+    def expires_at_unix_s(self) -> float | None:
+        """When the value as it stands expires; None where it does not, or there is none."""
+        return None if self._held is None else self._held.expires_at
 
     async def get(self) -> T | Failed:
         """Give the value; no checkpoint while it is young. Waits for a fetch only where there is nothing to use.
@@ -255,6 +261,11 @@ class BearerTokens:
     def fingerprint(self) -> str:
         """The name of the source."""
         return self._fingerprint
+
+    @property
+    def expires_at_unix_s(self) -> float | None:
+        """When the token as it stands expires."""
+        return self._tokens.expires_at_unix_s
 
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         """Show the token as it stands; the first call, and one after a long silence, waits for it."""
