@@ -26,6 +26,7 @@ EMBED_CODECS: Final[dict[str, tuple[str, str]]] = {
     "openai-responses": ("openai_embed", "OpenAIEmbed"),
     "azure-chat": ("azure_embed", "AzureEmbed"),
     "azure-responses": ("azure_embed", "AzureEmbed"),
+    "bedrock": ("bedrock_embed", "BedrockEmbed"),
     "ollama": ("ollama_embed", "OllamaEmbed"),
 }
 """The same for embeddings, by the wire family of the entry. Anthropic has none."""
