@@ -1,0 +1,67 @@
+"""What a call is booked at where a model has more than one price: bands of long prompts, and service tiers."""
+
+from __future__ import annotations
+
+import pytest
+
+from manus.messages.policy import ModelCard
+from manus.messages.usage import Price, PriceTier
+from manus.sim.behaviour import Script
+from tests.actors.rig import MODEL, Rig, Upstreams, finished, open_rig
+
+LIST = Price(input=1_000_000, output=2_000_000, version="catalogue 2026-11-23")
+DEARER = Price(input=3_000_000, output=6_000_000, version="catalogue 2026-11-23")
+BANDED = Price(
+    input=1_000_000,
+    output=2_000_000,
+    tiers=(PriceTier(above_tokens=50, input=10_000_000, output=20_000_000),),
+    version="catalogue 2026-11-23",
+)
+
+
+def card(price: Price, **services: Price) -> dict[str, tuple[ModelCard, ...]]:
+    return {"a": (ModelCard(name=MODEL, price=price, service_prices=services, context_tokens=32_000),)}
+
+
+async def booked(rig: Rig, *, text: str = "Hello", service_tier: str | None = None) -> tuple[int | None, int, int]:
+    """Ask once; gives the cost, and the tokens of prompt and answer. What the caller is told is in the books."""
+    outcome = finished(await rig.generate(text=text, service_tier=service_tier))
+    row = rig.rows()[-1]
+    assert row.cost_nano_usd == outcome.cost_nano_usd
+    return row.cost_nano_usd, row.usage.input_total, row.usage.output
+
+
+@pytest.mark.parametrize(
+    ("tier", "price"), [(None, LIST), ("default", LIST), ("priority", DEARER)], ids=["none", "default", "priority"]
+)
+async def test_a_call_is_booked_at_the_price_of_its_service_tier(
+    tier: str | None, price: Price, autojump_clock: object
+) -> None:
+    async with open_rig(("a", Upstreams(Script(text="one two"))), cards=card(LIST, priority=DEARER)) as rig:
+        cost, prompt, answer = await booked(rig, service_tier=tier)
+        assert price.input is not None
+        assert price.output is not None
+        assert cost == prompt * price.input // 1_000_000 + answer * price.output // 1_000_000
+        await rig.check()
+
+
+async def test_a_service_tier_that_nobody_has_priced_costs_nobody_knows_what(autojump_clock: object) -> None:
+    async with open_rig(("a", Upstreams(Script(text="one two"))), cards=card(LIST)) as rig:
+        cost, _, _ = await booked(rig, service_tier="scale")
+        assert cost is None
+        assert rig.rows()[-1].bound_cost_nano_usd is None
+        await rig.check()
+
+
+async def test_a_long_prompt_is_booked_and_bounded_at_the_rates_of_its_band(autojump_clock: object) -> None:
+    async with open_rig(("a", Upstreams(Script(text="one two"))), cards=card(BANDED)) as rig:
+        short = await booked(rig)
+        long = await booked(rig, text="word " * 200)
+        assert short[1] <= 50 < long[1]
+        assert short[0] == short[1] * 1 + short[2] * 2
+        assert long[0] == long[1] * 10 + long[2] * 20
+        for row in rig.rows():
+            assert row.bound_cost_nano_usd is not None
+            assert row.cost_nano_usd is not None
+            assert row.bound_cost_nano_usd >= row.cost_nano_usd
+        await rig.check()
