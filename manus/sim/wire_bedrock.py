@@ -1,4 +1,4 @@
-"""Own the simulated Bedrock wire: Converse, whole and streamed in true binary frames, and the control plane's lists.
+"""Own the simulated Bedrock wire: Converse in true binary frames and whole, embeddings, and the control plane's lists.
 
 The shapes are those of the provider notes (Bedrock, sections 1 to 5) and of recorded traffic: text begins without
 a start, every event is padded, the usage comes after the stop, and errors inside a stream are exception frames.
@@ -20,6 +20,7 @@ import msgspec
 from manus.actors.codecs.event_stream import FrameSplitter, encode_frame
 from manus.actors.credentials.aws_sigv4 import sign
 from manus.sim.asked_bedrock import mistake_in, read_chat
+from manus.sim.embed_bedrock import embedding_body, read_embedding
 from manus.sim.errors_bedrock import (
     error_inside,
     exception_frame,
@@ -55,7 +56,7 @@ _STOP_REASONS: dict[Finish, str] = {
     "pause": "pause_turn",
 }
 
-_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
+_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke)")
 _SIGNATURE = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([^/,]+)/bedrock/aws4_request"
     r", SignedHeaders=([^,]+), Signature=(\w+)"
@@ -85,6 +86,9 @@ class BedrockWire:
             return validation_error("The request body is not valid JSON.")
         if not isinstance(asked, dict):
             return validation_error("The request body must be a JSON object.")
+        if found[2] == "invoke":
+            read = read_embedding(asked, unquote(found[1]))
+            return validation_error(read) if isinstance(read, str) else read
         mistake = mistake_in(asked)
         if mistake is not None:
             return validation_error(mistake)
@@ -153,7 +157,9 @@ class BedrockWire:
         return pieces
 
     def body(self, spoken: Spoken, *, finished: bool, usage: bool) -> bytes:
-        """Write one Converse answer."""
+        """Write one Converse answer, or the vectors that were asked for."""
+        if spoken.embed is not None:
+            return embedding_body(spoken, finished=finished, usage=usage)
         content: list[dict[str, Any]] = []
         if spoken.reasoning:
             said = {"text": "".join(spoken.reasoning), "signature": _seal(spoken)}

@@ -14,8 +14,15 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.eventstream import ChecksumMismatch, EventStreamBuffer
 
+from manus.actors.codecs import embed_codec_for
+from manus.actors.codecs.base import CodecOptions, HttpRequest
+from manus.actors.codecs.embed_answer import unpacked
 from manus.actors.codecs.event_stream import FrameSplitter
+from manus.messages.events import VectorsReported
+from manus.messages.ids import RequestId
+from manus.messages.requests import EmbedRequest
 from manus.sim.behaviour import Script, ScriptedCall
+from manus.sim.embeddings import vector_of
 from manus.sim.faults import HugeLine, fault_named
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider
@@ -230,6 +237,28 @@ def test_the_model_in_the_path_is_read_decoded() -> None:
     provider = SimProvider("bedrock", Script(text="x"))
     answered(provider, "/model/us.anthropic.claude-v1%3A0/converse", json.dumps({"messages": [USER]}).encode())
     assert provider.bill.rows()[0].model == "us.anthropic.claude-v1:0"
+
+
+# --- embeddings ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model", ["amazon.titan-embed-text-v2:0", "cohere.embed-v4:0", "amazon.nova-2-embeddings-v1:0"]
+)
+def test_vectors_are_asked_for_and_given_in_each_vendors_words(model: str) -> None:
+    codec = embed_codec_for("bedrock")
+    assert codec is not None
+    provider = SimProvider("bedrock")
+    request = EmbedRequest(request_id=RequestId("r"), inputs=("Größe",), dimensions=32)
+    written = codec.encode(request, model, CodecOptions())
+    assert isinstance(written, HttpRequest)
+    status, _, body = answered(provider, written.path, written.body)
+    decoder = codec.decoder(request, model, CodecOptions())
+    events = decoder.feed(body) + decoder.finish()
+    (reported,) = (event for event in events if isinstance(event, VectorsReported))
+    assert status == 200
+    assert unpacked(reported.vectors[0]).tolist() == vector_of("Größe", 32)
+    assert answered(provider, written.path, b"{}")[0] == 400
 
 
 # --- who may ask -----------------------------------------------------------------------------------------
