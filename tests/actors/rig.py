@@ -16,6 +16,7 @@ import trio
 import trio.testing
 
 from manus.actors.accounting import Books, accounting_child
+from manus.actors.codecs.base import CodecOptions
 from manus.actors.credentials import NoCredentials
 from manus.actors.ledger_rows import LedgerRow
 from manus.actors.ledger_store import FaultPlan, MemoryStore, no_faults
@@ -32,7 +33,7 @@ from manus.messages.requests import ChatRequest
 from manus.messages.usage import Price
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.memory import SimTransport
-from manus.sim.provider import SimProvider
+from manus.sim.provider import CODECS, SimProvider
 from manus.supervisor.bus import EventBus
 from manus.supervisor.ref import Ref
 from manus.supervisor.spec import Backoff, ChildSpec, Intensity, SupervisorSpec
@@ -206,11 +207,12 @@ async def open_rig(
         policies.append(entry)
         spec = ProviderSpec(
             name=name,
-            wire="ollama" if way.sim.wire.name == "ollama" else "openai-chat",
+            wire=CODECS["openai" if way.sim.wire.name == "openai-responses" else way.sim.wire.name],
+            options=CodecOptions(api="responses" if way.sim.wire.name == "openai-responses" else "chat"),
             policy=entry,
             credentials=NoCredentials(),
             transport_factory=way.make,
-            base_url="http://sim.test" if way.sim.wire.name == "ollama" else "http://sim.test/v1",
+            base_url="http://sim.test" + way.sim.wire.base_path,
             timeouts=timeouts,
             concurrency=concurrency,
             queue=queue,

@@ -53,7 +53,7 @@ def _vectors(outcome: Embedded) -> list[list[float]]:
     return [unpacked(vector).tolist() for vector in outcome.vectors]
 
 
-@pytest.mark.parametrize("wire", ["openai", "ollama"])
+@pytest.mark.parametrize("wire", ["openai", "azure", "ollama"])
 async def test_vectors_come_in_the_order_of_the_inputs_and_are_booked(wire: str) -> None:
     upstream = Upstreams(wire=wire)
     async with open_rig(("first", upstream), cards=CARDS) as rig:
@@ -156,7 +156,7 @@ async def test_who_answered_is_asked_first_for_the_rest() -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("wire", ["openai", "ollama"])
+@pytest.mark.parametrize("wire", ["openai", "azure", "ollama"])
 async def test_what_goes_wrong_is_told_and_the_books_cover_it(wire: str, fault: Fault, kind: str | None) -> None:
     upstream = Upstreams(Script(fault=fault), wire=wire)
     async with open_rig(("first", upstream), cards=CARDS) as rig:
