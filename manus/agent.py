@@ -20,6 +20,7 @@ import trio
 from manus.actors.credentials.tokens import TokenProvider
 from manus.actors.ledger_file import LedgerUnusable
 from manus.actors.ledger_opening import open_ledger
+from manus.actors.redaction import redactor
 from manus.actors.upstream import TransportFactory
 from manus.asking import AskOptions, chat_request
 from manus.config.did_you_mean import listing, suggestion
@@ -46,7 +47,6 @@ from manus.messages.policy import ProviderPolicy
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import ExplainAsked, RoutingMetrics, RoutingMetricsAsked
 from manus.prompts import Prompt
-from manus.redaction import redactor
 from manus.reports import ProviderState, UsageReport, provider_state, usage_report
 from manus.responses import LLMResponse
 from manus.streams import LLMStream, SSEStream, response_or_error

@@ -35,7 +35,7 @@ from manus.config.policies import local_policy
 from manus.config.problems import child_path, warnings_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.messages.failures import Failed
-from manus.proving import credentials_of
+from manus.proving import BEARER_VARIABLE, bearer_of_environment, credentials_of
 from manus.supervisor.shield import bounded_shield
 
 LIMIT_S: Final = 20.0
@@ -267,7 +267,9 @@ class Examination:
             signs = isinstance(authorisation.inner or authorisation, Signed)
             self._checks.append(clock_check(headers.get("date"), self._answered_at, signs=signs))
         if not 200 <= status < 300:
-            failure = redacted(self._codec.failure(status, headers, body, now_unix_s=self._now()), self._spec.redact)
+            failure = self._codec.failure(status, headers, body, now_unix_s=self._now())
+            for redact in (self._spec.redact, authorisation.strike_out):
+                failure = redacted(failure, redact)
             check = refusal_check(failure.kind, status, failure, vendor_type=self._type)
             self._checks.append(msgspec.structs.replace(check, found=f"{which}{check.found}"))
             return None
@@ -349,7 +351,7 @@ def source_of(kind: str, entry: ProviderConfig) -> str:
     if kind == "bedrock" and entry.profile is not None:
         return f"the AWS profile {entry.profile}"
     if kind == "bedrock":
-        return "the AWS credential chain"
+        return "the AWS credential chain" if bearer_of_environment(entry) is None else f"${{{BEARER_VARIABLE}}}"
     return "headers" if entry.headers else "none needed"
 
 

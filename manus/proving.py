@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Final
@@ -25,6 +26,8 @@ from manus.config.secrets import Secret
 
 KEY_HEADERS: Final = {"anthropic": ("x-api-key", ""), "azure": ("api-key", "")}
 """Where a key stands, and what before it; elsewhere it is `Authorization: Bearer`."""
+
+BEARER_VARIABLE: Final = "AWS_BEARER_TOKEN_BEDROCK"
 
 OAUTH_BETA: Final = "oauth-2025-04-20"
 """What Anthropic's own hosts want in `anthropic-beta` beside a bearer token (anthropic.md section 1, read 2026-11)."""
@@ -70,6 +73,13 @@ def betas_of(kind: str, entry: ProviderConfig) -> tuple[str, ...]:
     return betas
 
 
+def bearer_of_environment(entry: ProviderConfig) -> str | None:
+    """Give the Bedrock key of the environment for an entry that names no credentials, as AWS's own tools take it."""
+    if entry.aws_access_key_id is not None or entry.profile is not None:
+        return None
+    return os.environ.get(BEARER_VARIABLE, "").strip() or None
+
+
 def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
     """List the secrets of one entry."""
     found: list[Secret] = []
@@ -99,7 +109,8 @@ def _by_type(name: str, kind: str, entry: ProviderConfig, now_unix_s: Callable[[
     if kind == "azure" and entry.entra:
         return _entra(entry.entra if isinstance(entry.entra, EntraConfig) else EntraConfig(), now_unix_s)
     if kind == "bedrock" and not any(header.lower() == "authorization" for header in entry.headers):
-        return _aws(name, entry, now_unix_s)
+        bearer = bearer_of_environment(entry)
+        return _aws(name, entry, now_unix_s) if bearer is None else StaticKey(bearer)
     return NoCredentials()
 
 

@@ -24,6 +24,7 @@ from manus.actors.credentials.tokens import TokenProvider
 from manus.actors.ledger_store import LedgerStore
 from manus.actors.local_server import LocalServer
 from manus.actors.provider import provider_child
+from manus.actors.redaction import redactor
 from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec
 from manus.actors.transport import make_transport
@@ -42,7 +43,6 @@ from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy, RouterPolicy
 from manus.proving import betas_of, credentials_of, secrets_of_entry
-from manus.redaction import redactor
 from manus.reports import ProviderState
 from manus.supervisor.spec import Intensity, SupervisorSpec
 

@@ -332,6 +332,8 @@ class ProviderCall:
             answer = msgspec.structs.replace(answer, usage=usage, vendor_request_id=request_id)
         if failure is not None:
             failure = redacted(failure, redact)
+            if self._authorisation is not None:
+                failure = redacted(failure, self._authorisation.strike_out)
             failure = msgspec.structs.replace(
                 failure,
                 phase=delivery.phase,

@@ -18,9 +18,9 @@ import trio
 import trio.testing
 
 import manus
+from manus.actors.redaction import redactor
 from manus.agent import LLMAgent, open_agent
 from manus.event_log import LOGGER
-from manus.redaction import redactor
 from manus.supervisor.bus import Subscription
 
 CANARY = "canary-9c1f2e7a"

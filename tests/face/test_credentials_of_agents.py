@@ -163,3 +163,68 @@ async def test_requests_to_bedrock_are_signed_each_for_itself(tmp_path: Path) ->
         assert request.headers["x-team"] == "t"
         assert len(request.headers.get_list("authorization")) == len(request.headers.get_list("x-amz-date")) == 1
     assert {key for _, key in booked(tmp_path)} == {fingerprint_of("AKIATEST")}
+
+
+TOKEN = "canary" + "/SessionToken+0123456789" * 20
+
+
+@pytest.mark.parametrize("told", [TOKEN, TOKEN[:200], TOKEN[:5] + "..." + TOKEN], ids=["whole", "cut short", "more"])
+async def test_what_was_shown_is_struck_out_of_what_the_vendor_says(
+    autojump_clock: object, tmp_path: Path, told: str
+) -> None:
+    """AWS explains a wrong signature by quoting the signed headers, the session token among them."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["x-amz-security-token"] == TOKEN
+        message = f"The Canonical String for this request should have been 'x-amz-security-token:{told}"
+        return httpx.Response(400, json={"message": message}, headers={"x-amzn-errortype": "ValidationException"})
+
+    entry = {
+        "type": "bedrock",
+        "region": "eu-west-1",
+        "base_url": None,
+        "aws_access_key_id": "AKIATEST",
+        "aws_secret_access_key": "canary-secret",
+    }
+    config = tables(tmp_path, **entry)
+    config["providers"]["one"] |= {"aws_session_token": TOKEN}
+    async with open_agent(config, transports={"one": lambda base_url: httpx.MockTransport(answer)}) as agent:
+        with pytest.raises(manus.LLMError) as refused:
+            await agent.generate("Hi")
+    assert "Canonical String" in str(refused.value)
+    assert "SessionToken" not in str(refused.value)
+
+
+@pytest.mark.parametrize("length", [500, 150])
+async def test_token_of_the_program_is_struck_out_as_well(autojump_clock: object, tmp_path: Path, length: int) -> None:
+    token = "canary" * 100
+
+    async def give() -> tuple[str, float]:
+        return token, 4e9
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(403, json={"error": {"message": f"This token may not do that: {token[:length]}"}})
+
+    transports = {"one": lambda base_url: httpx.MockTransport(answer)}
+    async with open_agent(tables(tmp_path), transports=transports, tokens={"one": give}) as agent:
+        with pytest.raises(manus.LLMError) as refused:
+            await agent.generate("Hi")
+    assert "This token may not do that" in str(refused.value)
+    assert "canarycanary" not in str(refused.value)
+
+
+async def test_bedrock_key_of_the_environment_is_taken_as_the_aws_tools_take_it(
+    autojump_clock: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "canary-bearer")
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        return httpx.Response(403, json={"message": "no"})
+
+    config = tables(tmp_path, type="bedrock", region="eu-west-1", base_url=None)
+    async with open_agent(config, transports={"one": lambda base_url: httpx.MockTransport(answer)}) as agent:
+        with pytest.raises(manus.LLMError):
+            await agent.generate("Hi")
+    assert set(seen) == {"Bearer canary-bearer"}

@@ -12,12 +12,16 @@ from typing import Final, NoReturn, Protocol
 import httpx
 
 from manus.actors.codecs.base import HttpRequest
+from manus.actors.redaction import redactor
 from manus.messages.failures import Advice, Failed, FailureKind
 
 Headers = tuple[tuple[str, str], ...]
 
 FINGERPRINT_CHARS: Final = 12
 """How much of a key's hash names it in the ledger: enough to tell one's own keys apart, no help to guess one."""
+
+SECRET_WORD_CHARS_MIN: Final = 20
+"""Words of a header that are shorter are names of schemes; keys that short are struck out by the entry's own list."""
 
 REFUSALS: Final[frozenset[FailureKind]] = frozenset({"auth", "permission", "quota_exhausted"})
 """What a vendor says about the key, and not about the request."""
@@ -50,6 +54,14 @@ class Authorisation:
         self.fingerprint = fingerprint
         self.once = once
         self.inner = inner
+
+    def strike_out(self, text: str) -> str:
+        """Strike what was shown out of a text from outside: AWS quotes the signed headers, session token and all.
+
+        For failures: it looks at every word anew, so that tokens which change need no list of them.
+        """
+        words = (word for _, value in self.headers for word in value.split() if len(word) >= SECRET_WORD_CHARS_MIN)
+        return redactor(words)(text)
 
     def __repr__(self) -> str:
         return f"Authorisation({len(self.headers)} headers, fingerprint={self.fingerprint!r})"
