@@ -30,8 +30,6 @@ CARDS = {"first": (CHATTER, EMBEDDER), "second": (EMBEDDER,)}
 
 _numbers = itertools.count(1)
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 
 def _ask(*inputs: str, **fields: Any) -> EmbedRequest:
     return EmbedRequest(request_id=RequestId(f"e{next(_numbers)}"), inputs=inputs, **fields)
@@ -54,7 +52,9 @@ def _vectors(outcome: Embedded) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("wire", ["openai", "azure", "ollama"])
-async def test_vectors_come_in_the_order_of_the_inputs_and_are_booked(wire: str) -> None:
+async def test_vectors_come_in_the_order_of_the_inputs_and_are_booked(
+    autojump_clock: trio.testing.MockClock, wire: str
+) -> None:
     upstream = Upstreams(wire=wire)
     async with open_rig(("first", upstream), cards=CARDS) as rig:
         outcome = _embedded(await _embed(rig, "one", "two", "one"))
@@ -68,7 +68,7 @@ async def test_vectors_come_in_the_order_of_the_inputs_and_are_booked(wire: str)
         await rig.check()
 
 
-async def test_more_inputs_than_a_call_takes_are_asked_for_in_turn() -> None:
+async def test_more_inputs_than_a_call_takes_are_asked_for_in_turn(autojump_clock: trio.testing.MockClock) -> None:
     upstream = Upstreams(wire="ollama")
     texts = [f"text {number}" for number in range(1100)]
     async with open_rig(("first", upstream), cards=CARDS) as rig:
@@ -82,7 +82,9 @@ async def test_more_inputs_than_a_call_takes_are_asked_for_in_turn() -> None:
         await rig.check()
 
 
-async def test_texts_that_are_too_many_tokens_together_are_asked_for_apart() -> None:
+async def test_texts_that_are_too_many_tokens_together_are_asked_for_apart(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     upstream = Upstreams()
     texts = [letter * 150_000 for letter in "abcde"]
     cards = {"first": (ModelCard(name="embedder", embeddings=True),)}
@@ -93,7 +95,7 @@ async def test_texts_that_are_too_many_tokens_together_are_asked_for_apart() -> 
         await rig.check()
 
 
-async def test_only_deployments_of_the_same_model_take_over() -> None:
+async def test_only_deployments_of_the_same_model_take_over(autojump_clock: trio.testing.MockClock) -> None:
     broken, other, same = Upstreams(Script(fault=Rejected(status=500))), Upstreams(), Upstreams(wire="ollama")
     cards = {"broken": (EMBEDDER,), "other": (OTHER,), "same": (EMBEDDER,)}
     async with open_rig(("broken", broken), ("other", other), ("same", same), cards=cards) as rig:
@@ -106,7 +108,9 @@ async def test_only_deployments_of_the_same_model_take_over() -> None:
         await rig.check()
 
 
-async def test_a_named_fallback_may_answer_from_the_start_and_with_its_own_model() -> None:
+async def test_a_named_fallback_may_answer_from_the_start_and_with_its_own_model(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     broken, other = Upstreams(Script(fault=Rejected(status=500))), Upstreams()
     cards = {"broken": (EMBEDDER,), "other": (OTHER,)}
     async with open_rig(("broken", broken), ("other", other), cards=cards) as rig:
@@ -115,7 +119,7 @@ async def test_a_named_fallback_may_answer_from_the_start_and_with_its_own_model
         await rig.check()
 
 
-async def test_once_vectors_came_no_other_model_adds_to_them() -> None:
+async def test_once_vectors_came_no_other_model_adds_to_them(autojump_clock: trio.testing.MockClock) -> None:
     good_once = Behaviour(first=(Script(),), script=Script(fault=Rejected(status=500)))
     first, other = Upstreams(good_once, wire="ollama"), Upstreams()
     cards = {"first": (EMBEDDER,), "other": (OTHER,)}
@@ -129,7 +133,7 @@ async def test_once_vectors_came_no_other_model_adds_to_them() -> None:
         await rig.check()
 
 
-async def test_who_answered_is_asked_first_for_the_rest() -> None:
+async def test_who_answered_is_asked_first_for_the_rest(autojump_clock: trio.testing.MockClock) -> None:
     broken = Upstreams(Behaviour(script=Script(fault=Rejected(status=500))), wire="ollama")
     good = Upstreams(wire="ollama")
     texts = [f"text {number}" for number in range(1100)]
@@ -157,7 +161,9 @@ async def test_who_answered_is_asked_first_for_the_rest() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("wire", ["openai", "azure", "ollama"])
-async def test_what_goes_wrong_is_told_and_the_books_cover_it(wire: str, fault: Fault, kind: str | None) -> None:
+async def test_what_goes_wrong_is_told_and_the_books_cover_it(
+    autojump_clock: trio.testing.MockClock, wire: str, fault: Fault, kind: str | None
+) -> None:
     upstream = Upstreams(Script(fault=fault), wire=wire)
     async with open_rig(("first", upstream), cards=CARDS) as rig:
         outcome = await _embed(rig, "one", "two", within_s=300.0)
@@ -168,7 +174,9 @@ async def test_what_goes_wrong_is_told_and_the_books_cover_it(wire: str, fault: 
         await rig.check()
 
 
-async def test_a_caller_who_leaves_between_two_calls_leaves_nothing_open() -> None:
+async def test_a_caller_who_leaves_between_two_calls_leaves_nothing_open(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     upstream = Upstreams(Behaviour(first=(Script(),), script=Script(latency_s=5.0)), wire="ollama")
     texts = [f"text {number}" for number in range(600)]
     async with open_rig(("first", upstream), cards=CARDS) as rig:
@@ -179,7 +187,9 @@ async def test_a_caller_who_leaves_between_two_calls_leaves_nothing_open() -> No
         assert [row.state for row in rig.rows()] == ["settled", "in_doubt"]
 
 
-async def test_a_deadline_in_the_second_call_tells_what_the_first_one_cost() -> None:
+async def test_a_deadline_in_the_second_call_tells_what_the_first_one_cost(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     upstream = Upstreams(Behaviour(first=(Script(),), script=Script(latency_s=50.0)), wire="ollama")
     texts = [f"text {number}" for number in range(600)]
     async with open_rig(("first", upstream), cards=CARDS) as rig:
@@ -199,7 +209,7 @@ class _Bug(httpx.AsyncBaseTransport):
         raise RuntimeError("a defect")
 
 
-async def test_a_crash_of_the_provider_is_one_failed_attempt() -> None:
+async def test_a_crash_of_the_provider_is_one_failed_attempt(autojump_clock: trio.testing.MockClock) -> None:
     first, second = Upstreams(), Upstreams()
     first.wrap = _Bug
     async with open_rig(("first", first), ("second", second), cards=CARDS) as rig:
@@ -208,7 +218,7 @@ async def test_a_crash_of_the_provider_is_one_failed_attempt() -> None:
         await rig.check()
 
 
-async def test_a_crash_of_the_router_is_told_and_booked() -> None:
+async def test_a_crash_of_the_router_is_told_and_booked(autojump_clock: trio.testing.MockClock) -> None:
     upstream = Upstreams(Script(latency_s=5.0))
     async with open_rig(("first", upstream), cards=CARDS) as rig:
         answers: list[object] = []
@@ -239,7 +249,9 @@ async def test_a_crash_of_the_router_is_told_and_booked() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_what_nobody_could_embed_is_refused_before_anything(fields: dict[str, Any], param: str) -> None:
+async def test_what_nobody_could_embed_is_refused_before_anything(
+    autojump_clock: trio.testing.MockClock, fields: dict[str, Any], param: str
+) -> None:
     upstream = Upstreams()
     async with open_rig(("first", upstream), cards=CARDS) as rig:
         request = EmbedRequest(request_id=RequestId("bad"), **fields)
@@ -250,7 +262,7 @@ async def test_what_nobody_could_embed_is_refused_before_anything(fields: dict[s
         assert rig.rows() == []
 
 
-async def test_a_text_that_no_window_takes_is_refused_before_it_is_sent() -> None:
+async def test_a_text_that_no_window_takes_is_refused_before_it_is_sent(autojump_clock: trio.testing.MockClock) -> None:
     upstream = Upstreams()
     async with open_rig(("first", upstream), cards=CARDS) as rig:
         outcome = unfinished(await _embed(rig, "short", "word " * 20_000))
@@ -258,7 +270,7 @@ async def test_a_text_that_no_window_takes_is_refused_before_it_is_sent() -> Non
         assert len(upstream.sim.bill.rows()) == 0
 
 
-async def test_models_that_embed_do_not_chat_and_the_other_way_round() -> None:
+async def test_models_that_embed_do_not_chat_and_the_other_way_round(autojump_clock: trio.testing.MockClock) -> None:
     upstream = Upstreams()
     cards = {"first": (EMBEDDER, ModelCard(name="text-embed-x"), CHATTER)}
     async with open_rig(("first", upstream), cards=cards) as rig:
@@ -272,7 +284,7 @@ async def test_models_that_embed_do_not_chat_and_the_other_way_round() -> None:
         assert isinstance(asked(), ChatRequest)
 
 
-async def test_embeddings_count_like_other_requests() -> None:
+async def test_embeddings_count_like_other_requests(autojump_clock: trio.testing.MockClock) -> None:
     upstream = Upstreams()
     async with open_rig(("first", upstream), cards=CARDS) as rig:
         await _embed(rig, "one")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from manus.messages.content import Text, ToolCall, ToolResult, Turn, text_turn
 from manus.messages.outcomes import Finished
@@ -27,8 +28,6 @@ CALLS = Script(
 ANSWERS = Script(text="Warm in Rome.")
 LOOK = Tool(name="look")
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 
 async def _ask(rig: Rig, provider: str, turns: tuple[Turn, ...], **fields: Any) -> Finished:
     request = asked(provider=provider, model=MODEL, fallback_providers=(), tools=(LOOK,), **fields)
@@ -47,7 +46,9 @@ def _results(turn: Turn) -> Turn:
 
 
 @pytest.mark.parametrize(("source", "target"), list(itertools.product(sorted(WIRES), repeat=2)))
-async def test_calls_of_one_are_answered_to_another_and_back(source: str, target: str) -> None:
+async def test_calls_of_one_are_answered_to_another_and_back(
+    autojump_clock: trio.testing.MockClock, source: str, target: str
+) -> None:
     one = Upstreams(Behaviour(first=(CALLS,), script=ANSWERS), wire=source)
     other = Upstreams(Behaviour(first=(ANSWERS, CALLS), script=ANSWERS), wire=target)
     async with open_rig(("one", one), ("other", other)) as rig:

@@ -16,8 +16,6 @@ from manus.sim.embeddings import DIMENSIONS, vector_of
 from manus.sim.faults import Rejected
 from tests.face.rig import KEY, Rig, open_rig
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 EMBEDDER = {"name": "embedder", "cost_per_input": 1, "cost_per_output": 0, "context_length": 8000}
 PROVIDERS = {
     "first": {
@@ -31,7 +29,7 @@ PROVIDERS = {
 }
 
 
-async def test_texts_become_vectors_and_cost_something() -> None:
+async def test_texts_become_vectors_and_cost_something(autojump_clock: trio.testing.MockClock) -> None:
     rig = Rig()
     async with open_rig(rig, {"providers": PROVIDERS}) as agent:
         response = await agent.embed(["one", "two"], tags=["nightly"])
@@ -50,7 +48,7 @@ async def test_texts_become_vectors_and_cost_something() -> None:
         assert [len(vector) for vector in one.vectors] == [4]
 
 
-async def test_the_same_model_elsewhere_takes_over() -> None:
+async def test_the_same_model_elsewhere_takes_over(autojump_clock: trio.testing.MockClock) -> None:
     rig = Rig(Script(fault=Rejected(status=500)))
     async with open_rig(rig, {"providers": PROVIDERS}) as agent:
         response = await agent.embed("one")
@@ -59,7 +57,7 @@ async def test_the_same_model_elsewhere_takes_over() -> None:
         assert response.usage.cost_nano_usd == 0
 
 
-async def test_everything_can_be_written_as_plain_data() -> None:
+async def test_everything_can_be_written_as_plain_data(autojump_clock: trio.testing.MockClock) -> None:
     async with open_rig(Rig(), {"providers": PROVIDERS}) as agent:
         plain = (await agent.embed("one")).to_dict()
     assert plain["vectors"] == [vector_of("one", DIMENSIONS)]
@@ -83,7 +81,9 @@ async def test_everything_can_be_written_as_plain_data() -> None:
         ("a", {"model": "nothing"}, "No enabled provider lists the model"),
     ],
 )
-async def test_a_bad_request_is_refused_by_name(inputs: Any, options: dict[str, Any], message: str) -> None:
+async def test_a_bad_request_is_refused_by_name(
+    autojump_clock: trio.testing.MockClock, inputs: Any, options: dict[str, Any], message: str
+) -> None:
     rig = Rig()
     async with open_rig(rig, {"providers": PROVIDERS}) as agent:
         with pytest.raises(manus.InvalidRequestError, match=message):
@@ -91,13 +91,13 @@ async def test_a_bad_request_is_refused_by_name(inputs: Any, options: dict[str, 
     assert len(rig.first.bill.rows()) == 0
 
 
-async def test_an_option_of_chat_is_no_option_here() -> None:
+async def test_an_option_of_chat_is_no_option_here(autojump_clock: trio.testing.MockClock) -> None:
     async with open_rig(Rig(), {"providers": PROVIDERS}) as agent:
         with pytest.raises(TypeError, match="there is no option 'temperature'"):
             await agent.embed("a", temperature=1)  # type: ignore[call-arg]
 
 
-async def test_a_vendor_without_embeddings_says_so_and_is_never_called() -> None:
+async def test_a_vendor_without_embeddings_says_so_and_is_never_called(autojump_clock: trio.testing.MockClock) -> None:
     claude = {"type": "anthropic", "api_key": "sk-x", "models": [{"name": "embedder"}]}
     rig = Rig()
     async with open_rig(rig, {"providers": {"claude": claude}}) as agent:
@@ -105,7 +105,7 @@ async def test_a_vendor_without_embeddings_says_so_and_is_never_called() -> None
             await agent.embed("one")
 
 
-async def test_the_switched_provider_is_the_first_for_chat_alone() -> None:
+async def test_the_switched_provider_is_the_first_for_chat_alone(autojump_clock: trio.testing.MockClock) -> None:
     async with open_rig(Rig(), {"providers": PROVIDERS}) as agent:
         await agent.switch_provider("second")
         response = await agent.embed("one")
@@ -113,7 +113,7 @@ async def test_the_switched_provider_is_the_first_for_chat_alone() -> None:
         assert response.provider == "first"
 
 
-async def test_a_cancelled_embedding_leaves_nothing_open() -> None:
+async def test_a_cancelled_embedding_leaves_nothing_open(autojump_clock: trio.testing.MockClock) -> None:
     rig = Rig(Script(latency_s=5))
     async with open_rig(rig, {"providers": PROVIDERS}) as agent:
         with trio.move_on_after(1) as scope:
@@ -125,7 +125,9 @@ async def test_a_cancelled_embedding_leaves_nothing_open() -> None:
         assert line.in_doubt == 1
 
 
-async def test_every_attempt_is_told_to_whoever_watches_with_the_vendors_id_and_limits() -> None:
+async def test_every_attempt_is_told_to_whoever_watches_with_the_vendors_id_and_limits(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     rig = Rig(Script(fault=Rejected(status=429, retry_after_s=100)))
     async with open_rig(rig, {"providers": PROVIDERS}) as agent:
         with agent.events() as events:
@@ -146,7 +148,9 @@ async def test_every_attempt_is_told_to_whoever_watches_with_the_vendors_id_and_
     assert (served.attempt, served.deployment, served.result, served.booking) == (2, "second/embedder", "ok", "settled")
 
 
-async def test_the_limits_that_a_vendor_tells_are_in_the_events_of_chat_too() -> None:
+async def test_the_limits_that_a_vendor_tells_are_in_the_events_of_chat_too(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with open_rig(Rig()) as agent:
         with agent.events() as events:
             response = await agent.generate("Hello")
