@@ -101,6 +101,8 @@ def test_neighbours_of_one_role_are_one_message() -> None:
 def test_the_first_word_is_the_users() -> None:
     written = messages(text_turn("assistant", "Welcome"), USER)
     assert written[0] == {"role": "user", "content": OPENING}
+    nothing = Turn(role="user", parts=(Document(text=" "),))
+    assert messages(nothing, text_turn("assistant", "A"), USER)[0] == {"role": "user", "content": OPENING}
     assert messages(text_turn("system", "S")) == [{"role": "user", "content": OPENING}]
 
 

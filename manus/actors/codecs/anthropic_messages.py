@@ -75,7 +75,7 @@ def write_messages(
             _append(messages, "assistant", _assistant_blocks(turn))
         else:
             _append(messages, "user", _user_blocks(turn, betas))
-    if not messages:
+    if not messages or messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": OPENING}]})
     if messages[-1]["role"] == "assistant":
         _end_with_assistant(messages, prefill=prefill, warnings=warnings)
