@@ -31,9 +31,30 @@ models = [
     { name = "gpt-4o-mini", cost_per_input = 0.15, cost_per_cache_read = 0.075, cost_per_output = 0.6 },
 ]
 
+[providers.anthropic]
+enabled = false                      # set ANTHROPIC_API_KEY, then make this true
+priority = 2
+api_key = "${ANTHROPIC_API_KEY}"
+models = [{ name = "claude-haiku-5-5" }, { name = "claude-sonnet-5-5" }]
+
+[providers.bedrock]
+enabled = false                      # credentials as the AWS tools find them: profile, environment, role
+priority = 3
+region = "${AWS_REGION:-us-east-1}"
+# profile = "work"
+# api_key = "${AWS_BEARER_TOKEN_BEDROCK}"
+models = [{ name = "us.anthropic.claude-opus-5" }]
+
+[providers.azure]
+enabled = false                      # name your resource and a deployment, then make this true
+priority = 4
+base_url = "${AZURE_OPENAI_ENDPOINT:-https://RESOURCE.openai.azure.com}"
+api_key = "${AZURE_OPENAI_API_KEY}"  # or entra = true, for Microsoft Entra ID
+models = [{ name = "my-deployment", base = "gpt-5.4-mini" }]
+
 [providers.ollama]
 enabled = false                      # start Ollama, name a model you have pulled, then make this true
-priority = 2
+priority = 5
 base_url = "${OLLAMA_URL:-http://127.0.0.1:11434}"
 models = [{ name = "qwen3:8b", cost_per_input = 0, cost_per_output = 0 }]
 

@@ -249,6 +249,8 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         """Hide keys that a program passed as plain text, before anything can print them."""
         for field in SECRET_FIELDS:
             msgspec.structs.force_setattr(self, field, _hidden(getattr(self, field)))
+        if self.entra == EntraConfig():
+            msgspec.structs.force_setattr(self, "entra", True)
 
 
 class RetryConfig(Section, frozen=True, kw_only=True):

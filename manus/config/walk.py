@@ -81,11 +81,11 @@ class Walk:
             case inspect.UnionType(types=types):
                 if value is None:
                     return None
-                inner = [each for each in types if not isinstance(each, inspect.NoneType)]
-                if len(inner) == 1:
-                    return self.value(value, inner[0], path)
+                kinds = [each for each in types if not isinstance(each, inspect.NoneType)]
+                if len(kinds) == 1:
+                    return self.value(value, kinds[0], path)
                 # A switch that may also be a table.
-                (table,) = (each for each in inner if isinstance(each, inspect.StructType))
+                (table,) = (each for each in kinds if isinstance(each, inspect.StructType))
                 if isinstance(value, Mapping):
                     return self.value(value, table, path)
                 return value if isinstance(value, bool) else self._unfit(path, "true, false or a table", value)

