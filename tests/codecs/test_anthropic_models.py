@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from manus.actors.codecs.anthropic_models import UNKNOWN_FAMILY, family_of, nearest
+from manus.config.catalogue import packaged_catalogue
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,29 @@ def test_thinking_is_bound_to_the_conversation_by_these() -> None:
         assert family_of(name).bound_thinking, name
     for name in ("claude-fable-5", "claude-opus-5", "claude-sonnet-5"):
         assert not family_of(name).bound_thinking, name
+
+
+def test_the_catalogue_and_the_names_do_not_contradict_each_other() -> None:
+    compared = 0
+    for row in packaged_catalogue().rows("anthropic"):
+        family = family_of(row.id)
+        if not family.claude:
+            continue
+        can, cannot = set(row.can.split()), set(row.cannot.split())
+        for capability, ours in (
+            ("sampling", family.sampling),
+            ("reasoning", bool(family.thinking)),
+            ("thinking_budget", family.budget),
+            ("thinking_off", family.can_be_thoughtless),
+            ("prefill", family.prefill),
+            ("forced_tools", family.forced_tools),
+            ("json_schema", family.json_schema),
+        ):
+            assert capability not in (cannot if ours else can), (row.id, capability)
+        assert row.efforts in ("", " ".join(family.efforts) or "none"), row.id
+        assert row.output in (None, family.max_output_tokens), row.id
+        compared += 1
+    assert compared >= 20
 
 
 def test_the_nearest_effort_is_the_lower_of_two_and_never_off() -> None:

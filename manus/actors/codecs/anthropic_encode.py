@@ -50,7 +50,7 @@ _TOP_P_WITH_THINKING_MIN = 0.95
 
 
 class MessagesBody(msgspec.Struct, kw_only=True):
-    """A request as it is written for this wire, before it is bytes: Bedrock carries the same body elsewhere."""
+    """A request as it is written for this wire, before it is bytes."""
 
     body: Body
     betas: tuple[str, ...]
@@ -143,7 +143,8 @@ def _write_thinking(
 ) -> None:  # fmt: skip
     written = thinking.body
     given_back = any("thinking" in block["type"] for message in messages for block in message["content"])
-    if family.bound_thinking and given_back and "thinking" not in extra:
+    adaptive = written is None or written["type"] == "adaptive"
+    if family.bound_thinking and given_back and adaptive and "thinking" not in extra:
         # Thinking that goes back is refused where anything before it has changed (a clock in the system turn, a
         # sentence that forced a tool). The conversation would be stuck; so the vendor is told to drop it instead.
         written = {"type": "adaptive", **(written or {})}
