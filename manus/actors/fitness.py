@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from manus.actors.documents import text_of
 from manus.actors.pictures import Picture, is_pdf, picture_of
 from manus.actors.schema_rules import not_strict
 from manus.messages.content import Document, Image, ToolResult
@@ -108,10 +109,11 @@ def _longest_side(picture: Picture | None) -> int | None:
 
 
 def _documents_unfit(documents: list[tuple[str, Document]], card: ModelCard) -> Failed | None:
-    where = documents[0][0]
-    if card.documents is False and any(document.text is None for _, document in documents):
-        message = f"{card.name} cannot read documents. Send their text, or choose a model that can."
-        return _failed(card, where, message)
+    if card.documents is False:
+        unreadable = next((where for where, document in documents if text_of(document) is None), None)
+        if unreadable is not None:
+            message = f"{card.name} cannot read documents. Send their text, or choose a model that can."
+            return _failed(card, unreadable, message)
     if card.documents_max is not None and len(documents) > card.documents_max:
         message = f"the request has {len(documents)} documents; {card.name} takes at most {card.documents_max}."
         return _failed(card, documents[card.documents_max][0], f"{message} Send fewer.", "too_large")

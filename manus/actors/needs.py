@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from manus.actors.documents import is_text
 from manus.messages.content import Audio, Document, Image, Text, ToolResult
 from manus.messages.requests import ChatRequest, EmbedRequest
 
@@ -37,7 +38,7 @@ def needs_of(request: Routable) -> Needs:
             if kind is Image or (isinstance(part, ToolResult) and any(type(c) is Image for c in part.content)):
                 needs.append("vision")
             elif isinstance(part, Document):
-                if part.text is None:  # text can stand in a prompt anywhere
+                if not is_text(part):  # text can stand in any prompt
                     needs.append("documents")
             elif kind is Audio:
                 needs.append("audio")

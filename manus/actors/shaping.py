@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from manus.actors.documents import text_of
 from manus.actors.pictures import picture_of
-from manus.messages.content import AnyPart, Image, Turn
+from manus.messages.content import AnyPart, Document, Image, Text, Turn
 from manus.messages.events import WarningRaised
 from manus.messages.failures import Failed
 from manus.messages.policy import ModelCard
@@ -79,6 +80,8 @@ def shape(request: ChatRequest, card: ModelCard | None, on_unsupported: OnUnsupp
         return _refused(changes[0].param, changes[0].message, card.name)
     notes = [WarningRaised(code=change.code, message=change.message) for change in changes]
     turns = _retyped(request.turns, notes)
+    if card.documents is False:
+        turns = _documents_in_words(turns)
     if turns is not request.turns:
         changed["turns"] = turns
     if not changed:
@@ -168,7 +171,21 @@ def _nearest(wanted: Effort, taken: Sequence[Effort]) -> Effort | None:
     return EFFORTS[min(ranked)[1]] if ranked else None
 
 
-# -- media types
+# -- pictures and documents
+
+
+def _documents_in_words(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Write documents that are text into the prompt, for a model that reads no documents. Nothing is lost by it."""
+    if not any(type(part) is Document for turn in turns for part in turn.parts):
+        return turns
+    return tuple(msgspec.structs.replace(turn, parts=tuple(_in_words(part) for part in turn.parts)) for turn in turns)
+
+
+def _in_words(part: AnyPart) -> AnyPart:
+    if not isinstance(part, Document):
+        return part
+    text = text_of(part)
+    return part if text is None else Text(text=f"{part.name}:\n{text}", cache=part.cache)
 
 
 def _retyped(turns: tuple[Turn, ...], notes: list[WarningRaised]) -> tuple[Turn, ...]:

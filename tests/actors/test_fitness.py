@@ -107,6 +107,9 @@ def test_a_pdf_to_a_model_without_documents_is_refused_and_its_text_is_not() -> 
     blind = known_card("bedrock", None, "amazon.nova-micro-v1:0")
     assert "cannot read documents" in refused(asking(Document(data=PDF)), blind).message
     assert unfit(asking(Document(text="once upon a time")), blind) is None
+    assert unfit(asking(Document(data=b"once", media_type="text/plain")), blind) is None
+    lie = asking(Document(text="fine"), Document(data=b"\xff\xfe", media_type="text/plain"))
+    assert refused(lie, blind).param == "turns[0].parts[2]"
 
 
 def test_a_document_that_is_not_what_it_says_is_refused_by_everybody() -> None:

@@ -161,6 +161,8 @@ SHOWN = Turn(role="tool", parts=(ToolResult(id="1", content=(Image(url="https://
         (ask(turns=(PICTURE, PICTURE)), ("vision",)),
         (ask(turns=(Turn(role="user", parts=(Document(file_id="x"), Audio(data=b"x"))),)), ("documents", "audio")),
         (ask(turns=(Turn(role="user", parts=(Document(text="x"),)),)), ()),
+        (ask(turns=(Turn(role="user", parts=(Document(data=b"x", media_type="text/csv"),)),)), ()),
+        (ask(turns=(Turn(role="user", parts=(Document(data=b"x"),)),)), ("documents",)),
         (ask(tools=(Tool(name="t"),)), ("tools",)),
         (ask(output=OutputFormat()), ()),
         (ask(output=OutputFormat(schema=msgspec.Raw(b"{}"))), ("json_schema",)),

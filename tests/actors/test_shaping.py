@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from manus.actors.shaping import EFFORTS, Shaped, refusal_of, shape
 from manus.config.catalogue import packaged_catalogue
 from manus.config.model_cards import known_card
-from manus.messages.content import Image, Text, Turn
+from manus.messages.content import Document, Image, Text, Turn
 from manus.messages.events import WarningRaised
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId
@@ -152,6 +152,25 @@ def test_a_picture_is_called_what_its_bytes_show() -> None:
     assert result.request.turns == (request.turns[0], Turn(role="user", parts=(fine, fine)))
     assert result.request.turns[0] is request.turns[0]
     assert codes(result) == ["image_type_corrected"]
+
+
+def test_text_in_a_document_is_written_into_the_prompt_of_a_model_that_reads_none() -> None:
+    request = asking()
+    parts = (
+        Document(text="a tale", name="tale.txt", cache="short"),
+        Document(data=b"{}", media_type="application/json", name="data"),
+        Document(data=b"%PDF-1.7"),
+    )
+    request = msgspec.structs.replace(request, turns=(Turn(role="user", parts=parts),))
+    result = shaped(request, card(documents=False))
+    assert result.request.turns[0].parts == (
+        Text(text="tale.txt:\na tale", cache="short"),
+        Text(text="data:\n{}"),
+        parts[2],
+    )
+    assert result.warnings == ()
+    assert shaped(request, card(documents=True)).request is request
+    assert shaped(request, card()).request is request
 
 
 @pytest.mark.parametrize(
