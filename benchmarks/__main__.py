@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.codecs import ROW as CODECS_ROW
+from benchmarks.codecs import print_codecs
 from benchmarks.imports import OUR_DEPENDENCIES, OURS, import_ms
 from benchmarks.processes import ContenderFailed, Worker, upstream
 
@@ -38,11 +40,15 @@ RESTARTS = 3
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["all", "codecs"], default="all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=None, help="contenders, by module name")
     parser.add_argument("--rows", default="", help="rows whose name contains this")
     parser.add_argument("--peers", metavar="PYTHON", help="the interpreter of the environment that has the peers")
     options = parser.parse_args()
+    if options.what == "codecs":
+        print_codecs(options.rounds)
+        return
     names = [name for name in (*HERE, *(PEERS if options.peers else ())) if not options.only or name in options.only]
     with upstream() as base_url:
         _loop_rows(names, base_url, options.peers, options.rounds, options.rows)
@@ -52,6 +58,8 @@ def main() -> None:
             _restart_row(base_url)
     if options.rows in "import":
         _import_row(options.peers)
+    if options.rows in CODECS_ROW and not options.only:
+        print_codecs(options.rounds)
 
 
 def _loop_rows(names: Sequence[str], base_url: str, peers: str | None, rounds: int, wanted: str) -> None:

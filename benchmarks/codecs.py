@@ -1,99 +1,90 @@
-"""Measure the CPU time that decoding one chunk costs: `python benchmarks/codecs.py`.
+"""Measure the CPU time that decoding one chunk costs: `python -m benchmarks codecs`.
 
-For each wire the same recorded-shape payloads go, in interleaved rounds, through `json.loads` alone (the
-least that any client written in plain Python pays), through an untyped msgspec parse (the floor), and
-through framing, decoding and assembly as a call does them. Medians of CPU microseconds per chunk.
+For each wire the same chunks go, in interleaved rounds, through `json.loads` alone (the least that any client written
+in plain Python pays), through framing, decoding and assembly as a call does them, and through the vendor's own SDK.
+Medians, as ratios to `json.loads`: compare columns, for absolute numbers are those of a shared machine.
 """
 
 from __future__ import annotations
 
-import argparse
+import gc
 import json
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import msgspec
-
+from benchmarks.codec_sdks import sdk_of
+from benchmarks.codec_streams import CHUNKS, Stream, streams
 from manus.actors.assembly import Assembly
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.base import CodecOptions
 from manus.messages.policy import Bounds
 
-CHUNKS = 2000
-BURST_BYTES = 16384
-"""What one socket read gives in a burst."""
+ROW = "chunk, decoding alone (us, and times json.loads of it)"
+_BASE = "json.loads"
+_COLUMNS = (_BASE, "ours", "ours, 16 KB reads", "SDK", "SDK, 16 KB reads")
+_WIDTH = 19
 
 
-def openai_payloads() -> list[str]:
-    """Give the payloads of a stream as api.openai.com sends them."""
-    head = '{"id":"chatcmpl-C1abcdefghijklmnop","object":"chat.completion.chunk","created":1790000000,'
-    head += '"model":"gpt-5.4-mini-2026-03-17","service_tier":"default","system_fingerprint":"fp_0123456789",'
-    body = '"choices":[{"index":0,"delta":{"content":" word%d"},"logprobs":null,"finish_reason":null}],'
-    payloads = [head + body % number + '"usage":null,"obfuscation":"aZ9xyz"}' for number in range(CHUNKS - 1)]
-    last = '"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}'
-    return [*payloads, head + last]
+def print_codecs(rounds: int) -> None:
+    """Print the table."""
+    print(ROW)
+    print(f"    {'wire':<18}" + "".join(f"{column:>{_WIDTH}}" for column in _COLUMNS) + f"{'SDK / ours':>{_WIDTH}}")
+    for stream in streams():
+        spent = _measured(stream, rounds)
+        print(f"    {stream.wire:<18}" + "".join(_cell(spent, column) for column in _COLUMNS) + _faster(spent))
+        sys.stdout.flush()
 
 
-def ollama_payloads() -> list[str]:
-    """Give the lines of a stream as Ollama sends them."""
-    line = '{"model":"qwen3:8b","created_at":"2026-09-01T10:00:00.123456789Z",'
-    line += '"message":{"role":"assistant","content":" word%d"},"done":false}'
-    last = '{"model":"qwen3:8b","created_at":"2026-09-01T10:00:01Z","message":{"role":"assistant","content":""},'
-    last += '"done":true,"done_reason":"stop","prompt_eval_count":26,"eval_count":1999}'
-    return [line % number for number in range(CHUNKS - 1)] + [last]
-
-
-def main() -> None:
-    """Print one table per wire."""
-    parser = argparse.ArgumentParser(description="CPU time per decoded chunk.")
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-    for wire, payloads in (("openai-chat", openai_payloads()), ("ollama", ollama_payloads())):
-        _print_table(wire, payloads, rounds)
-
-
-def _print_table(wire: str, payloads: list[str], rounds: int) -> None:
-    texts = [payload.encode() for payload in payloads]
-    frames = [b"data: " + text + b"\n\n" if wire == "openai-chat" else text + b"\n" for text in texts]
-    whole = b"".join(frames)
-    bursts = [whole[place : place + BURST_BYTES] for place in range(0, len(whole), BURST_BYTES)]
-    untyped = msgspec.json.Decoder().decode
-    cases: dict[str, Callable[[], None]] = {
-        "json.loads alone": lambda: _each(json.loads, texts),
-        "msgspec untyped alone": lambda: _each(untyped, texts),
-        "decoder, one chunk per read": lambda: _decode(wire, frames, assemble=False),
-        "decoder, 16 KB per read": lambda: _decode(wire, bursts, assemble=False),
-        "decoder and assembly, one chunk per read": lambda: _decode(wire, frames, assemble=True),
-        "decoder and assembly, 16 KB per read": lambda: _decode(wire, bursts, assemble=True),
+def _measured(stream: Stream, rounds: int) -> dict[str, float]:
+    """Give microseconds per chunk, by column."""
+    cases: dict[str, Callable[[], object]] = {
+        _BASE: lambda: _each(json.loads, stream.payloads),
+        "ours": lambda: _decode(stream.wire, stream.frames),
+        "ours, 16 KB reads": lambda: _decode(stream.wire, stream.bursts),
     }
-    spent: dict[str, list[float]] = {name: [] for name in cases}
+    for column, bursts in (("SDK", False), ("SDK, 16 KB reads", True)):
+        sdk = sdk_of(stream, bursts=bursts)
+        if sdk is not None:
+            cases[column] = sdk
+    said = _decode(stream.wire, stream.frames)
+    for column, run in cases.items():
+        if column != _BASE and run() != said:
+            raise AssertionError(f"{stream.wire}: {column} read another text")
+    spent: dict[str, list[float]] = {column: [] for column in cases}
     for _ in range(rounds):
-        for name, run in cases.items():
+        for column, run in cases.items():
+            gc.collect()
             began = time.process_time_ns()
             run()
-            spent[name].append((time.process_time_ns() - began) / 1000 / CHUNKS)
-    base = statistics.median(spent["json.loads alone"])
-    print(f"{wire}: {CHUNKS} chunks of {len(whole) // CHUNKS} bytes")
-    for name, times in spent.items():
-        middle = statistics.median(times)
-        print(f"  {name:<42} {middle:6.2f} us/chunk  {middle / base:5.2f}x json.loads")
+            spent[column].append((time.process_time_ns() - began) / 1000 / CHUNKS)
+    return {column: statistics.median(times) for column, times in spent.items()}
 
 
-def _each(parse: Callable[[bytes], object], texts: list[bytes]) -> None:
+def _each(parse: Callable[[bytes], object], texts: Sequence[bytes]) -> None:
     for text in texts:
         parse(text)
 
 
-def _decode(wire: str, pieces: list[bytes], *, assemble: bool) -> None:
+def _decode(wire: str, pieces: Sequence[bytes]) -> int:
+    """Decode and assemble; gives how many characters of text came."""
     decoder = codec_for(wire).decoder(stream=True, model="m", options=CodecOptions())
     assembly = Assembly(wire, "m", Bounds())
     for piece in pieces:
-        events = decoder.feed(piece)
-        if assemble:
-            assembly.add(events)
-    decoder.finish()
+        assembly.add(decoder.feed(piece))
+    assembly.add(decoder.finish())
+    if assembly.failure is not None:
+        raise AssertionError(assembly.failure)
+    return len(assembly.text_so_far)
 
 
-if __name__ == "__main__":
-    main()
+def _cell(spent: dict[str, float], column: str) -> str:
+    if column not in spent:
+        return f"{'-':>{_WIDTH}}"
+    ratio = "" if column == _BASE else f"{spent[column] / spent[_BASE]:7.2f}x"
+    return f"{spent[column]:.2f}{ratio}".rjust(_WIDTH)
+
+
+def _faster(spent: dict[str, float]) -> str:
+    return f"{spent['SDK'] / spent['ours']:.1f}x".rjust(_WIDTH) if "SDK" in spent else f"{'-':>{_WIDTH}}"

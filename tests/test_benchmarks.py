@@ -29,3 +29,20 @@ def test_the_benchmark_prints_its_rows(row: str) -> None:
     for contender in contenders:
         assert contender in done.stdout
     assert "left out" not in done.stderr
+
+
+def test_the_codecs_are_measured_beside_the_parsers_of_their_vendors() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "codecs", "--rounds", "1"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = {words[0]: words[1:] for line in done.stdout.splitlines()[2:] if (words := line.split())}
+    assert set(rows) == {"openai-chat", "openai-responses", "anthropic", "bedrock", "ollama"}
+    for figures in rows.values():
+        assert "-" not in figures
