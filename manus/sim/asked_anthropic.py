@@ -51,12 +51,19 @@ def read_chat(asked: dict[str, Any]) -> ChatAsked:
     said = [_text_of(message["content"]) for message in messages if message["role"] == "user"]
     last = messages[-1]["content"]
     tools = asked.get("tools") or ()
+    form = (asked.get("output_config") or {}).get("format") or {}
     return ChatAsked(
         model=asked["model"],
         stream=asked.get("stream") is True,
+        system=_text_of(asked.get("system")),
         prompt=next((text for text in reversed(said) if text), ""),
+        images=sum(_images(message["content"]) for message in messages),
         answers_tool=isinstance(last, list) and any(block["type"] == "tool_result" for block in last),
         tools=tuple(tool.get("name", "") for tool in tools),
+        tool_schemas=tuple(tool.get("input_schema") for tool in tools),
+        must_call=_must_call(asked.get("tool_choice") or {}),
+        schema=form.get("schema"),
+        thinking=(asked.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
         max_output_tokens=asked["max_tokens"],
         input_tokens=prompt_tokens(asked),
     )
@@ -200,6 +207,21 @@ def _text_of(content: object) -> str:
         return content
     blocks = content if isinstance(content, list) else ()
     return "".join(block.get("text", "") for block in blocks if block.get("type") == "text")
+
+
+def _images(content: object) -> int:
+    blocks = content if isinstance(content, list) else ()
+    return sum((block.get("type") == "image") + _images(block.get("content")) for block in blocks)
+
+
+def _must_call(choice: dict[str, Any]) -> str | None:
+    match choice.get("type"):
+        case "tool":
+            return str(choice.get("name", ""))
+        case "any":
+            return ""
+        case _:
+            return None
 
 
 def _content_tokens(content: object) -> int:

@@ -211,12 +211,20 @@ def _read_chat(asked: dict[str, Any]) -> ChatAsked:
     tools = asked.get("tools") or ()
     said_by_user = [message.get("content", "") for message in messages if message.get("role", "").lower() == "user"]
     limit = (asked.get("options") or {}).get("num_predict", -1)
+    instructions = [message.get("content", "") for message in messages if message.get("role", "").lower() == "system"]
+    functions = [tool.get("function", {}) for tool in tools]
+    form = asked.get("format")
     return ChatAsked(
         model=asked["model"],
         stream=asked.get("stream", True) is not False,
+        system="\n".join(instructions),
         prompt=said_by_user[-1] if said_by_user else "",
+        images=sum(len(message.get("images") or ()) for message in messages),
         answers_tool=bool(messages) and messages[-1].get("role") == "tool",
-        tools=tuple(tool.get("function", {}).get("name", "") for tool in tools),
+        tools=tuple(function.get("name", "") for function in functions),
+        tool_schemas=tuple(function.get("parameters") for function in functions),
+        schema={"type": "object"} if form == "json" else form if isinstance(form, dict) else None,
+        thinking=asked.get("think") not in (None, False),
         max_output_tokens=limit if isinstance(limit, int) and limit >= 0 else None,
         input_tokens=MESSAGE_TOKENS
         + sum(MESSAGE_TOKENS + _message_tokens(message) for message in messages)

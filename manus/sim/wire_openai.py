@@ -32,6 +32,7 @@ from manus.sim.wire import (
 from manus.sim.words import IMAGE_TOKENS, MESSAGE_TOKENS, count_tokens, tokens_of
 
 _ROLES = ("developer", "system", "user", "assistant", "tool", "function")
+_INSTRUCTING = ("developer", "system")
 
 
 class OpenAIWire(TextWire):
@@ -189,6 +190,8 @@ def _mistake_in(asked: dict[str, Any]) -> Reply | None:
     if not isinstance(messages, list) or not messages:
         text = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array."
         return _parameter("messages", text, "empty_array")
+    if (asked.get("n") or 1) != 1:
+        return _parameter("n", "This simulated provider gives one answer: 'n' must be 1.", "invalid_value")
     if not asked.get("stream") and asked.get("stream_options") is not None:
         return _parameter(
             "stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled.", None
@@ -255,20 +258,46 @@ def _read_chat(asked: dict[str, Any]) -> ChatAsked:
     messages = asked["messages"]
     tools = asked.get("tools") or ()
     said_by_user = [_text_of(message.get("content")) for message in messages if message["role"] == "user"]
+    instructions = [_text_of(message.get("content")) for message in messages if message["role"] in _INSTRUCTING]
+    form = asked.get("response_format") or {}
+    functions = [tool.get("function", {}) for tool in tools]
     options = asked.get("stream_options") or {}
     limit = asked.get("max_completion_tokens")
     return ChatAsked(
         model=asked["model"],
         stream=bool(asked.get("stream")),
         include_usage=bool(options.get("include_usage")) if asked.get("stream") else True,
+        system="\n".join(instructions),
         prompt=said_by_user[-1] if said_by_user else "",
+        images=sum(_images(message.get("content")) for message in messages),
         answers_tool=messages[-1]["role"] == "tool",
-        tools=tuple(tool.get("function", {}).get("name", "") for tool in tools),
+        tools=tuple(function.get("name", "") for function in functions),
+        tool_schemas=tuple(function.get("parameters") for function in functions),
+        must_call=_must_call(asked.get("tool_choice")),
+        schema=_schema(form),
+        thinking=asked.get("reasoning_effort") not in (None, "none"),
         max_output_tokens=asked.get("max_tokens") if limit is None else limit,
         input_tokens=MESSAGE_TOKENS
         + sum(MESSAGE_TOKENS + _message_tokens(message) for message in messages)
         + (count_tokens(encode_json(tools).decode()) if tools else 0),
     )
+
+
+def _must_call(choice: object) -> str | None:
+    if isinstance(choice, dict):
+        return str(choice.get("function", {}).get("name", ""))
+    return "" if choice == "required" else None
+
+
+def _schema(form: dict[str, Any]) -> dict[str, Any] | None:
+    if form.get("type") == "json_object":
+        return {"type": "object"}
+    schema = (form.get("json_schema") or {}).get("schema")
+    return schema if isinstance(schema, dict) else None
+
+
+def _images(content: object) -> int:
+    return sum(part.get("type") == "image_url" for part in content) if isinstance(content, list) else 0
 
 
 def _text_of(content: object) -> str:
@@ -280,11 +309,10 @@ def _text_of(content: object) -> str:
 
 def _message_tokens(message: dict[str, Any]) -> int:
     content = message.get("content")
-    pictures = [part for part in content if part.get("type") == "image_url"] if isinstance(content, list) else ()
     calls = message.get("tool_calls")
     return (
         count_tokens(_text_of(content))
-        + IMAGE_TOKENS * len(pictures)
+        + IMAGE_TOKENS * _images(content)
         + (count_tokens(encode_json(calls).decode()) if calls else 0)
     )
 
