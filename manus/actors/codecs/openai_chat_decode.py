@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import msgspec
 
-from manus.actors.codecs.answer_writer import AnswerWriter
 from manus.actors.codecs.classify import protocol_failure, stream_failure
 from manus.actors.codecs.error_facts import ErrorFacts, facts_of_body
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
@@ -18,17 +17,15 @@ from manus.actors.codecs.openai_chat_extras import AudioPieces, CustomCalls, cit
 from manus.actors.codecs.openai_chat_lenient import lenient_opening
 from manus.actors.codecs.openai_chat_types import Choice, Chunk, Delta, Opening, ToolPiece
 from manus.actors.codecs.openai_errors import Classify, openai_failure_kind
-from manus.actors.codecs.sse import COMMENT, SseSplitter
+from manus.actors.codecs.sse_answer import SseAnswerDecoder
 from manus.actors.codecs.tool_fragments import ToolFragments
 from manus.messages.events import (
     Evidence,
     FinishReason,
     LogprobsReported,
-    Pinged,
     ReasoningDelta,
     RefusalDelta,
     SafetyReported,
-    StreamEvent,
     TextDelta,
 )
 from manus.messages.policy import Bounds
@@ -51,14 +48,13 @@ FINISH_REASONS: dict[str, FinishReason] = {
 _BROKEN_OFF = {"error", "insufficient_system_resource"}
 """Finish reasons that mean the server gave up: OpenRouter's and Mistral's, and DeepSeek's."""
 
-_BLANK = b" \t\r\n\xef\xbb\xbf"
-"""What may stand before the byte that tells the form of a body: blanks and a byte order mark."""
+_MARKER = b"[DONE]"
 
 _decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_opening = msgspec.json.Decoder(Opening).decode
 
 
-class OpenAIChatDecoder:
+class OpenAIChatDecoder(SseAnswerDecoder):
     """Decodes one answer. Choice 0 only: a canonical request never asks for more.
 
     Args:
@@ -66,100 +62,27 @@ class OpenAIChatDecoder:
         classify: what the server's error codes mean; Azure has some of its own.
     """
 
-    __slots__ = (
-        "_audio",
-        "_bounds",
-        "_calls",
-        "_classify",
-        "_customs",
-        "_document",
-        "_document_bytes",
-        "_saw_choice",
-        "_saw_event",
-        "_sse",
-        "_writer",
-    )
+    __slots__ = ("_audio", "_calls", "_classify", "_customs", "_saw_choice")
+
+    _marker = _MARKER
 
     def __init__(self, bounds: Bounds, classify: Classify = openai_failure_kind) -> None:
-        self._bounds = bounds
+        super().__init__(bounds, FINISH_REASONS)
         self._classify = classify
-        self._writer = AnswerWriter(bounds, FINISH_REASONS)
         self._calls = ToolFragments(self._writer)
         self._customs = CustomCalls(self._writer)
         self._audio = AudioPieces(self._writer)
-        self._sse: SseSplitter | None = None
-        self._document: list[bytes] = []
-        self._document_bytes = 0
-        self._saw_event = False
         self._saw_choice = False
 
-    @property
-    def done(self) -> bool:
-        """Whether the terminal event has been given."""
-        return self._writer.done
+    def _end_of_stream(self) -> None:
+        self._close("finish_reason" if self._writer.finished else "none")
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take the next bytes and give the events they complete."""
-        if self._writer.done:
-            return []
-        writer = self._writer
-        sse = self._sse
-        if sse is None:
-            return self._feed_head(data)
-        for name, payload in sse.feed(data):
-            self._take(name, payload)
-            if writer.done:
-                return writer.take()
-        if sse.overflowed:
-            writer.fail(protocol_failure(f"An event is longer than {self._bounds.event_bytes} bytes (event_bytes)."))
-        return writer.take()
-
-    def finish(self) -> list[StreamEvent]:
-        """Take the clean end of the body."""
-        if self._writer.done:
-            return []
-        writer = self._writer
-        if self._sse is None:
-            self._take_document(b"".join(self._document))
-            return writer.take()
-        for name, payload in self._sse.finish():
-            # An event without its blank line may be cut short: then it is part of the cut, not garbage.
-            if name is COMMENT or payload == b"[DONE]" or _is_json(payload):
-                self._take(name, payload)
-            else:
-                self._saw_event = True
-        if not self._saw_event:
-            writer.fail(protocol_failure("The server answered with something that is no event stream."))
-        self._close("finish_reason" if writer.finished else "none")
-        return writer.take()
-
-    def _feed_head(self, data: bytes) -> list[StreamEvent]:
-        # `{` and `[` begin JSON, `<` begins a proxy's HTML; the lines of an event stream begin otherwise.
-        if not self._document:
-            data = data.lstrip(_BLANK)
-            if not data:
-                return []
-            if data[:1] not in (b"{", b"[", b"<"):
-                self._sse = SseSplitter(self._bounds.event_bytes)
-                return self.feed(data)
-        self._document.append(data)
-        self._document_bytes += len(data)
-        if self._document_bytes > self._bounds.response_bytes:
-            self._document.clear()
-            bound = self._bounds.response_bytes
-            self._writer.fail(protocol_failure(f"The answer is longer than {bound} bytes (response_bytes)."))
-        return self._writer.take()
-
-    def _take(self, name: bytes, payload: bytes) -> None:
-        self._saw_event = True
-        if name is COMMENT:
-            self._writer.add(Pinged())
-            return
+    def _take_event(self, name: bytes, payload: bytes) -> None:
         chunk: Chunk | None
         try:
             chunk = _decode_chunk(payload) if self._writer.started else _decode_opening(payload)
         except MALFORMED_ERRORS:
-            if payload.strip() == b"[DONE]":
+            if payload.strip() == _MARKER:
                 # A marker behind nothing at all is no evidence of an answer.
                 self._close("marker" if self._saw_choice else "none")
                 return
@@ -175,12 +98,6 @@ class OpenAIChatDecoder:
             self._take_chunk(chunk)
 
     def _take_document(self, body: bytes) -> None:
-        if not body:
-            self._writer.end("none")
-            return
-        if body.startswith(b"<"):
-            self._writer.fail(protocol_failure("The server answered with a web page. Check base_url."))
-            return
         chunk: Opening | None
         try:
             chunk = _decode_opening(body)
@@ -297,11 +214,3 @@ class OpenAIChatDecoder:
         self._calls.finish()
         self._audio.finish()
         self._customs.finish()
-
-
-def _is_json(payload: bytes) -> bool:
-    try:
-        load_tolerant(payload)
-    except MALFORMED_ERRORS:
-        return False
-    return True

@@ -22,6 +22,9 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 class SseAnswerDecoder:
     """A `Decoder` of one answer; a vendor's own reads the payloads in `_take_event` and `_take_document`."""
 
+    _marker = b""
+    """What the vendor ends a stream with, if that is no JSON."""
+
     __slots__ = ("_bounds", "_document", "_document_bytes", "_saw_event", "_sse", "_writer")
 
     def __init__(self, bounds: Bounds, reasons: Mapping[str, FinishReason]) -> None:
@@ -63,7 +66,7 @@ class SseAnswerDecoder:
             return writer.take()
         for name, payload in self._sse.finish():
             # An event without its blank line may be cut short: then it is part of the cut, not garbage.
-            if name is COMMENT or _is_json(payload):
+            if name is COMMENT or payload == self._marker or _is_json(payload):
                 self._take(name, payload)
             else:
                 self._saw_event = True
