@@ -11,6 +11,8 @@ import pytest
 
 from manus.config.catalogue import Catalogue, Place, packaged_catalogue, place_of
 from manus.config.catalogue_file import FORMAT, Rates, Row
+from manus.config.environment_vendors import ANTHROPIC_MODELS, COMPATIBLE, OPENAI_MODELS
+from manus.config.provider_places import DEFAULT_BASE_URLS
 from manus.messages.policy import ModelCard
 from manus.messages.requests import Effort
 from manus.messages.usage import UNKNOWN_PRICE, Usage, nano_usd
@@ -168,6 +170,24 @@ def test_a_profile_has_the_price_of_its_region(catalogue: Catalogue) -> None:
 )
 def test_whose_catalogue_holds_is_told_by_type_and_host(kind: str, base_url: str | None, place: Place | None) -> None:
     assert place_of(kind, base_url) == place
+
+
+def test_every_vendor_found_in_the_environment_has_its_part_of_the_catalogue() -> None:
+    for name, url in COMPATIBLE.items():
+        assert place_of("openai", url) == Place(name)
+    for kind in ("openai", "anthropic"):
+        assert place_of(kind, DEFAULT_BASE_URLS[kind]) == Place(kind)
+
+
+@pytest.mark.parametrize(("vendor", "models"), [("openai", OPENAI_MODELS), ("anthropic", ANTHROPIC_MODELS)])
+def test_models_that_are_offered_by_themselves_have_a_price(
+    catalogue: Catalogue, vendor: str, models: tuple[str, ...]
+) -> None:
+    for model in models:
+        found = catalogue.find(Place(vendor), model)
+        assert found is not None
+        assert found.price.known
+        assert found.row.context is not None
 
 
 def test_a_host_with_a_surcharge_has_capabilities_and_no_price(catalogue: Catalogue) -> None:

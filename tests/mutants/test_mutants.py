@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import CHAOS_MUTANTS, FOUND_BY_CHAOS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
@@ -24,6 +25,7 @@ MUTANTS: list[Mutant] = [
     *LEDGER_MUTANTS,
     *TRANSPORT_MUTANTS,
     *CHAOS_MUTANTS,
+    *CATALOGUE_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
