@@ -109,10 +109,13 @@ class Blocks:
         if not self._writer.done:
             self._open[index] = opened
 
-    def carry(self, kind: str, value: msgspec.Raw) -> None:
-        """Carry a value of the vendor's that is no block, if it is an object."""
-        if not self._writer.done and isinstance(msgspec.json.decode(keep_raw(value)), dict):
-            self._writer.opaque(kind, keep_raw(value))
+    def carry(self, kind: str, value: msgspec.Raw) -> bool:
+        """Carry a value of the vendor's that is no block, if it is an object; tells whether the answer goes on."""
+        writer = self._writer
+        raw = keep_raw(value)
+        if isinstance(msgspec.json.decode(raw), dict):
+            writer.opaque(kind, raw)
+        return not writer.done
 
     def text(self, index: int, text: str) -> bool:
         """Add to a text block: the hot path. False where the block `index` is none."""
@@ -198,8 +201,7 @@ class Blocks:
                 return _Open("none")
             call_id = block.id or made_call_id(self._seed, self._calls, name)
             if block.caller != NULL and not _is_direct(block.caller):
-                self.carry(CALLER, block.caller)
-                if self._writer.done:
+                if not self.carry(CALLER, block.caller):
                     return _Open("none")
             opened = _Open("tool_use", self._writer.begin_call(call_id, name))
         opened.placeholder = given
