@@ -200,9 +200,9 @@ class Blocks:
             if self._writer.done:
                 return _Open("none")
             call_id = block.id or made_call_id(self._seed, self._calls, name)
-            if block.caller != NULL and not _is_direct(block.caller):
-                if not self.carry(CALLER, block.caller):
-                    return _Open("none")
+            indirect = block.caller != NULL and not _is_direct(block.caller)
+            if indirect and not self.carry(CALLER, block.caller):
+                return _Open("none")
             opened = _Open("tool_use", self._writer.begin_call(call_id, name))
         opened.placeholder = given
         return opened
