@@ -36,6 +36,7 @@ WIRES: Final[dict[tuple[str, str], str]] = {
     ("bedrock", "converse"): "bedrock",
     ("bedrock", "converse-stream"): "bedrock",
     ("ollama", "chat"): "ollama",
+    ("ollama", "generate"): "ollama",
     ("ollama", "v1-chat"): "openai-chat",
     ("azure", "deployments-chat"): "azure-chat",
     ("azure", "v1-chat"): "azure-chat",
@@ -50,7 +51,6 @@ _INVOKE = "InvokeModel carries a body of each model family's own; Converse is sp
 UNSPOKEN: Final[dict[tuple[str, str], str]] = {
     ("bedrock", "invoke"): _INVOKE,
     ("bedrock", "invoke-with-response-stream"): _INVOKE,
-    ("ollama", "generate"): "/api/generate completes a raw prompt without turns; /api/chat is spoken in its place",
 }
 """Why an API has no codec, for those that somebody might miss."""
 

@@ -72,7 +72,7 @@ OPENAI: list[tuple[int, str, FailureKind, bool]] = [
 ]
 
 OLLAMA: list[tuple[int, str, FailureKind, bool]] = [
-    (400, '{"error":"\\"gemma:2b\\" does not support tools"}', "invalid_request", False),
+    (400, '{"error":"\\"gemma:2b\\" does not support tools"}', "unsupported", False),
     (401, '{"error":"unauthorized","signin_url":"https://x"}', "auth", False),
     (403, '{"error":"cloud disabled"}', "permission", False),
     (404, '{"error":"model \'qwen9:1b\' not found"}', "not_found", False),
@@ -136,7 +136,7 @@ def test_errors_inside_a_stream_name_their_own_status(error: object, kind: Failu
     [
         ("an error was encountered while running the model: unexpected EOF", "server"),
         ("model 'x' not found", "not_found"),
-        ('"x" does not support thinking', "invalid_request"),
+        ('"x" does not support thinking', "unsupported"),
         ("the prompt is longer than the context length currently available to the model", "context_length"),
         ("you have reached your hourly usage limit", "quota_exhausted"),
     ],

@@ -94,20 +94,20 @@ def test_the_summary_counts_by_provider_and_feature_and_names_what_is_not_spoken
         tmp_path,
         {**_exchange("x-1"), "expect": EXPECT, "features": ["stream", "text"]},
         {**_exchange("x-2"), "expect": EXPECT, "features": ["stream"]},
-        {**_exchange("x-3", provider="ollama", api="generate"), "features": ["text"]},
-        {**_exchange("x-4", provider="ollama", api="generate"), "features": []},
+        {**_exchange("x-3", provider="bedrock", api="invoke"), "features": ["text"]},
+        {**_exchange("x-4", provider="bedrock", api="invoke"), "features": []},
     )
 
     assert main([str(tmp_path)]) == 0
 
     lines = [line.split() for line in capsys.readouterr().err.splitlines()]
     assert ["compared", "with", "what", "was", "expected:", "2", "matched,", "2", "unsupported"] in lines
-    assert ["feature", "ollama", "openai"] in lines
+    assert ["feature", "bedrock", "openai"] in lines
     assert ["total", "0/2", "2"] in lines
     assert ["stream", "2"] in lines
     assert ["text", "0/1", "1"] in lines
-    (reason,) = [line for line in lines if line[:2] == ["2", "ollama"]]
-    assert reason[2:4] == ["/", "generate:"]
+    (reason,) = [line for line in lines if line[:2] == ["2", "bedrock"]]
+    assert reason[2:4] == ["/", "invoke:"]
 
 
 @pytest.mark.parametrize(

@@ -144,12 +144,21 @@ class OllamaDecoder:
                 writer.write(TextDelta, said.content)
             for call in said.tool_calls or ():
                 self._take_call(call, line)
+        elif line.response is not None or line.thinking:
+            self._take_completion(line)
         if line.logprobs != NULL:
             writer.add(LogprobsReported(raw=keep_raw(line.logprobs)))
         if line.done:
             writer.add(_usage_reported(line))
             writer.hold_finish(None if line.done_reason is None else well_formed(line.done_reason))
             writer.end("marker")
+
+    def _take_completion(self, line: Line) -> None:
+        """Take what `/api/generate` says, which some gateways answer a chat with."""
+        if line.thinking:
+            self._writer.write(ReasoningDelta, line.thinking)
+        if line.response:
+            self._writer.write(TextDelta, line.response)
 
     def _take_call(self, call: CalledTool, line: Line) -> None:
         function = call.function
@@ -193,6 +202,8 @@ def _lenient_line(value: Any) -> Line | None:  # Any: JSON of a foreign hand, ea
     said = value.get("message")
     return Line(
         message=_lenient_said(said) if isinstance(said, dict) else None,
+        response=_text(value.get("response")),
+        thinking=_text(value.get("thinking")),
         done=value.get("done") is True,
         error=_raw(value.get("error")),
         logprobs=_raw(value.get("logprobs")),

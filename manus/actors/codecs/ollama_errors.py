@@ -14,7 +14,10 @@ _CONTEXT = re.compile(
 _QUOTA = re.compile(r"usage limit|upgrade for higher limits", re.IGNORECASE)
 _BUSY = re.compile(r"server busy|maximum pending requests", re.IGNORECASE)
 _NOT_FOUND = re.compile(r"model\b.{0,200}\bnot found", re.IGNORECASE)
-_CANNOT = re.compile(r"does not support|invalid (?:think|options?|format)|unauthorized", re.IGNORECASE)
+_CANNOT = re.compile(r"\bdoes not support\b", re.IGNORECASE)
+"""Tools, thinking, pictures: the request is good, and another model may well take it."""
+
+_WRONG = re.compile(r"invalid (?:think|options?|format)|unauthorized", re.IGNORECASE)
 
 
 def ollama_failure_kind(status: int | None, facts: ErrorFacts) -> FailureKind:
@@ -26,8 +29,10 @@ def ollama_failure_kind(status: int | None, facts: ErrorFacts) -> FailureKind:
         return "quota_exhausted"
     if _BUSY.search(message):
         return "overloaded"
+    if status in (None, 400) and _CANNOT.search(message):
+        return "unsupported"
     if status is not None:
         return "cancelled" if status == 499 else kind_of_status(status)
     if _NOT_FOUND.search(message):
         return "not_found"
-    return "invalid_request" if _CANNOT.search(message) else "server"
+    return "invalid_request" if _WRONG.search(message) else "server"

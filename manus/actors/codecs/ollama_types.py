@@ -33,9 +33,14 @@ class Said(msgspec.Struct, gc=False):
 
 
 class Line(msgspec.Struct, gc=False):
-    """One line of a stream, or the whole answer."""
+    """One line of a stream, or the whole answer.
+
+    `response` and `thinking` are what `/api/generate` has in place of `message`.
+    """
 
     message: Said | None = None
+    response: str | None = None
+    thinking: str | None = None
     done: bool | None = None
     error: msgspec.Raw = NULL
     logprobs: msgspec.Raw = NULL
