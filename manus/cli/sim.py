@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from manus.sim.behaviour import Behaviour
     from manus.sim.server import SimServer
 
+WIRES = ("openai", "openai-responses", "azure", "anthropic", "bedrock", "ollama")
+"""Whose formats there are."""
+
 _DESCRIPTION = """\
 Serve simulated providers on loopback, in the vendors' true wire formats. No key and no network is needed, and
 nothing is a real answer. Faults strike by --fault, by the model's name (sim-429, sim-stall), by the request header
@@ -30,7 +33,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--wire", action="append", choices=("openai", "ollama"), help="whose format; may be repeated (default: both)"
+        "--wire",
+        action="append",
+        choices=WIRES,
+        metavar="WIRE",
+        help=f"whose format: {', '.join(WIRES)}; may be repeated (default: all)",
     )
     parser.add_argument(
         "--port",
@@ -100,8 +107,12 @@ def _serve(arguments: argparse.Namespace, behaviour: Behaviour) -> int:
     from manus.sim.provider import SimProvider
     from manus.sim.serve import serve_until_signal
 
-    wires = arguments.wire or ["openai", "ollama"]
-    providers = [SimProvider(wire, behaviour, api_key=arguments.api_key) for wire in wires]
+    wires = arguments.wire or list(WIRES)
+    try:
+        providers = [SimProvider(wire, behaviour, api_key=arguments.api_key) for wire in wires]
+    except ValueError as error:
+        print(f"manus sim: {error}; choose the wire with --wire", file=sys.stderr)
+        return exits.BAD_INPUT
 
     def announce(servers: list[SimServer]) -> None:
         _announce_json(servers) if arguments.json else _announce(servers)
@@ -124,22 +135,31 @@ def _serve(arguments: argparse.Namespace, behaviour: Behaviour) -> int:
 
 
 def _announce(servers: list[SimServer]) -> None:
+    from manus.testing.agents import sim_entry
+
     print("# simulated providers; point a config at them like this:\n")
     seen: Counter[str] = Counter()
     for server in servers:
         wire = server.provider.wire.name
         seen[wire] += 1
-        models = ", ".join(
-            f'{{ name = "{name}", cost_per_input = 1.0, cost_per_output = 2.0 }}' for name in server.provider.models
-        )
         print(f"[providers.sim-{wire}{seen[wire] if seen[wire] > 1 else ''}]")
-        print(f'type = "{wire}"')
-        print(f'base_url = "{server.base_url}"')
-        if wire == "openai":
-            print('api_key = "sim"')
-        print(f"models = [{models}]\n")
+        for name, value in sim_entry(server).items():
+            if name not in ("priority", "any_model"):
+                print(f"{name} = {_toml(value)}")
+        print()
     for server in servers:
         print(f"# bill: {server.origin}/_sim/bill    faults: curl -X POST {server.origin}/_sim/fault/stall")
+
+
+def _toml(value: object) -> str:
+    """Write a value as TOML does, on one line."""
+    match value:
+        case dict():
+            return "{ " + ", ".join(f"{name} = {_toml(member)}" for name, member in value.items()) + " }"
+        case list():
+            return "[" + ", ".join(map(_toml, value)) + "]"
+        case _:
+            return json.dumps(value)
 
 
 def _announce_json(servers: list[SimServer]) -> None:

@@ -99,16 +99,16 @@ class SimProvider:
         behaviour: what it answers; a `Responder` decides request by request. May be replaced at any time
             through `behave`.
         models: what it lists; with `any_model` it also answers to every other name.
-        api_key: refuses other keys with 401 where set.
+        api_key: refuses all who do not show it, where set; for Bedrock `id:secret` is a pair to sign with.
         bill_rows_max: how many requests the bill remembers one by one.
     """
 
     __slots__ = (
         "_answered",
-        "_api_key",
         "_behaviour",
         "_received",
         "any_model",
+        "api_key",
         "bill",
         "in_flight",
         "in_flight_peak",
@@ -132,7 +132,7 @@ class SimProvider:
         self.bill = Bill(bill_rows_max)
         self.in_flight = 0
         self.in_flight_peak = 0
-        self._api_key = api_key
+        self.api_key = api_key
         self._received = 0
         self.behave(behaviour if behaviour is not None else Behaviour())
 
@@ -181,7 +181,7 @@ class SimProvider:
         if len(request.body) > REQUEST_BYTES_MAX:
             return _Plan(reply_steps(self.wire.rejection(413, number=row.number, model="")))
         key = self.wire.key_of(request)
-        if self._api_key is not None and not self.wire.admits(request, self._api_key):
+        if self.api_key is not None and not self.wire.admits(request, self.api_key):
             return _Plan(reply_steps(self.wire.rejection(401, number=row.number, model="", key=key)))
         asked = self.wire.read(request, self.models)
         if isinstance(asked, Reply):

@@ -17,9 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from manus.actors.codecs import codec_for
+from manus.actors.codecs.base import CodecOptions, HttpRequest
 from manus.config.check import check_text
+from manus.messages.content import text_turn
+from manus.messages.ids import RequestId
+from manus.messages.requests import ChatRequest
+from manus.sim.provider import CODECS, WIRES, SimProvider
 
-PATHS = {"openai": "/v1/chat/completions", "ollama": "/api/chat"}
 END_S = 20.0
 """How long a process may take to end; a hang is reported as such."""
 
@@ -49,9 +54,14 @@ def places(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def ask(origin: str, wire: str) -> tuple[int, bytes]:
-    """Ask for a completion: status and body."""
-    body = json.dumps({"model": "m", "stream": False, "messages": [{"role": "user", "content": "hi"}]}).encode()
-    request = urllib.request.Request(origin + PATHS[wire], data=body)
+    """Ask for a completion, as our own codec does: status and body."""
+    request_id = RequestId("r")
+    asked = ChatRequest(request_id=request_id, turns=(text_turn("user", "hi"),), max_output_tokens=100)
+    encoded = codec_for(CODECS[wire]).encode(asked, "m", CodecOptions())  # type: ignore[index]
+    assert isinstance(encoded, HttpRequest)
+    base_path = SimProvider(wire).wire.base_path  # type: ignore[arg-type]
+    headers = dict(encoded.headers)
+    request = urllib.request.Request(origin + base_path + encoded.path, data=encoded.body, headers=headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=END_S) as answer:
@@ -61,17 +71,19 @@ def ask(origin: str, wire: str) -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def test_both_wires_answer_and_the_bills_are_told_at_the_end() -> None:
+def test_all_wires_answer_and_the_bills_are_told_at_the_end() -> None:
     with running("--json", "--text", "Hello, world.") as process:
-        for wire, origin in places(process).items():
+        found = places(process)
+        assert found.keys() == WIRES.keys()
+        for wire, origin in found.items():
             status, body = ask(origin, wire)
             assert status == 200
             assert b"Hello, world." in body
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=END_S)
     assert process.returncode == 0
-    assert re.search(r"^openai: <Bill 1 requests, 1 billed: 7 tokens in, 2 out>$", told, re.MULTILINE)
-    assert re.search(r"^ollama: <Bill 1 requests, 1 billed: 7 tokens in, 2 out>$", told, re.MULTILINE)
+    for wire in WIRES:
+        assert re.search(rf"^{wire}: <Bill 1 requests, 1 billed: 7 tokens in, 2 out>$", told, re.MULTILINE)
 
 
 def test_a_fault_strikes_the_asked_wire() -> None:
@@ -89,7 +101,7 @@ def test_refused_means_that_nobody_gets_in() -> None:
 
 
 def test_what_it_prints_can_be_pasted_into_a_config() -> None:
-    with running("--wire", "openai", "--wire", "openai", "--wire", "ollama") as process:
+    with running(*(word for wire in (*WIRES, "openai") for word in ("--wire", wire))) as process:
         assert process.stdout is not None
         printed: list[str] = []
         while not printed or not printed[-1].startswith("# bill"):
@@ -100,6 +112,8 @@ def test_what_it_prints_can_be_pasted_into_a_config() -> None:
     assert process.returncode == 0
     checked = check_text("".join(printed), file="pasted.toml", environ={}, base=Path())
     assert [problem for problem in checked.problems if problem.severity == "error"] == []
+    assert checked.config is not None
+    assert checked.config.providers.keys() == {*(f"sim-{wire}" for wire in WIRES), "sim-openai2"}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +123,7 @@ def test_what_it_prints_can_be_pasted_into_a_config() -> None:
         (["--fault", "stall", "--fault-rate", "7"], "between 0 and 1"),
         (["--gap-s", "-1"], "negative"),
         (["--wire", "telex"], "telex"),
+        (["--wire", "ollama", "--fault", "corrupt-frame"], "does not exist on the wire 'ollama'"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_status_2(arguments: list[str], says: str) -> None:

@@ -107,7 +107,7 @@ def test_a_tool_that_must_be_called_is_called_as_its_schema_says(wire: WireName,
         request = request_for(tools=tools, tool_choice=choice, stream=stream)
         assert read(wire, request).must_call == must_call
         assembly, _ = answered(wire, request)
-        (call,) = [part for part in assembly.answer().turn.parts if isinstance(part, ToolCall)]
+        (call,) = [part for part in assembly.answer().parts if isinstance(part, ToolCall)]
         arguments = json.loads(call.arguments)
         assert call.name == "weather"
         assert isinstance(arguments["city"], str)
