@@ -23,9 +23,9 @@ from manus.actors.ledger_opening import open_ledger
 from manus.actors.redaction import redactor
 from manus.actors.upstream import TransportFactory
 from manus.asking import AskOptions, chat_request
+from manus.config.dated_facts import dated_warnings
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.load import Loaded, Source
-from manus.config.price_age import stale_prices
 from manus.config.problems import InvalidConfig
 from manus.embedding import EmbeddingResponse, EmbedOptions, embed_request, embedding_or_error
 from manus.errors import (
@@ -334,9 +334,8 @@ async def open_agent(
     """
     loaded, wiring = _prepare(config, transports, tokens)
     today = datetime.fromtimestamp(now_unix_s(), UTC).date()
-    old_prices = stale_prices(wiring.policies, today=today, warn_after_days=loaded.config.price_age_warning_days)
-    if old_prices is not None:
-        loaded = msgspec.structs.replace(loaded, notes=(*loaded.notes, old_prices))
+    dated = dated_warnings(wiring.policies, today=today, price_age_days=loaded.config.price_age_warning_days)
+    loaded = msgspec.structs.replace(loaded, notes=(*loaded.notes, *dated))
     books = wiring.ledger if keep_books else msgspec.structs.replace(wiring.ledger, path=None)
     redact = redactor(secret.reveal() for secret in secrets_of(loaded.config))
     try:
@@ -346,7 +345,7 @@ async def open_agent(
                 if loaded.config.enable_logging:
                     tree.bus.add_listener(log_event)
                     for note in loaded.notes:
-                        LOGGER.log(WARNING if note == old_prices else INFO, "%s", note)
+                        LOGGER.log(WARNING if note in dated else INFO, "%s", note)
                 yield LLMAgent(tree, wiring, loaded)
     except LedgerUnusable as error:
         raise ConfigurationError(str(error)) from None

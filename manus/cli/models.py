@@ -56,8 +56,8 @@ _FLAGS: Final = (
     "embeddings",
 )
 
-Line = tuple[str, "ModelCard", str | None, str]
-"""One model: who has it, its card, the day it retires, and who says what it costs."""
+Line = tuple[str, "ModelCard", str]
+"""One model: who has it, its card, and who says what it costs."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -135,7 +135,7 @@ def _configured(loaded: Loaded, asked: str | None) -> list[Line]:
     from manus.config.policies import provider_policies
 
     return [
-        (provider.name, card, None, card.price.version or "unknown")
+        (provider.name, card, card.price.version or "unknown")
         for provider in provider_policies(loaded.config)
         if asked in (None, provider.name)
         for card in provider.models
@@ -146,7 +146,7 @@ def _of_vendor(vendor: str, catalogue: Catalogue) -> list[Line]:
     from manus.config.model_cards import catalogue_cards
 
     return [
-        (vendor, card, row.retires, _priced_by(row.source, catalogue.sources) if row.price else "unknown")
+        (vendor, card, _priced_by(row.source, catalogue.sources) if row.price else "unknown")
         for row, card in catalogue_cards(vendor, catalogue)
     ]
 
@@ -162,13 +162,13 @@ def _priced_by(source: dict[str, str], sources: dict[str, str]) -> str:
 
 def _table(lines: Sequence[Line]) -> str:
     rows = [("PROVIDER", "MODEL", "IN", "OUT", "CACHE", "WINDOW", "ANSWER", "ABILITIES", "AS OF", "PRICE FROM")]
-    for provider, card, retires, source in lines:
+    for provider, card, source in lines:
         name = card.name if card.base is None else f"{card.name} ({card.base})"
         price = card.price
         rows.append(
             (
                 provider,
-                name if retires is None else f"{name} [until {retires}]",
+                name if card.retires is None else f"{name} [until {card.retires}]",
                 _rate(price, "input"),
                 _rate(price, "output"),
                 f"{_usd(price.cache_read)}/{_usd(price.cache_write_short)}" if price.known else "unknown",
@@ -214,7 +214,7 @@ def _mark(known: bool | None) -> str:
 
 def _as_data(line: Line) -> dict[str, Any]:
     """Give all that is known of a model as plain data; unknown is null."""
-    provider, card, retires, source = line
+    provider, card, source = line
     return {
         "provider": provider,
         "model": card.name,
@@ -228,7 +228,7 @@ def _as_data(line: Line) -> dict[str, Any]:
         "capabilities": {flag: getattr(card, flag) for flag in _FLAGS},
         "efforts": None if card.efforts is None else list(card.efforts),
         "tier": card.tier,
-        "retires": retires,
+        "retires": card.retires,
         "as_of": card.as_of,
     }
 

@@ -138,6 +138,7 @@ def _card(name: str, base: str | None, found: Found, table: Catalogue) -> ModelC
         efforts=_efforts(row.efforts),
         tier=row.tier,
         as_of=table.as_of,
+        retires=row.retires,
     )
     return msgspec.structs.replace(card, **flags)
 

@@ -74,6 +74,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         tier: from 1 (small) to 10 (frontier).
         base: the vendor's own model behind a name of one's own, as of an Azure deployment or an inference profile.
         as_of: the day on which these facts were read, as `2026-11-22`.
+        retires: the day on which its vendor switches it off, where that has been announced.
     """
 
     name: str
@@ -115,6 +116,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tier: int | None = None
     base: str | None = None
     as_of: str | None = None
+    retires: str | None = None
 
     @property
     def vendor_name(self) -> str:

@@ -210,9 +210,9 @@ def _services(table: Facts | None, prices: Facts | None, standard: Rates | None)
 
 
 def _context(table: Facts | None, prices: Facts | None) -> int | None:
-    if prices is not None and prices.context is not None:
-        return prices.context
-    return None if table is None else table.context
+    """Give the larger window that a source knows: one of them rounds, and a bound must not be too low."""
+    windows = [facts.context for facts in (table, prices) if facts is not None and facts.context is not None]
+    return max(windows, default=None)
 
 
 def _prompt(table: Facts | None, prices: Facts | None) -> int | None:
@@ -232,7 +232,12 @@ def _sources(table: Facts | None, prices: Facts | None, priced_by: str) -> dict[
     source = {"*": litellm_table.CODE if table is not None else genai_prices.CODE}
     if priced_by and priced_by != source["*"]:
         source["price"] = priced_by
-    if table is not None and prices is not None and prices.context is not None:
+    if (
+        table is not None
+        and prices is not None
+        and prices.context is not None
+        and prices.context > (table.context or 0)
+    ):
         source["context"] = genai_prices.CODE
     return _by_source(source)
 

@@ -1,4 +1,4 @@
-"""A price that is older than wanted is warned of once, and never an error."""
+"""Old prices and models that are switched off are warned of once, and never an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from manus.agent import open_agent
-from manus.config.price_age import stale_prices
+from manus.config.dated_facts import RETIRES_WITHIN_DAYS, dated_warnings, retiring_models, stale_prices
 from manus.messages.policy import ModelCard, ProviderPolicy
 from manus.messages.usage import UNKNOWN_PRICE, Price
 
@@ -45,6 +45,21 @@ def test_many_are_told_in_one_sentence() -> None:
     said = stale_prices(providers(*[PRICE] * 9), today=READ + timedelta(days=200), warn_after_days=1)
     assert said is not None
     assert "p/m4 and 4 more" in said
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(-1, True), (0, True), (RETIRES_WITHIN_DAYS, True), (31, False)])
+def test_a_model_whose_last_day_is_near_or_past_is_named(days: int, is_told: bool) -> None:
+    last_day = (READ + timedelta(days=days)).isoformat()
+    cards = (ModelCard(name="leaving", retires=last_day), ModelCard(name="staying"))
+    said = retiring_models([ProviderPolicy(name="p", type="openai", models=cards)], today=READ)
+    assert (said is not None) is is_told
+    if said is not None:
+        assert f"p/leaving ({last_day})" in said
+        assert "staying" not in said
+
+
+def test_where_nothing_is_old_nothing_is_said() -> None:
+    assert dated_warnings(providers(PRICE), today=READ, price_age_days=120) == ()
 
 
 async def test_an_agent_says_it_once_and_works(caplog: pytest.LogCaptureFixture) -> None:
