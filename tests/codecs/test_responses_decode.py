@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from manus.actors.assembly import Assembly
+from manus.actors.codecs import codec_for
+from manus.actors.codecs.base import CodecOptions
 from manus.messages.content import Citation, Opaque, Reasoning, Refusal, Text, ToolCall
 from manus.messages.events import (
     Ended,
@@ -472,3 +474,31 @@ def test_a_recording_of_several_answers_in_one_body_is_each_of_them() -> None:
     assert len(bodies) == 4
     assert "".join(said) == joined["expect"]["text"]
     assert sorted(calls, key=str) == sorted(joined["expect"]["tool_calls"], key=str)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (401, {"message": "Incorrect API key", "code": "invalid_api_key"}, "auth"),
+        (400, {"message": "m", "code": "decimal_below_min_value", "param": "temperature"}, "invalid_request"),
+        (400, {"message": "m", "code": "invalid_function_parameters", "param": "tools[0]"}, "invalid_request"),
+        (400, {"message": "m", "code": "invalid_encrypted_content", "param": "input"}, "invalid_request"),
+        (404, {"message": "Item with id 'rs_1' not found.", "param": "input", "code": None}, "invalid_request"),
+        (404, {"message": "m", "code": "model_not_found", "param": None}, "not_found"),
+        (429, {"message": "m", "type": "insufficient_quota", "code": "insufficient_quota"}, "quota_exhausted"),
+    ],
+)
+def test_http_errors_are_told_as_what_they_are(status: int, error: dict[str, Any], kind: str) -> None:
+    body = json.dumps({"error": {"type": "invalid_request_error", **error}}).encode()
+    failure = codec_for(WIRE).failure(status, {"x-request-id": "req_1"}, body, now_unix_s=0.0)
+
+    assert (failure.kind, failure.param, failure.vendor_request_id) == (kind, error.get("param"), "req_1")
+
+
+def test_limits_and_models_are_read_as_over_chat() -> None:
+    codec = codec_for(WIRE)
+    limits = {"x-ratelimit-limit-requests": "10", "x-ratelimit-reset-requests": "6m0s"}
+
+    assert [(reading.limit, reading.reset_s) for reading in codec.rate_limits(limits)] == [(10, 360.0)]
+    assert codec.list_models_request(CodecOptions()).path == "/models"
+    assert codec.decode_models(b'{"data":[{"id":"a"}]}') == ("a",)

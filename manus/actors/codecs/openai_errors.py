@@ -104,6 +104,8 @@ def openai_failure_kind(status: int | None, facts: ErrorFacts) -> FailureKind:
     if kind == "rate_limited" or status == 429:
         # More tokens in one request than the limit allows in a minute: waiting does not make it fit.
         return "too_large" if _TOO_LARGE.search(facts.message) else "rate_limited"
+    if status == 404 and (facts.param or "").startswith("input"):
+        return "invalid_request"  # an item that the server does not keep, as of an answer that was not stored
     if status == 400 and _UNKNOWN_MODEL.search(facts.message):
         return "not_found"
     # A status below 500 contradicts "server_error": it is the more specific of the two.
