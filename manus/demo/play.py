@@ -57,7 +57,7 @@ class _Play:
         self._screen.line("Four simulated providers on loopback sockets, one agent. No key, no network.")
         for name, server in self._servers.items():
             wire = server.provider.wire.name
-            self._screen.line(f"  {name:6} {wire:7} {server.base_url:27} {stage.ROLES[name]}")
+            self._screen.line(f"  {name:6} {wire:9} {server.base_url:27} {stage.ROLES[name]}")
 
     # --- act 1
 

@@ -21,7 +21,7 @@ ROLES: Final = {
     HEALTHY: "stays healthy; everybody's fallback",
     KILLED: "its actor will be killed",
     HUNG: "will hang: connections stay open, nothing comes",
-    GARBLED: "will answer garbage: web pages and events that are no JSON",
+    GARBLED: "will answer garbage: web pages, and events that are no JSON",
 }
 
 MODEL: Final = "sim-large"
@@ -68,12 +68,12 @@ GARBLING: Final = Behaviour(
 
 
 def providers() -> dict[str, SimProvider]:
-    """Make the four providers; one speaks Ollama's wire, the others OpenAI's."""
+    """Make the four providers, each of another vendor: who falls is answered for in a format not its own."""
     return {
         HEALTHY: SimProvider("openai", USUAL),
         KILLED: SimProvider("ollama", USUAL),
-        HUNG: SimProvider("openai", USUAL),
-        GARBLED: SimProvider("openai", USUAL),
+        HUNG: SimProvider("bedrock", USUAL),
+        GARBLED: SimProvider("anthropic", USUAL),
     }
 
 
