@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manus.actors.documents import text_of
+from manus.actors.documents import is_text, text_of
 from manus.actors.pictures import Picture, is_pdf, picture_of
 from manus.actors.schema_rules import not_strict
 from manus.messages.content import Document, Image, ToolResult
@@ -119,18 +119,19 @@ def _documents_unfit(documents: list[tuple[str, Document]], card: ModelCard) -> 
         return _failed(card, documents[card.documents_max][0], f"{message} Send fewer.", "too_large")
     for where, document in documents:
         if document.data is not None:
-            problem = next(_document_problems(where, document.data, document.media_type, card), None)
+            problem = next(_document_problems(where, document, document.data, card), None)
             if problem is not None:
                 return problem
     return None
 
 
-def _document_problems(where: str, data: bytes, media_type: str, card: ModelCard) -> Iterator[Failed]:
+def _document_problems(where: str, document: Document, data: bytes, card: ModelCard) -> Iterator[Failed]:
+    media_type = document.media_type
     if media_type == PDF and not is_pdf(data):
         message = "it is declared as application/pdf and does not begin as a PDF does. Correct media_type, or the file."
         yield _failed(card, where, message, "invalid_request")
     types = card.document_types
-    if types is not None and media_type not in types and not media_type.startswith("text/"):
+    if types is not None and media_type not in types and not is_text(document):
         message = f"it is {media_type}; {card.name} takes {', '.join(types)}. Convert it, or send its text."
         yield _failed(card, where, message)
     most = card.document_bytes_max

@@ -122,6 +122,7 @@ def test_documents_of_another_type_over_the_limit_or_too_many_are_refused() -> N
     word = Document(data=b"PK\x03\x04", media_type="application/vnd.openxmlformats-officedocument")
     assert "application/pdf" in refused(asking(word), CLAUDE).message
     assert unfit(asking(word), BEDROCK) is None
+    assert unfit(asking(Document(data=b"{}", media_type="application/json")), CLAUDE) is None
     large = Document(data=PDF + bytes(5 * 1024 * 1024))
     assert "4718592" in refused(asking(large), BEDROCK).message
     many = [Document(data=PDF)] * 6
