@@ -395,10 +395,10 @@ def test_families_without_a_cache_get_no_points() -> None:
 def test_tools_are_written_with_what_they_have() -> None:
     strict = msgspec.structs.replace(WEATHER, strict=True)
     config = _body(_request(tools=(strict, CLOCK)), CLAUDE)["toolConfig"]
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    closed = {"type": "object", "properties": {"city": {"type": "string"}}, "additionalProperties": False}
     assert config == {
         "tools": [
-            {"toolSpec": {"name": "get_weather", "inputSchema": {"json": schema}, "strict": True}},
+            {"toolSpec": {"name": "get_weather", "inputSchema": {"json": closed}, "strict": True}},
             {
                 "toolSpec": {
                     "name": "clock",
@@ -480,7 +480,8 @@ def test_a_schema_goes_as_text_where_the_family_has_formats(model: str) -> None:
     form = json.loads(written.body)["outputConfig"]["textFormat"]
     assert form["type"] == "json_schema"
     assert form["structure"]["jsonSchema"]["name"] == "count"
-    assert json.loads(form["structure"]["jsonSchema"]["schema"]) == json.loads(bytes(SCHEMA.schema))
+    schema = json.loads(form["structure"]["jsonSchema"]["schema"])
+    assert schema == {**json.loads(bytes(SCHEMA.schema)), "additionalProperties": False}
     assert written.answer_tool is None
 
 
@@ -492,6 +493,33 @@ def test_a_schema_is_a_forced_tool_where_there_are_no_formats(model: str) -> Non
     assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "count"}}
     assert body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"] == json.loads(bytes(SCHEMA.schema))
     assert "outputConfig" not in body
+
+
+def test_bounds_that_no_grammar_holds_are_put_into_words_and_recursion_is_asked_for_by_a_tool() -> None:
+    bounded = OutputFormat(schema=msgspec.Raw(b'{"type":"object","properties":{"n":{"type":"integer","minimum":3}}}'))
+    form = _body(_request(output=bounded), CLAUDE)["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    assert json.loads(form["schema"])["properties"]["n"] == {"type": "integer", "description": '{"minimum":3}'}
+    assert _warned(_request(output=bounded), CLAUDE) == ["schema_bounds_in_words"]
+    tree = b'{"type":"object","properties":{"c":{"$ref":"#/$defs/T"}},"$defs":{"T":{"items":{"$ref":"#/$defs/T"}}}}'
+    written = _encoded(_request(output=OutputFormat(schema=msgspec.Raw(tree))), CLAUDE)
+    assert written.answer_tool == "answer"
+    assert [warning.code for warning in written.warnings] == ["json_schema_not_native"]
+
+
+def test_schemas_of_tools_are_objects_and_unions_at_their_root_are_loosened() -> None:
+    untyped = Tool(name="f", schema=msgspec.Raw(b'{"properties":{}}'))
+    spec = _body(_request(tools=(untyped,)), CLAUDE)["toolConfig"]["tools"][0]["toolSpec"]
+    assert spec["inputSchema"]["json"]["type"] == "object"
+    union = Tool(name="f", schema=msgspec.Raw(b'{"anyOf":[{"properties":{"a":{}}},{"properties":{"b":{}}}]}'))
+    spec = _body(_request(tools=(union,)), CLAUDE)["toolConfig"]["tools"][0]["toolSpec"]
+    assert set(spec["inputSchema"]["json"]["properties"]) == {"a", "b"}
+    assert _warned(_request(tools=(union,)), CLAUDE) == ["tool_schema_loosened"]
+    array = Tool(name="f", schema=msgspec.Raw(b'{"type":"array"}'))
+    assert _refused(_request(tools=(CLOCK, array)), CLAUDE).param == "tools.1.schema"
+    free = Tool(
+        name="f", strict=True, schema=msgspec.Raw(b'{"type":"object","additionalProperties":{"type":"string"}}')
+    )
+    assert _warned(_request(tools=(free,)), CLAUDE) == ["tool_not_strict"]
 
 
 @pytest.mark.parametrize("model", [CLAUDE_NEW, LLAMA])

@@ -38,6 +38,7 @@ INEXPRESSIBLE = {
     "citations": 2,
     "citations, context": 5,
     "description": 2,
+    "recursive schema": 1,
     "result's json": 2,
     "result's searchResult": 1,
     "result's video": 2,
@@ -45,7 +46,8 @@ INEXPRESSIBLE = {
     "user's guardContent": 2,
 }
 """Why a record cannot be asked for canonically, and how many there are: documents with citations, descriptions of
-an answer's schema, results that are no text or image, and Bedrock's own tools and guarded text."""
+an answer's schema, results that are no text or image, Bedrock's own tools and guarded text. A recursive schema is one
+that Bedrock has no grammar for (it answered this very record with 500): we ask by a tool instead."""
 
 
 class Inexpressible(Exception):
@@ -160,6 +162,8 @@ def _output(config: dict[str, Any] | None) -> OutputFormat | None:
         return None
     schema = config["textFormat"]["structure"]["jsonSchema"]
     _only(schema, "schema", "name")
+    if "TreeNode" in schema["schema"]:
+        raise Inexpressible("recursive schema")
     return OutputFormat(schema=msgspec.Raw(schema["schema"].encode()), name=schema["name"])
 
 
@@ -194,7 +198,8 @@ def _one_spelling(value: Any) -> Any:
     """Leave out what says nothing: empty members, the default status, blank text."""
     match value:
         case {"schema": str(schema), **rest}:
-            return {"schema": json.loads(schema), **_one_spelling(rest)}
+            # Bedrock's grammar wants closed objects, so ours are; some records were sent without.
+            return {"schema": {**json.loads(schema), "additionalProperties": False}, **_one_spelling(rest)}
         case dict():
             spelt = {key: _one_spelling(member) for key, member in value.items() if key != "inputSchema"}
             if "inputSchema" in value:

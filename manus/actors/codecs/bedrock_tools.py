@@ -9,12 +9,13 @@ the answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
+from manus.actors.codecs.anthropic_schema import Grammatical, NoGrammar, grammatical, tool_schema
 from manus.actors.codecs.bedrock_models import BedrockFamily
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings
+from manus.actors.codecs.json_text import dump
 from manus.messages.content import ToolCall, ToolResult, Turn
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest, OutputFormat, Tool, ToolChoice
@@ -54,16 +55,17 @@ def plan_tools(
     if output is None or output.any_object:
         return _plan_choice(request, turns, family, card, warnings)
     native = family.text_format if card is None or card.json_schema is None else card.json_schema
-    if native:
-        plan = _plan_choice(request, turns, family, card, warnings)
-        return msgspec.structs.replace(plan, text_format=_text_format(output))
-    return _plan_answer_tool(request, output, turns, family, card, warnings)
+    text_format = _text_format(output, warnings) if native else None
+    if text_format is None:
+        return _plan_answer_tool(request, output, turns, family, card, warnings)
+    plan = _plan_choice(request, turns, family, card, warnings)
+    return msgspec.structs.replace(plan, text_format=text_format)
 
 
 def _plan_choice(
     request: ChatRequest, turns: Sequence[Turn], family: BedrockFamily, card: ModelCard | None, warnings: Warnings
 ) -> ToolPlan:
-    specs = [_spec(tool, family, warnings) for tool in request.tools]
+    specs = _specs(request.tools, family, warnings)
     choice = request.tool_choice or ToolChoice()
     if not choice.parallel and request.tools:
         warnings.say("parallel_not_enforced", "This wire cannot demand one call at a time.")
@@ -117,7 +119,7 @@ def _plan_answer_tool(
     choice = request.tool_choice or ToolChoice()
     others = request.tools if choice.mode != "none" else ()
     known = {tool.name for tool in others}
-    specs = [_spec(tool, family, warnings) for tool in (*others, answer)]
+    specs = [*_specs(others, family, warnings), _spec(answer, 0, family, warnings)]
     specs.extend(_former(former) for former in _called_before(turns) if former not in known)
     config: Body = {"tools": specs}
     if choice.mode == "tool":
@@ -135,33 +137,72 @@ def _plan_answer_tool(
     return ToolPlan(config=config, answer_tool=name, forced=forced, asked_besides=() if forced else (asked,))
 
 
-def _text_format(output: OutputFormat) -> Body:
-    schema: Body = {"schema": bytes(output.schema).decode(), "name": output.name}
+def _text_format(output: OutputFormat, warnings: Warnings) -> Body | None:
+    """Write the format; None where the vendor's grammar cannot hold the schema. It travels as text."""
+    try:
+        native = grammatical(output.schema)
+    except NoGrammar as reason:
+        text = f"The vendor cannot enforce the schema, as {reason}; the answer was asked for in another way."
+        warnings.say("json_schema_not_native", text)
+        return None
+    _say_loosened(native, warnings)
+    schema: Body = {"schema": dump(native.schema), "name": output.name}
     return {"type": "json_schema", "structure": {"jsonSchema": schema}}
 
 
+def _say_loosened(schema: Grammatical, warnings: Warnings) -> None:
+    if schema.loosened:
+        said = ", ".join(schema.loosened)
+        warnings.say("schema_bounds_in_words", f"The vendor enforces none of these, they were put into words: {said}.")
+
+
 def _object_schema(output: OutputFormat) -> msgspec.Raw:
-    schema: Any = msgspec.json.decode(output.schema)
-    kind = schema.get("type") if isinstance(schema, dict) else None
-    if kind not in (None, "object"):
-        message = f"The model keeps to a schema only by a tool, whose arguments are an object; this one is {kind!r}."
+    try:
+        schema, loosened = tool_schema(output.schema)
+    except NoGrammar as reason:
+        message = f"The model keeps to a schema only by a tool: {reason}."
+        raise Unencodable("unsupported", message, "output.schema") from None
+    if loosened:
+        message = "The model keeps to a schema only by a tool, whose schema cannot be a union at its root."
         raise Unencodable("unsupported", message, "output.schema")
-    if kind is None:
-        return msgspec.Raw(msgspec.json.encode({"type": "object", **schema}))
-    return output.schema
+    return schema if isinstance(schema, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(schema))
 
 
-def _spec(tool: Tool, family: BedrockFamily, warnings: Warnings) -> Body:
+def _specs(tools: Sequence[Tool], family: BedrockFamily, warnings: Warnings) -> list[Body]:
+    return [_spec(tool, place, family, warnings) for place, tool in enumerate(tools)]
+
+
+def _spec(tool: Tool, place: int, family: BedrockFamily, warnings: Warnings) -> Body:
     spec: Body = {"name": tool.name}
     if tool.description.strip():
         spec["description"] = tool.description
-    spec["inputSchema"] = {"json": tool.schema}
+    try:
+        schema, loosened = tool_schema(tool.schema)
+    except NoGrammar as reason:
+        text = f"The schema of the tool {tool.name!r} cannot be used: {reason}."
+        raise Unencodable("invalid_request", text, f"tools.{place}.schema") from None
+    if loosened:
+        warnings.say("tool_schema_loosened", f"The tool {tool.name!r} has a union at the root of its schema.")
+    spec["inputSchema"] = {"json": schema}
     if tool.strict:
-        if family.text_format:
-            spec["strict"] = True
-        else:
-            warnings.say("strict_dropped", "The model does not enforce the schemas of tools.")
+        _make_strict(spec, tool, family, warnings)
     return {"toolSpec": spec}
+
+
+def _make_strict(spec: Body, tool: Tool, family: BedrockFamily, warnings: Warnings) -> None:
+    if not family.text_format:
+        warnings.say("strict_dropped", "The model does not enforce the schemas of tools.")
+        return
+    schema = spec["inputSchema"]["json"]
+    try:
+        strict = grammatical(schema if isinstance(schema, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(schema)))
+    except NoGrammar as reason:
+        text = f"The tool {tool.name!r} was sent without `strict`: of its schema there is no grammar, as {reason}."
+        warnings.say("tool_not_strict", text)
+        return
+    _say_loosened(strict, warnings)
+    spec["inputSchema"] = {"json": strict.schema}
+    spec["strict"] = True
 
 
 def _former(name: str) -> Body:
