@@ -532,3 +532,21 @@ def test_a_model_goes_by_what_stands_behind_its_name() -> None:
     body = _body(_request(max_output_tokens=9), "ours", CodecOptions(card=card))
 
     assert (body["model"], body["max_completion_tokens"]) == ("ours", 9)
+
+
+@pytest.mark.parametrize(
+    ("model", "bound", "sampled"),
+    [
+        ("chat-latest", "max_completion_tokens", False),
+        ("gpt-chat-latest", "max_completion_tokens", False),
+        ("gpt-audio-mini", "max_tokens", True),
+        ("gpt-daybreak-blue-latest", "max_completion_tokens", False),
+        ("gpt-oss-120b", "max_tokens", True),
+        ("gpt-neox-20b", "max_tokens", True),
+    ],
+)
+def test_openais_models_without_a_number_are_known_by_their_names(model: str, bound: str, sampled: bool) -> None:
+    body = _body(_request(max_output_tokens=9, sampling=Sampling(temperature=0.5)), model)
+
+    assert bound in body
+    assert ("temperature" in body) is sampled
