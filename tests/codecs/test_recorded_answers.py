@@ -17,6 +17,7 @@ RECORDED = {
     ("bedrock", "converse"): 64,
     ("bedrock", "converse-stream"): 30,
     ("ollama", "chat"): 29,
+    ("ollama", "generate"): 4,
     ("ollama", "v1-chat"): 32,
     ("azure", "deployments-chat"): 39,
     ("azure", "v1-chat"): 23,
