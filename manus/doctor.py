@@ -36,6 +36,7 @@ from manus.config.problems import child_path, warnings_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.messages.failures import Failed
 from manus.proving import BEARER_VARIABLE, bearer_of_environment, credentials_of
+from manus.supervisor.exits import open_bare_nursery
 from manus.supervisor.shield import bounded_shield
 
 LIMIT_S: Final = 20.0
@@ -69,7 +70,7 @@ async def examine_all(
         examination = Examination(config, spec, base=base, now_unix_s=now_unix_s)
         found[spec.name] = await examination.run(limit_s)
 
-    async with trio.open_nursery(strict_exception_groups=True) as nursery:
+    async with open_bare_nursery() as nursery:  # so that Ctrl-C comes out as itself
         for spec in ordered:
             nursery.start_soon(examine, spec)
     return tuple(found[spec.name] for spec in ordered)

@@ -45,11 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         loaded = load(arguments.config)
         checkups = trio.run(_examined, loaded, arguments.timeout)
-    except BaseExceptionGroup as group:
-        # Ctrl-C meets one of the examinations, which run side by side.
-        if group.split(KeyboardInterrupt)[1] is not None:
-            raise
-        raise KeyboardInterrupt from None
     except InvalidConfig as invalid:
         for problem in invalid.problems:
             say(f"manus: {problem}")

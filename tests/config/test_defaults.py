@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from manus.actors.codecs import CODECS
 from manus.actors.codecs.base import CodecOptions
 from manus.config.policies import TYPE_CONCURRENCY, TYPE_TIMEOUTS, local_policy, router_policy
 from manus.config.provider_places import DEFAULT_BASE_URLS, TYPES
@@ -48,6 +49,7 @@ def test_general_keys_and_tables_do_not_share_a_name() -> None:
 
 def test_every_wired_type_has_a_codec_and_its_numbers() -> None:
     assert set(WIRES) == set(TYPE_CONCURRENCY) == set(TYPES)
+    assert set(WIRES.values()) <= set(CODECS)
     assert set(TYPE_TIMEOUTS) <= set(TYPES)
     assert set(DEFAULT_BASE_URLS) == set(TYPES) - {"local", "bedrock", "azure"}
 
