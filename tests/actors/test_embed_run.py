@@ -82,6 +82,24 @@ async def test_more_inputs_than_a_call_takes_are_asked_for_in_turn(autojump_cloc
         await rig.check()
 
 
+@pytest.mark.parametrize(
+    ("model", "texts", "calls"),
+    [("amazon.titan-embed-text-v2:0", 3, 3), ("cohere.embed-english-v3", 200, 3), ("amazon.nova-2-embed-v1:0", 2, 2)],
+)
+async def test_bedrocks_models_take_as_many_as_each_does(
+    autojump_clock: trio.testing.MockClock, model: str, texts: int, calls: int
+) -> None:
+    upstream = Upstreams(wire="bedrock")
+    inputs = [f"text {number}" for number in range(texts)]
+    cards = {"first": (ModelCard(name=model, price=PRICE, embeddings=True),)}
+    async with open_rig(("first", upstream), cards=cards) as rig:
+        outcome = _embedded(await _embed(rig, *inputs))
+        dimensions = len(unpacked(outcome.vectors[0]))
+        assert _vectors(outcome) == [vector_of(text, dimensions) for text in inputs]
+        assert len(rig.rows()) == calls
+        await rig.check()
+
+
 async def test_texts_that_are_too_many_tokens_together_are_asked_for_apart(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
