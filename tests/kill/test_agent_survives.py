@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,34 +21,28 @@ from manus.actors.ledger_journaled import runs_directory
 from manus.actors.ledger_rows import LedgerRow
 from manus.actors.ledger_sqlite import all_rows
 from manus.actors.ledger_store import Recovery
+from manus.sim.provider import WIRES
+from manus.sim.wire import WireName
+from manus.testing import SimProvider, sim_config
 from tests.actors.books import Desk
 from tests.kill.killing import ROOT, kill_after, lines_of, start, wait_for_notes
-
-NAMES = {"openai": "alpha", "ollama": "beta"}
-"""The simulated providers by wire, and what the configuration calls them."""
 
 FAULTS = ("500", "503", "cut-headers", "reset-headers")
 """Two that cost nothing and may be retried; two after which the provider bills and we cannot know what."""
 
-CONFIG = """
-[retry]
-base_s = 0.01
-budget_min = 1000
 
-[providers.alpha]
-type = "openai"
-base_url = "{openai}"
-api_key = "sim"
-models = [{{ name = "sim-large", cost_per_input = 1.0, cost_per_output = 4.0 }}]
-
-[providers.beta]
-type = "ollama"
-base_url = "{ollama}"
-models = [{{ name = "sim-large", cost_per_input = 2.0, cost_per_output = 3.0 }}]
-
-[ledger]
-path = "ledger.sqlite"
-"""
+def configuration(servers: dict[str, dict[str, str]], ledger: Path) -> dict[str, Any]:
+    """Give a provider entry for each vendor, under its wire's name and at prices of its own."""
+    config = sim_config(
+        {wire: SimProvider(cast(WireName, wire)) for wire in servers},
+        retry={"base_s": 0.01, "budget_min": 1000},
+        ledger={"path": str(ledger)},
+    )
+    for place, (wire, entry) in enumerate(config["providers"].items(), start=1):
+        entry["base_url"] = servers[wire]["base_url"]
+        for model in entry["models"]:
+            model["cost_per_output"] = 2.0 + place
+    return config
 
 
 @contextmanager
@@ -88,7 +82,7 @@ class Books:
     def __init__(self, directory: Path) -> None:
         self.ledger = directory / "ledger.sqlite"
         self.notes = directory / "notes"
-        self.config = directory / "llm.toml"
+        self.config = directory / "llm.json"
 
     def recover(self) -> Recovery:
         """Open the ledger once more, and close it cleanly."""
@@ -154,7 +148,8 @@ def kill_again_and_again(directory: Path, *, seed: int, rounds: int) -> None:
     rng = random.Random(f"{seed}/kill")
     books = Books(directory)
     with simulated(seed) as servers:
-        books.config.write_text(CONFIG.format(**{wire: each["base_url"] for wire, each in servers.items()}))
+        assert servers.keys() == WIRES.keys()
+        books.config.write_text(json.dumps(configuration(servers, books.ledger)))
         for number in range(rounds):
             done = len(lines_of(books.notes))
             child = start("tests.kill.agent_child", str(books.config), str(books.notes), f"{seed}.{number}")
@@ -168,8 +163,9 @@ def kill_again_and_again(directory: Path, *, seed: int, rounds: int) -> None:
                 assert books.rows() == rows
                 assert list(runs_directory(books.ledger).iterdir()) == []
                 check_rows(books, rows)
-                check_bills(rows, {NAMES[wire]: final_bill(each["origin"]) for wire, each in servers.items()})
+                check_bills(rows, {wire: final_bill(each["origin"]) for wire, each in servers.items()})
     rows = books.rows()
+    assert {row.provider for row in rows if row.state == "settled"} == WIRES.keys(), "a vendor never answered"
     seen = {row.state for row in rows}
     assert seen == {"settled", "released", "in_doubt"}, "the load did not reach every ending"
     assert len(books.told("answered")) > 10 * rounds, "it was hardly at work"

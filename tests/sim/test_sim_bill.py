@@ -8,12 +8,12 @@ from trio.testing import MockClock
 
 from manus.sim.behaviour import Behaviour, Script, ScriptedCall
 from manus.sim.bill import Bill, BillRow, BillTotals
-from manus.sim.faults import FAULTS, Cut, Stall
-from manus.sim.provider import SimProvider
+from manus.sim.faults import FAULTS, Cut, Stall, faults_of
+from manus.sim.provider import WIRES, SimProvider
 from manus.sim.wire import WireName
 from tests.sim.asking import Asker, Serving, asking, leave_after
+from tests.sim.reading import MARKS, OPENS_WITH_TEXT, usage_in
 
-WIRES: tuple[WireName, ...] = ("openai", "ollama")
 SERVINGS: tuple[Serving, ...] = ("memory", "sockets")
 
 WORDS = 12
@@ -22,9 +22,9 @@ UNBILLED = {name for name, fault in FAULTS.items() if type(fault).__name__ in ("
 
 async def leave_after_chunks(asker: Asker, chunks: int) -> None:
     """Open a stream, read until `chunks` chunks of content have come, and go."""
-    openai = asker.provider.wire.name == "openai"
-    opening = int(openai and chunks > 0)
-    await leave_after(asker, b'"content":"' if openai else b'"message"', chunks + opening)
+    wire = asker.provider.wire.name
+    opening = int(wire in OPENS_WITH_TEXT and chunks > 0)
+    await leave_after(asker, MARKS[wire], chunks + opening)
 
 
 async def settled(provider: SimProvider) -> BillRow:
@@ -96,8 +96,10 @@ async def test_a_client_that_leaves_while_waiting_pays_for_its_prompt(
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-@pytest.mark.parametrize("wire", WIRES)
-@pytest.mark.parametrize("fault", [name for name in FAULTS if name not in ("drip", "huge-line", "pings")])
+@pytest.mark.parametrize(
+    ("wire", "fault"),
+    [(wire, name) for wire in WIRES for name in faults_of(wire) if name not in ("drip", "huge-line", "pings")],
+)
 async def test_every_fault_is_billed_by_the_rules(
     fault: str, wire: WireName, stream: bool, autojump_clock: MockClock
 ) -> None:
@@ -111,7 +113,7 @@ async def test_every_fault_is_billed_by_the_rules(
     assert (row.input_tokens > 0) is row.billed
     assert row.output_tokens <= WORDS
     if row.state == "complete":
-        assert row.output_tokens == WORDS
+        assert row.output_tokens == (2 if fault in ("refusal", "pause-turn") else WORDS)
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
@@ -122,18 +124,15 @@ async def test_the_reported_usage_is_the_bill(wire: WireName, stream: bool) -> N
         reasoning="Which tool is it?",
         tool_calls=(ScriptedCall(name="look_up", arguments='{"city": "Århus"}'),),
         cached_tokens=4,
+        cache_write_tokens=2,
     )
     provider = SimProvider(wire, script)
     async with asking(provider, "memory") as asker:
         got = await asker.ask(stream=stream)
     (row,) = provider.bill.rows()
     assert row.state == "complete"
-    for name, tokens in (("prompt_tokens", row.input_tokens), ("completion_tokens", row.output_tokens)):
-        spelt = name if wire == "openai" else {"prompt_tokens": "prompt_eval_count"}.get(name, "eval_count")
-        assert f'"{spelt}":{tokens}'.encode() in got.body
-    if wire == "openai":
-        assert b'"cached_tokens":4' in got.body
-        assert row.cached_tokens == 4
+    assert usage_in(wire, got.body, stream=stream) == (row.input_tokens, row.output_tokens)
+    assert (row.cached_tokens, row.cache_write_tokens) == (4, 2)
 
 
 async def test_a_longer_prompt_costs_more() -> None:
@@ -153,13 +152,17 @@ async def test_what_an_api_key_does_not_open_costs_nothing(wire: WireName) -> No
     async with asking(provider, "memory") as asker:
         request = asker.request()
         request.headers["authorization"] = "Bearer another-key-that-is-wrong"
+        if wire in ("anthropic", "azure"):
+            request.headers["x-api-key" if wire == "anthropic" else "api-key"] = "another-key-that-is-wrong"
         response = await asker.transport.handle_async_request(request)
         body = await response.aread()
         await response.aclose()
-    assert response.status_code == 401
+    assert response.status_code == (403 if wire == "bedrock" else 401)
     assert b"right-and" not in body
     assert b"another-key-that-is-wrong" not in body
-    assert (b"another-************rong" in body) is (wire == "openai")  # the vendor shows the ends of a key
+    assert (b"another-************rong" in body) is (
+        wire in ("openai", "openai-responses")
+    )  # the vendor shows the ends of a key
     assert provider.bill.totals() == BillTotals(requests=1)
 
 
