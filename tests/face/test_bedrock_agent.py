@@ -12,6 +12,7 @@ import pytest
 
 import manus
 from manus.agent import LLMAgent, open_agent
+from manus.messages.content import Text, ToolResult, Turn, text_turn
 from manus.sim.behaviour import Script, ScriptedCall
 from manus.sim.embeddings import DIMENSIONS, vector_of
 from manus.sim.faults import fault_named
@@ -84,12 +85,10 @@ async def test_a_tool_round_trip_goes_through() -> None:
         first = await agent.generate("Weather?", model=NEWER, tools=[WEATHER])
         (asked,) = first.tool_calls
         provider.behave(Script(text="4 degrees."))
-        messages = [
-            {"role": "user", "content": "Weather?"},
-            first.answer.turn,
-            {"role": "tool", "tool_call_id": asked.id, "content": "4 C"},
-        ]
-        second = await agent.generate(messages, model=NEWER, tools=[WEATHER])
+        assert first.answer.turn is not None
+        result = ToolResult(id=asked.id, content=(Text(text="4 C"),))
+        turns = [text_turn("user", "Weather?"), first.answer.turn, Turn(role="tool", parts=(result,))]
+        second = await agent.generate(turns, model=NEWER, tools=[WEATHER])
     assert (asked.name, json.loads(asked.arguments)) == ("weather", {"city": "Oslo"})
     assert second.content == "4 degrees."
 
@@ -111,8 +110,12 @@ async def test_a_wrong_secret_is_an_error_of_authentication_that_tells_no_secret
 
 async def test_an_exception_inside_a_stream_is_an_error_after_what_came() -> None:
     async with opened(Script(text="one two three four", fault=fault_named("error-after-content"))) as (agent, _):
-        said = ""
-        with pytest.raises(manus.LLMError):
+        said: list[str] = []
+
+        async def read() -> None:
             async for chunk in agent.stream("Hi", model=NEWER, on_interrupt="error"):
-                said += chunk.delta
-    assert said == "one two"
+                said.append(chunk.delta)
+
+        with pytest.raises(manus.LLMError):
+            await read()
+    assert "".join(said) == "one two"
