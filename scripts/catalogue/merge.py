@@ -202,10 +202,10 @@ def _rate_words(rates: Rates) -> tuple[object, ...]:
 
 
 def _services(table: Facts | None, prices: Facts | None, standard: Rates | None) -> dict[str, Rates]:
-    """Give the prices of other service tiers; `fast` is another word for `priority`."""
+    """Give the prices of other service tiers; `fast` is another word for `priority` (openai.md, section 2.2)."""
     found = {**({} if prices is None else prices.services), **({} if table is None else table.services)}
     if "fast" in found:
-        found["priority"] = found.pop("fast")
+        found.setdefault("priority", found["fast"])
     return {name: rates for name, rates in sorted(found.items()) if standard is not None and rates != standard}
 
 
@@ -294,7 +294,7 @@ def _tidied(rows: list[Row]) -> list[Row]:
 
 
 def _essence(row: Row) -> Row:
-    return msgspec.structs.replace(row, id="", also=(), retires=None, source={})
+    return msgspec.structs.replace(row, id="", also=(), retires=None, tier=None, source={})
 
 
 def _id_of(row: Row) -> str:
