@@ -58,6 +58,7 @@ def problem_of(request: ChatRequest | EmbedRequest, bounds: Bounds) -> Failed | 
     for param, message in _problems(request):
         return _failed("invalid_request", param, message)
     size = sum(_size_bytes(part) for turn in request.turns for part in turn.parts)
+    size += sum(len(bytes(turn.vendor.raw)) for turn in request.turns if turn.vendor is not None)
     if size > bounds.request_bytes:
         message = f"hold about {size} bytes; the bound is {bounds.request_bytes} (request_bytes). Send less at once."
         return _failed("too_large", "turns", message)

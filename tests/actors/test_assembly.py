@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from manus.actors.assembly import Assembly
-from manus.messages.content import Citation, Opaque, Reasoning, Refusal, Text, ToolCall
+from manus.messages.content import Citation, Opaque, Reasoning, Refusal, Text, ToolCall, VendorTurn
 from manus.messages.events import (
     CitationAdded,
     Ended,
@@ -26,7 +26,9 @@ from manus.messages.events import (
     TextDelta,
     ToolArgumentsDelta,
     ToolCallStarted,
+    TurnReported,
     UsageReported,
+    VectorsReported,
     WarningRaised,
 )
 from manus.messages.failures import Failed
@@ -184,3 +186,31 @@ def test_what_comes_beside_the_content_is_kept_up_to_a_bound() -> None:
     )
     answer = assembly.answer()
     assert (len(answer.logprobs), len(answer.safety), len(answer.warnings)) == (2, 0, 1)
+
+
+def test_the_vendors_own_payload_stays_with_a_turn_that_is_whole() -> None:
+    whole = _assembled(TextDelta(text="a"), TurnReported(raw=RAW), Ended(evidence="marker")).answer().turn
+    assert whole is not None
+    assert whole.vendor == VendorTurn(provider="w", model="m", raw=RAW)
+    cut = (
+        _assembled(TextDelta(text="a"), TurnReported(raw=RAW)),
+        _assembled(TextDelta(text="a"), TurnReported(raw=RAW), Ended(evidence="none")),
+        _assembled(
+            TextDelta(text="a"), TurnReported(raw=RAW), StreamFailed(failure=Failed(kind="server", message="x"))
+        ),
+        _assembled(TurnReported(raw=RAW), Reset(reason="server"), TextDelta(text="a"), Ended(evidence="marker")),
+    )
+    for assembly in cut:
+        turn = assembly.answer().turn
+        assert turn is not None
+        assert turn.vendor is None
+
+
+def test_vectors_are_content_and_no_part_of_a_turn() -> None:
+    assembly = _assembled(VectorsReported(vectors=(b"abcd",)))
+    assert assembly.has_content
+    assert assembly.answer().vectors == (b"abcd",)
+    assert assembly.answer().parts == ()
+    forgotten = _assembled(VectorsReported(vectors=(b"abcd",)), Reset(reason="server"))
+    assert not forgotten.has_content
+    assert forgotten.answer().vectors == ()

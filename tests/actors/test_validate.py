@@ -21,6 +21,7 @@ from manus.messages.content import (
     ToolCall,
     ToolResult,
     Turn,
+    VendorTurn,
     text_turn,
 )
 from manus.messages.failures import Failed
@@ -196,6 +197,15 @@ def test_a_request_over_the_bound_is_refused_as_too_large() -> None:
         assert failure is not None
         assert (failure.kind, failure.param) == ("too_large", "turns")
         assert problem_of(_request(turn), Bounds(request_bytes=1300)) is None
+
+
+def test_the_vendors_own_payload_of_a_turn_counts_too() -> None:
+    vendor = VendorTurn(provider="w", model="m", raw=msgspec.Raw(b'"%s"' % (b"x" * 1200)))
+    request = _request(ASK, Turn(role="assistant", vendor=vendor), ASK)
+    failure = problem_of(request, Bounds(request_bytes=1000))
+    assert failure is not None
+    assert failure.kind == "too_large"
+    assert problem_of(request, Bounds(request_bytes=1300)) is None
 
 
 @given(text=st.text(st.characters(categories=["L", "N", "P", "Cs", "Cc", "So"]), max_size=20))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from manus.actors.codecs.normalise import UNANSWERED, WireRules, normalise
 from manus.messages.content import (
+    AnyPart,
     Citation,
     Image,
     Opaque,
@@ -20,6 +22,7 @@ from manus.messages.content import (
     ToolCall,
     ToolResult,
     Turn,
+    VendorTurn,
     text_turn,
 )
 
@@ -169,6 +172,135 @@ def test_what_no_wire_takes_back_is_left_out_and_turns_of_nothing_go() -> None:
     assert _shape(normalise(turns, SHORT, "m")) == [("user", ["Text"]), ("assistant", ["Refusal"])]
 
 
+STRICT = WireRules(
+    wire="w",
+    id_shape=SHORT.id_shape,
+    name_shape=re.compile(r"[a-zA-Z0-9_-]{1,64}"),
+    keeps_reasoning=True,
+    keeps_blank_text=False,
+    merges_neighbours=True,
+    first_is_user=True,
+    system_anywhere=False,
+)
+"""A vendor that wants everything at once, as Messages and Converse do."""
+
+
+def test_ids_are_told_apart_over_the_whole_conversation_and_stay_as_it_grows() -> None:
+    turns = (ASK, _calls("a"), _tool(_result("a")), _calls("a", "a"), _tool(_result("a"), _result("a")))
+    mended = normalise(turns, SHORT, "m")
+    ids = [part.id for turn in mended for part in turn.parts if isinstance(part, ToolCall)]
+    assert ids[0] == "a"
+    assert len(set(ids)) == 3
+    assert normalise((*turns, ASK), SHORT, "m")[:-1] == mended
+
+
+@pytest.mark.parametrize(
+    ("name", "mended"),
+    [("look", "look"), ("look.at:this", "look_at_this"), ("n" * 70, "n" * 64), ("", "_"), ("größe", "gr__e")],
+)
+def test_names_of_tools_that_the_wire_does_not_take_are_mended(name: str, mended: str) -> None:
+    turns = (ASK, Turn(role="assistant", parts=(ToolCall(id="a", name=name),)), _tool(_result("a")))
+    (_, said, answered) = normalise(turns, STRICT, "m")
+    (call,), (result,) = said.parts, answered.parts
+    assert isinstance(call, ToolCall)
+    assert isinstance(result, ToolResult)
+    assert call.name == result.name == mended
+    kept = normalise(turns, SHORT, "m")[1].parts[0]
+    assert isinstance(kept, ToolCall)
+    assert kept.name == name
+
+
+def test_neighbours_become_one_turn_that_begins_with_the_results() -> None:
+    turns = (
+        ASK,
+        text_turn("user", "Now!"),
+        Turn(role="assistant", parts=(Text(text="Let me see."),)),
+        _calls("a"),
+        ASK,
+        _tool(_result("a"), _result("orphan", "late")),
+        text_turn("assistant", "It is cold."),
+        ASK,
+    )
+    mended = normalise(turns, STRICT, "m")
+    assert _shape(mended) == [
+        ("user", ["Text", "Text"]),
+        ("assistant", ["Text", "a"]),
+        ("user", ["a", "Text", "Text", "Text"]),
+        ("assistant", ["Text"]),
+        ("user", ["Text"]),
+    ]
+    assert normalise(mended, STRICT, "m") == mended
+    assert _shape(normalise(turns[:2], SHORT, "m")) == [("user", ["Text"]), ("user", ["Text"])]
+
+
+def test_a_system_turn_in_the_middle_is_the_users_where_the_wire_has_no_place_for_it() -> None:
+    turns = (text_turn("system", "Be brief."), ASK, text_turn("system", "Be rude."), text_turn("assistant", "No."))
+    mended = normalise(turns, STRICT, "m")
+    assert _shape(mended) == [("system", ["Text"]), ("user", ["Text"] * 4), ("assistant", ["Text"])]
+    texts = [part.text for part in mended[1].parts if isinstance(part, Text)]
+    assert texts == ["Weather?", "<system>", "Be rude.", "</system>"]
+    assert normalise(turns, SHORT, "m") == turns
+
+
+def test_the_user_is_given_the_first_word_where_the_wire_wants_it() -> None:
+    turns = (text_turn("system", "Be brief."), text_turn("assistant", "Hello!"), ASK)
+    assert [turn.role for turn in normalise(turns, STRICT, "m")] == ["system", "user", "assistant", "user"]
+    assert normalise(turns, SHORT, "m") == turns
+    assert normalise(turns[:1], STRICT, "m") == turns[:1]
+
+
+def test_blank_text_goes_where_the_wire_refuses_it() -> None:
+    turns = (
+        Turn(role="user", parts=(Text(text=" "), Text(text="Hi"))),
+        text_turn("assistant", "\n"),
+        _calls("a"),
+        _tool(_result("a", "")),
+        text_turn("user", ""),
+    )
+    mended = normalise(turns, STRICT, "m")
+    assert _shape(mended) == [("user", ["Text"]), ("assistant", ["a"]), ("tool", ["a"])]
+    (result,) = mended[2].parts
+    assert isinstance(result, ToolResult)
+    assert result.content == ()
+    assert normalise(turns, SHORT, "m")[1] == turns[1]
+
+
+def test_a_refusal_of_no_words_goes_everywhere() -> None:
+    turns = (ASK, Turn(role="assistant", parts=(Refusal(text=""),)), ASK)
+    assert normalise(turns, SHORT, "m") == (ASK, ASK)
+
+
+VENDOR = VendorTurn(provider="w", model="m", raw=msgspec.Raw(b'[{"phase":"x"}]'))
+REPLAYING = WireRules(wire="w", id_shape=SHORT.id_shape, keeps_vendor_turns=True)
+
+
+def test_the_vendors_own_payload_goes_back_to_its_model_alone() -> None:
+    said = Turn(role="assistant", parts=(Text(text="Hi"), ToolCall(id="a", name="f")), vendor=VENDOR)
+    turns = (ASK, said, _tool(_result("a")))
+    assert normalise(turns, REPLAYING, "m")[1] == said
+    for rules, model in ((REPLAYING, "other"), (SHORT, "m"), (msgspec.structs.replace(REPLAYING, wire="v"), "m")):
+        mended = normalise(turns, rules, model)[1]
+        assert mended.vendor is None
+        assert mended.parts == said.parts
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (ToolCall(id="a", name="f"), ToolCall(id="a", name="f")),
+        (ToolCall(id="a.b", name="f"),),
+        (Text(text="Hi"), Citation(title="t")),
+    ],
+)
+def test_a_payload_whose_parts_had_to_be_mended_is_not_replayed(parts: tuple[AnyPart, ...]) -> None:
+    said = Turn(role="assistant", parts=parts, vendor=VENDOR)
+    assert normalise((ASK, said, ASK), REPLAYING, "m")[1].vendor is None
+
+
+def test_a_payload_in_a_turn_of_somebody_else_is_not_replayed() -> None:
+    assert normalise((msgspec.structs.replace(ASK, vendor=VENDOR),), REPLAYING, "m") == (ASK,)
+
+
 _ids = st.sampled_from(["a", "b", "a.b", ""])
 _parts = st.one_of(
     _ids.map(lambda name: ToolCall(id=name, name="f")),
@@ -184,6 +316,23 @@ _turns = st.lists(
     ),
     max_size=6,
 )
+
+
+@given(turns=_turns)
+def test_every_conversation_comes_out_as_the_strictest_wire_wants_it_and_stays_so(turns: list[Turn]) -> None:
+    mended = normalise(turns, STRICT, "m")
+
+    spoken = [turn for turn in mended if turn.role != "system"]
+    assert list(mended[len(mended) - len(spoken) :]) == spoken, "a system turn stands after the others have begun"
+    speakers = ["user" if turn.role == "tool" else turn.role for turn in spoken]
+    assert speakers == ["user", "assistant"] * (len(spoken) // 2) + ["user"] * (len(spoken) % 2)
+    ids = [part.id for turn in mended for part in turn.parts if isinstance(part, ToolCall)]
+    assert len(ids) == len(set(ids))
+    for before, turn in itertools.pairwise(spoken):
+        calls = [part.id for part in before.parts if isinstance(part, ToolCall)]
+        assert [part.id for part in turn.parts if isinstance(part, ToolResult)] == calls
+        assert [part.id for part in turn.parts[: len(calls)] if isinstance(part, ToolResult)] == calls
+    assert normalise(mended, STRICT, "m") == mended
 
 
 @given(turns=_turns)

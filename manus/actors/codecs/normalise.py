@@ -37,7 +37,8 @@ class WireRules(msgspec.Struct, frozen=True, kw_only=True):
         keeps_vendor_turns: it replays `Turn.vendor`. The turn's parts are then as they were made, or it has none.
         keeps_blank_text: it takes text that is empty or nothing but blanks.
         merges_neighbours: it wants the speakers to alternate: neighbours of one speaker become one turn, and results
-            and what the user says after them one turn of the user, which begins with the results.
+            and what the user says after them one turn of the user, which begins with the results. Results with
+            nothing after them stay a turn of role tool.
         first_is_user: after the system's turns the first one has to be the user's.
         system_anywhere: it takes a system turn after the others have begun; otherwise the user says it, marked.
     """
