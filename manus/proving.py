@@ -19,7 +19,6 @@ from manus.actors.credentials.aws import AwsKeys, SigV4
 from manus.actors.credentials.aws_chain import chain_keys
 from manus.actors.credentials.entra import SCOPE, EntraApplication, entra_tokens
 from manus.actors.credentials.tokens import BearerTokens, TokenProvider
-from manus.config.problems import InvalidConfig, Problem, child_path
 from manus.config.provider_places import region_of
 from manus.config.schema import SECRET_FIELDS, EntraConfig, ProviderConfig
 from manus.config.secrets import Secret
@@ -49,14 +48,11 @@ def credentials_of(
         entry: the entry, checked.
         provide: the program's own source of tokens, in place of whatever the entry says.
         now_unix_s: the wall clock.
-
-    Raises:
-        InvalidConfig: a key is none.
     """
     if provide is not None:
         shown: Credentials = BearerTokens(provide, name=f"program:{name}", now_unix_s=now_unix_s)
     else:
-        shown = _by_type(name, kind, entry, now_unix_s)
+        shown = _by_type(kind, entry, now_unix_s)
     named = (("OpenAI-Organization", entry.organization), ("OpenAI-Project", entry.project))
     headers: Headers = (
         *((header, value) for header, value in named if value is not None),
@@ -98,7 +94,7 @@ def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
     return tuple(found)
 
 
-def _by_type(name: str, kind: str, entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:
+def _by_type(kind: str, entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:
     keys = [*filter(None, (entry.api_key,)), *entry.api_keys]
     if keys:
         header, prefix = KEY_HEADERS.get(kind, ("Authorization", "Bearer "))
@@ -110,20 +106,17 @@ def _by_type(name: str, kind: str, entry: ProviderConfig, now_unix_s: Callable[[
         return _entra(entry.entra if isinstance(entry.entra, EntraConfig) else EntraConfig(), now_unix_s)
     if kind == "bedrock" and not any(header.lower() == "authorization" for header in entry.headers):
         bearer = bearer_of_environment(entry)
-        return _aws(name, entry, now_unix_s) if bearer is None else StaticKey(bearer)
+        return _aws(entry, now_unix_s) if bearer is None else StaticKey(bearer)
     return NoCredentials()
 
 
-def _aws(name: str, entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:
+def _aws(entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:
     region = region_of(entry)
     assert region is not None, "an enabled entry without a region does not pass the checks"
     access_key, secret_key, token = entry.aws_access_key_id, entry.aws_secret_access_key, entry.aws_session_token
     if access_key is None or secret_key is None:
         return SigV4(chain_keys(profile=entry.profile, now_unix_s=now_unix_s), region=region, now_unix_s=now_unix_s)
-    try:
-        keys = AwsKeys(access_key.reveal(), secret_key.reveal(), None if token is None else token.reveal())
-    except ValueError as error:
-        raise InvalidConfig([Problem(path=child_path("providers", name), message=f"cannot be used: {error}")]) from None
+    keys = AwsKeys(access_key.reveal(), secret_key.reveal(), None if token is None else token.reveal())
     return SigV4(keys, region=region, now_unix_s=now_unix_s)
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from manus.cli import exits
 from manus.cli.output import say
@@ -55,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"origin": loaded.origin, "providers": [_as_dict(checkup) for checkup in checkups]}))
     else:
         print("\n\n".join(_as_text(checkup) for checkup in checkups))
-    remote = [checkup for checkup in checkups if checkup.type != "local"]
-    if remote and all(any(each.name == "name" for each in checkup.checks) for checkup in remote):
+    far = [checkup for checkup in checkups if _is_far(checkup)]
+    if far and all(any(check.name == "name" for check in checkup.checks) for checkup in far):
         say(f"manus: {_OFFLINE}")
     return exits.FAILED if any(checkup.state == "failed" for checkup in checkups) else exits.OK
 
@@ -68,6 +69,12 @@ async def _examined(loaded: Loaded, limit_s: float) -> tuple[Checkup, ...]:
     base = Path() if loaded.path is None else loaded.path.parent
     wiring = wire(loaded.config, base=base, state=None)
     return await examine_all(loaded.config, wiring.providers, base=base, limit_s=limit_s)
+
+
+def _is_far(checkup: Checkup) -> bool:
+    """Whether a provider is on another machine."""
+    host = urlsplit(checkup.address).hostname or ""
+    return bool(host) and host not in ("localhost", "::1") and not host.startswith("127.")
 
 
 def _as_text(checkup: Checkup) -> str:

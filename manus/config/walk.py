@@ -190,9 +190,10 @@ class Walk:
         return make(text)
 
     def _secret(self, value: object, path: str) -> object:
+        text: str | LeftOut
         match value:
-            case Secret():
-                return value
+            case Secret(source=source):
+                text = value.reveal()
             case str():
                 text = self._expanded(value, path)
                 source = _source_of(value)

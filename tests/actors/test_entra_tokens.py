@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import os
 import pickle
 import ssl
@@ -120,6 +121,8 @@ async def test_surroundings_that_know_nobody_say_what_can_be_done(monkeypatch: p
         failure = await failed(entra_tokens())
     for word in ("AZURE_CLIENT_ID", "az login", "ClientAuthenticationError"):
         assert word in failure.message
+    # What the library logs about it would go to stderr, if nobody at all listened.
+    assert logging.getLogger("azure").handlers
 
 
 # --- an application of one's own ------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ def test_json_holds_the_same(tmp_path: Path) -> None:
 
 
 def test_machine_without_names_is_said_to_be_offline(tmp_path: Path) -> None:
-    done = configured(tmp_path, KNOWN.format(url="https://no-such-host.invalid")).run("doctor")
+    near = '[providers.ollama]\nbase_url = "http://127.0.0.1:1"\n'
+    done = configured(tmp_path, KNOWN.format(url="https://no-such-host.invalid") + near).run("doctor")
     assert done.returncode == 1
     assert b"seems to be offline" in done.stderr
 

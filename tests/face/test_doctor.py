@@ -18,8 +18,9 @@ from manus import doctor
 from manus.checkup import Check, Checkup
 from manus.config.load import load
 from manus.doctor import examine_all
-from manus.sim.provider import SimProvider
+from manus.sim.provider import WIRES, SimProvider
 from manus.sim.server import serve_sim
+from manus.sim.wire import WireName
 from manus.wiring import wire
 from tests.actors.loopback_http import Loopback, answering
 
@@ -66,16 +67,19 @@ def openai(base_url: str, **more: Any) -> dict[str, Any]:
 # --- well providers -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vendor", ["openai", "ollama"])
-async def test_well_provider_is_well_in_every_respect_and_billed_nothing(vendor: Any) -> None:
-    provider = SimProvider(vendor, api_key=KEY)
+@pytest.mark.parametrize("wire", WIRES)
+async def test_well_provider_is_well_in_every_respect_and_billed_nothing(wire: WireName) -> None:
+    provider = SimProvider(wire, api_key=KEY)
+    kind = "openai" if wire == "openai-responses" else wire
     async with serve_sim(provider) as server:
-        checkup = await examined_one({**openai(server.base_url), "type": vendor})
+        more = {"region": "us-east-1"} if kind == "bedrock" else {}
+        checkup = await examined_one({**openai(server.base_url), "type": kind, **more})
 
     assert checkup.state in ("ok", "unknown"), checkup
     names = [check.name for check in checkup.checks]
     assert names == ["configuration", "credentials", "reachable", "clock", "authenticated", "model sim-large"]
-    assert check_of(checkup, "authenticated").state == check_of(checkup, "model sim-large").state == "ok"
+    assert check_of(checkup, "authenticated").state == "ok"
+    assert check_of(checkup, "model sim-large").state == ("unknown" if kind == "bedrock" else "ok")
     assert "fingerprint" in check_of(checkup, "credentials").found
     assert all(not row.billed for row in provider.bill.rows())
 

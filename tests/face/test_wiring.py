@@ -18,6 +18,7 @@ from manus.actors.ledger_store import MemoryStore
 from manus.agent import open_agent
 from manus.config.load import load
 from manus.config.problems import InvalidConfig
+from manus.config.secrets import Secret
 from manus.supervisor.spec import ChildSpec, SupervisorSpec
 from manus.supervisor.spec_check import check_tree
 from manus.wiring import Wiring, tree_spec, wire
@@ -74,6 +75,105 @@ async def test_credentials_show_the_key_and_the_entrys_own_headers(
     assert list(authorisation.headers) == headers
     for value in ("key-1", "Bearer"):
         assert value not in repr(provider)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "headers"),
+    [
+        ("anthropic", {"api_key": "key-1"}, {"x-api-key": "key-1"}),
+        ("anthropic", {"auth_token": "key-1"}, {"Authorization": "Bearer key-1"}),
+        ("azure", {"base_url": "http://h", "api_key": "key-1"}, {"api-key": "key-1"}),
+        ("azure", {"base_url": "http://h", "auth_token": "key-1"}, {"Authorization": "Bearer key-1"}),
+        ("bedrock", {"region": "us-east-1", "api_key": "key-1"}, {"Authorization": "Bearer key-1"}),
+        ("bedrock", {"region": "us-east-1", "headers": {"Authorization": "key-1"}}, {"Authorization": "key-1"}),
+        ("ollama", {"api_key": "key-1"}, {"Authorization": "Bearer key-1"}),
+    ],
+)
+async def test_each_type_shows_its_key_in_its_own_header(
+    name: str, entry: dict[str, Any], headers: dict[str, str]
+) -> None:
+    config_of_one = load(config(providers={name: entry}), environ={}).config
+    (provider,) = wire(config_of_one, base=Path(), state=None).providers
+    authorisation = await provider.credentials.authorise(REQUEST, URL)
+    assert isinstance(authorisation, Authorisation)
+    assert dict(authorisation.headers) == headers
+    assert "key-1" not in repr(provider)
+
+
+async def test_aws_keys_sign_for_the_region_of_the_entry_or_of_its_host() -> None:
+    keys = {"aws_access_key_id": "AKIATEST", "aws_secret_access_key": "key-1"}
+    host = "https://bedrock-runtime-fips.us-west-2.amazonaws.com"
+    for entry, region in (({"region": "eu-west-1"}, "eu-west-1"), ({"base_url": host}, "us-west-2")):
+        (provider,) = wired(bedrock={**keys, **entry}).providers
+        authorisation = await provider.credentials.authorise(REQUEST, URL)
+        assert isinstance(authorisation, Authorisation)
+        assert f"/{region}/bedrock/aws4_request" in dict(authorisation.headers)["Authorization"]
+        assert region in str(provider.base_url)
+        assert "key-1" not in repr(provider)
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ({"region": "us-east-1"}, "SigV4(region='us-east-1', fingerprint=None)"),
+        ({"region": "us-east-1", "profile": "p"}, "SigV4(region='us-east-1', fingerprint=None)"),
+        ({"type": "azure", "base_url": "http://h", "entra": True}, "BearerTokens("),
+        (
+            {
+                "type": "azure",
+                "base_url": "http://h",
+                "entra": {"tenant": "t", "client_id": "c", "client_secret": "key-1"},
+            },
+            "BearerTokens(",
+        ),
+        ({"api_keys": ["key-1", "key-2"], "region": "us-east-1", "key_order": "sticky"}, "Rotation("),
+    ],
+)
+def test_what_fetches_credentials_is_made_without_fetching_any(entry: dict[str, Any], kind: str) -> None:
+    (provider,) = wired(bedrock=entry).providers
+    assert repr(provider.credentials).startswith(kind)
+    assert "key-1" not in repr(provider)
+
+
+@pytest.mark.parametrize(
+    ("entry", "path"),
+    [
+        ({"type": "openai", "api_key": Secret("canary\n\x00")}, "api_key"),
+        ({"type": "openai", "api_keys": [Secret("a"), Secret(" ")]}, "api_keys[1]"),
+        (
+            {"region": "us-east-1", "aws_access_key_id": Secret("a"), "aws_secret_access_key": Secret("cänary")},
+            "aws_secret_access_key",
+        ),
+        ({"region": "us-east-1", "headers": {"X": Secret("canary\r\nY: 1")}}, "headers.X"),
+    ],
+)
+def test_a_secret_of_a_program_is_checked_like_one_of_a_file(entry: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidConfig) as refused:
+        wired(bedrock=entry)
+    assert [problem.path for problem in refused.value.problems] == [f"providers.bedrock.{path}"]
+    assert "anary" not in str(refused.value)
+
+
+def test_bearer_tokens_of_anthropics_own_host_come_with_the_beta_they_need() -> None:
+    entries = ({"auth_token": "t", "betas": ["mine"]}, {"auth_token": "t", "base_url": "http://h"}, {"api_key": "k"})
+    betas = [wired(anthropic=entry).providers[0].options.betas for entry in entries]
+    assert betas == [("mine", "oauth-2025-04-20"), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "version"),
+    [
+        ("https://r.openai.azure.com/", None, None),
+        ("https://r.openai.azure.com/openai/v1/", "v1", None),
+        ("https://r.openai.azure.com/openai", "2024-10-21", "2024-10-21"),
+    ],
+)
+def test_azures_endpoint_is_the_resource_however_it_is_copied(
+    written: str, asked: str | None, version: str | None
+) -> None:
+    (provider,) = wired(azure={"base_url": written, "api_key": "k", "api_version": asked}).providers
+    assert provider.base_url == "https://r.openai.azure.com"
+    assert provider.options.api_version == version
 
 
 def test_a_proxys_password_is_not_in_the_spec() -> None:

@@ -6,6 +6,7 @@ happens in a thread, one per provider entry at most.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ INSTALL: Final = 'pip install "manus-llm[azure]"'
 SCOPE: Final = "https://cognitiveservices.azure.com/.default"
 """What a token for Azure OpenAI is for (Microsoft's documentation, read 2026-10); newer v1 documents name
 `https://ai.azure.com/.default` instead, which the configuration may say."""
+
+_NOBODY_LISTENS: Final = logging.NullHandler()
 
 _CODE = re.compile(r"AADSTS\d+")
 
@@ -86,6 +89,8 @@ def entra_tokens(
             from azure.core.exceptions import AzureError
         except ImportError:
             return _failed(f"Tokens of Microsoft Entra ID need azure-identity, which is not installed: {INSTALL}.")
+        # It tells the standard library's logger what it tried; without anybody to listen that would go to stderr.
+        logging.getLogger("azure").addHandler(_NOBODY_LISTENS)
         try:
             with (make or make_usual)() as credential:
                 token = credential.get_token(scope)
