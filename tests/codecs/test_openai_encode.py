@@ -550,3 +550,14 @@ def test_openais_models_without_a_number_are_known_by_their_names(model: str, bo
 
     assert bound in body
     assert ("temperature" in body) is sampled
+
+
+def test_openai_is_asked_for_json_in_words_where_it_would_refuse_the_format_without() -> None:
+    wordless = _request(output=OutputFormat())
+    worded = _request((text_turn("user", "As Json, please."),), output=OutputFormat())
+
+    assert _body(wordless, "gpt-4.1")["messages"][0] == {"role": "system", "content": "Answer with a JSON object."}
+    assert len(_body(worded, "gpt-4.1")["messages"]) == 1
+    assert len(_body(wordless, "llama-3")["messages"]) == 1
+    schema = _request(output=OutputFormat(schema=msgspec.Raw(b'{"type":"object"}')))
+    assert len(_body(schema, "gpt-4.1")["messages"]) == 1

@@ -183,8 +183,8 @@ CASES: dict[str, tuple[str, ChatRequest, dict[str, Any]]] = {
     ),
     "any object": (
         MODEL,
-        _request(output=OutputFormat()),
-        {"messages": [SDK_USER], "response_format": {"type": "json_object"}},
+        _request((text_turn("user", "As JSON."),), output=OutputFormat()),
+        {"messages": [{"role": "user", "content": "As JSON."}], "response_format": {"type": "json_object"}},
     ),
     "a model that thinks": (
         "gpt-5-mini",

@@ -453,3 +453,12 @@ def test_equal_requests_are_equal_bytes() -> None:
     request = _request(tools=(WEATHER,), output=OutputFormat(), reasoning=ReasoningOptions(effort="low"))
 
     assert _encoded(request, THINKER).body == _encoded(request, THINKER).body
+
+
+def test_json_is_asked_for_in_words_and_where_they_count() -> None:
+    wordless = _body(_request(output=OutputFormat()))
+    instructed = _body(_request((text_turn("system", "Speak JSON."), *ASK), output=OutputFormat()))
+
+    assert wordless["input"][0] == {"role": "system", "content": "Answer with a JSON object."}
+    assert instructed["input"][0] == {"role": "system", "content": "Speak JSON."}
+    assert "instructions" not in instructed

@@ -18,6 +18,7 @@ from manus.actors.codecs.openai_shared import (
     named_schema,
     sampling_is_free,
     tool_choice,
+    turns_to_write,
 )
 from manus.messages.failures import Failed
 from manus.messages.requests import ChatRequest, Effort, Tool
@@ -49,9 +50,8 @@ def encode_chat(
 def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings, surface: Surface) -> Body:
     named = model if options.card is None else options.card.vendor_name
     family = family_of(named)
-    turns = normalise(
-        request.turns, rules_for(surface.wire, named, keeps_reasoning=options.reasoning_field is not None), model
-    )
+    rules = rules_for(surface.wire, named, keeps_reasoning=options.reasoning_field is not None)
+    turns = normalise(turns_to_write(request, family, surface), rules, model)
     # Tools and messages first and in a fixed order: prompt caches work on prefixes.
     body: Body = {"model": model, "messages": write_messages(turns, family, options, files=surface.files)}
     effort = chosen_effort(request, family, options, warnings)

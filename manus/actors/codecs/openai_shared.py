@@ -11,6 +11,7 @@ from manus.actors.codecs.base import CodecOptions
 from manus.actors.codecs.encoding import Body, Warnings
 from manus.actors.codecs.json_text import MALFORMED_ERRORS
 from manus.actors.codecs.openai_models import Family
+from manus.messages.content import Text, Turn
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest, Effort, OutputFormat, ToolChoice
 
@@ -46,6 +47,8 @@ class ModelList(msgspec.Struct, gc=False):
     data: list[ModelEntry] | None = None
 
 
+_IN_JSON = Turn(role="system", parts=(Text(text="Answer with a JSON object."),))
+
 _decode_models = msgspec.json.Decoder(ModelList).decode
 
 
@@ -56,6 +59,18 @@ def model_names(body: bytes) -> tuple[str, ...]:
     except MALFORMED_ERRORS:
         return ()
     return tuple(entry.id for entry in listed.data or () if entry.id)
+
+
+def turns_to_write(request: ChatRequest, family: Family, surface: Surface) -> tuple[Turn, ...]:
+    """Give the conversation, which has to ask for JSON in words where any object is to be answered.
+
+    OpenAI refuses `json_object` if the word stands nowhere; other servers take the conversation as it is.
+    """
+    output = request.output
+    if output is None or not output.any_object or not (family.openai or surface.wire.startswith("azure")):
+        return request.turns
+    texts = (part.text for turn in request.turns for part in turn.parts if isinstance(part, Text))
+    return request.turns if any("json" in text.lower() for text in texts) else (_IN_JSON, *request.turns)
 
 
 def tool_choice(choice: ToolChoice | None, *, nested: bool) -> Body:

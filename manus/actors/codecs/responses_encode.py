@@ -18,6 +18,7 @@ from manus.actors.codecs.openai_shared import (
     named_schema,
     sampling_is_free,
     tool_choice,
+    turns_to_write,
 )
 from manus.actors.codecs.responses_items import rules_for, write_items
 from manus.messages.content import Text, Turn
@@ -54,7 +55,12 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
     family = family_for(model, options.card)
     effort = chosen_effort(request, family, options, warnings)
     body: Body = {"model": model}
-    _write_input(body, normalise(request.turns, rules_for(surface.wire), model), family, options, warnings)
+    turns = normalise(turns_to_write(request, family, surface), rules_for(surface.wire), model)
+    if turns and _are_instructions(turns[0], request, family):
+        body["instructions"] = "\n".join(part.text for part in turns[0].parts if isinstance(part, Text))
+        turns = turns[1:]
+    role = family.system if options.system_role == "auto" else options.system_role
+    body["input"] = write_items(turns, role, breakpoints=family.explicit_cache, warnings=warnings)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
         body.update(tool_choice(request.tool_choice, nested=False))
@@ -73,19 +79,12 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
     return body
 
 
-def _write_input(
-    body: Body, turns: tuple[Turn, ...], family: Family, options: CodecOptions, warnings: Warnings
-) -> None:
-    role = family.system if options.system_role == "auto" else options.system_role
-    if turns and _is_plain_system(turns[0], breakpoints=family.explicit_cache):
-        body["instructions"] = "\n".join(part.text for part in turns[0].parts if isinstance(part, Text))
-        turns = turns[1:]
-    body["input"] = write_items(turns, role, breakpoints=family.explicit_cache, warnings=warnings)
-
-
-def _is_plain_system(turn: Turn, *, breakpoints: bool) -> bool:
-    marked = breakpoints and any(part.cache for part in turn.parts)
-    return turn.role == "system" and not marked and all(isinstance(part, Text) for part in turn.parts)
+def _are_instructions(turn: Turn, request: ChatRequest, family: Family) -> bool:
+    """Tell whether a first turn can be the `instructions`: no breakpoint has a place there, nor does "JSON" count."""
+    marked = family.explicit_cache and any(part.cache for part in turn.parts)
+    counts = request.output is not None and request.output.any_object
+    plain = turn.role == "system" and all(isinstance(part, Text) for part in turn.parts)
+    return plain and not marked and not counts
 
 
 def _write_reasoning(body: Body, request: ChatRequest, family: Family, effort: Effort | None) -> None:
