@@ -610,6 +610,19 @@ def test_what_a_model_does_not_take_is_left_out_and_said(
     assert _body(request, model).get("inferenceConfig") == left
 
 
+@pytest.mark.parametrize("user", ["a" * 257, "\u00e9", "a;b"])
+def test_an_end_user_that_bedrock_would_refuse_is_dropped(user: str) -> None:
+    assert "requestMetadata" not in _body(_request(end_user_id=user))
+    assert _warned(_request(end_user_id=user)) == ["end_user_id_dropped"]
+
+
+def test_stop_sequences_of_blanks_go_only_where_they_are_taken() -> None:
+    request = _request(sampling=Sampling(stop=("\n", "END")))
+    assert _body(request, NOVA)["inferenceConfig"]["stopSequences"] == ["\n", "END"]
+    assert _body(request, CLAUDE)["inferenceConfig"]["stopSequences"] == ["END"]
+    assert _warned(request, CLAUDE) == ["stop_dropped"]
+
+
 def test_cards_say_what_is_taken_of_stops_and_sampling() -> None:
     options = CodecOptions(card=ModelCard(name=LLAMA, stop=False, sampling=False))
     request = _request(sampling=Sampling(temperature=0.5, stop=("x",)))

@@ -7,6 +7,7 @@ what cannot be left out without changing the question is a failure that names it
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import msgspec
@@ -42,6 +43,8 @@ _MERGED = {"additionalModelRequestFields", "inferenceConfig"}
 """Vendor options whose members are put among ours."""
 
 _TIERS = {"priority": "priority", "default": "default", "standard": "default", "flex": "flex", "reserved": "reserved"}
+
+_METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}", re.ASCII)
 
 _JSON_ONLY = "Answer with one JSON object and nothing else: no other text, no code fence."
 
@@ -104,8 +107,7 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
         body["outputConfig"] = {"textFormat": tools.text_format}
     if family.claude is not None and request.sampling.stop:
         body["additionalModelResponseFieldPaths"] = ["/stop_sequence"]
-    if request.end_user_id is not None:
-        body["requestMetadata"] = {"end_user_id": request.end_user_id}
+    _write_end_user(body, request.end_user_id, warnings)
     _write_tier(body, request.service_tier, warnings)
     _merge(body, inference, additional, options_of(request.extra, WIRE, options.provider))
     if inference:
@@ -139,11 +141,7 @@ def _inference(
     _write_sampling(inference, additional, request, family, card, thinking, warnings)
     sampling = request.sampling
     if sampling.stop:
-        takes = family.stop if card is None or card.stop is None else card.stop
-        if takes:
-            inference["stopSequences"] = list(sampling.stop)
-        else:
-            warnings.say("stop_dropped", "The model takes no stop sequences.")
+        _write_stop(inference, sampling.stop, family, card, warnings)
     if sampling.seed is not None:
         warnings.say("seed_dropped", "This wire has no seed.")
     if sampling.presence_penalty is not None or sampling.frequency_penalty is not None:
@@ -151,6 +149,19 @@ def _inference(
     if sampling.logprobs is not None:
         warnings.say("logprobs_dropped", "This wire gives no log probabilities.")
     return inference
+
+
+def _write_stop(
+    inference: Body, stop: tuple[str, ...], family: BedrockFamily, card: ModelCard | None, warnings: Warnings
+) -> None:
+    if not (family.stop if card is None or card.stop is None else card.stop):
+        warnings.say("stop_dropped", "The model takes no stop sequences.")
+        return
+    kept = [sequence for sequence in stop if sequence.strip() or (sequence and family.claude is None)]
+    if len(kept) < len(stop):
+        warnings.say("stop_dropped", "Stop sequences of nothing but blanks are refused by the model.")
+    if kept:
+        inference["stopSequences"] = kept
 
 
 def _write_sampling(
@@ -191,6 +202,16 @@ def _write_top_k(additional: Body, place: tuple[str, ...], top_k: float, warning
     for step in place[:-1]:
         into = into.setdefault(step, {})
     into[place[-1]] = top_k
+
+
+def _write_end_user(body: Body, end_user_id: str | None, warnings: Warnings) -> None:
+    if end_user_id is None:
+        return
+    if _METADATA.fullmatch(end_user_id):
+        body["requestMetadata"] = {"end_user_id": end_user_id}
+    else:
+        text = "Bedrock takes letters, digits, blanks and :_@$#=/+,-. in the end user's id, 256 at most."
+        warnings.say("end_user_id_dropped", text)
 
 
 def _write_tier(body: Body, tier: str | None, warnings: Warnings) -> None:
