@@ -25,6 +25,7 @@ from manus.actors.codecs.encoding import (
     text_document,
     wrapped_arguments,
 )
+from manus.actors.codecs.json_text import MALFORMED_ERRORS
 from manus.actors.codecs.normalise import WireRules
 from manus.actors.codecs.openai_shared import TOOL_NAME
 from manus.messages.content import (
@@ -205,7 +206,7 @@ class _AssistantItems:
 
     def _annotate(self, citation: Citation) -> None:
         # Other wires' citations come in other shapes; those are not understood here, and only lose their mark.
-        raw = msgspec.json.decode(citation.raw)
+        raw = _read(citation.raw)
         known = isinstance(raw, dict) and raw.get("type") in _ANNOTATIONS and raw["type"] not in raw
         if known and self._content and "annotations" in self._content[-1]:
             self._content[-1]["annotations"].append(citation.raw)
@@ -232,13 +233,20 @@ def replayed(raw: msgspec.Raw) -> list[Body]:
     Raises:
         Unencodable: the turn is not one that this wire made.
     """
-    items = msgspec.json.decode(raw)
+    items = _read(raw)
     if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
         raise Unencodable("invalid_request", "A vendor turn of this wire is a list of output items.", "turns.vendor")
     kept = [item for item in items if item.get("type") != "reasoning" or item.get("encrypted_content")]
     if len(kept) == len(items):
         return kept
     return [{key: value for key, value in item.items() if key != "id"} for item in kept]
+
+
+def _read(raw: msgspec.Raw) -> Any:  # Any: JSON that the caller has kept, and may have changed
+    try:
+        return msgspec.json.decode(raw)
+    except MALFORMED_ERRORS:
+        return None
 
 
 def _reasoning_item(thought: Reasoning) -> Body:
