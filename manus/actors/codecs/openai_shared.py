@@ -1,4 +1,4 @@
-"""Own what the two wires of OpenAI write alike: the choice of a tool, the cache key, the efforts, the model list."""
+"""Own what OpenAI's two wires write and read alike: choice of tools, schema, effort, caller, and the list of models."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from manus.messages.requests import ChatRequest, Effort, OutputFormat, ToolChoic
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Which names of tools OpenAI takes, in a history as well."""
+
+CACHE_KEY_CHARS = 32
+"""Enough that no two conversations share a key; half of what is taken."""
 
 
 class Surface(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +140,6 @@ def caller_fields(request: ChatRequest, family: Family, surface: Surface) -> Bod
     if request.end_user_id is not None:
         written["safety_identifier" if newer else "user"] = request.end_user_id
     if request.conversation_id is not None and newer:
-        written["prompt_cache_key"] = hashlib.sha256(request.conversation_id.encode("utf-8", "replace")).hexdigest()[
-            :32
-        ]
+        digest = hashlib.sha256(request.conversation_id.encode("utf-8", "replace")).hexdigest()
+        written["prompt_cache_key"] = digest[:CACHE_KEY_CHARS]
     return written

@@ -42,7 +42,7 @@ class _Open:
 class OutputItems:
     """Writes the output items of one answer."""
 
-    __slots__ = ("_items", "_kinds", "_last", "_tools", "_writer", "server_tool_calls", "wants_turn")
+    __slots__ = ("_items", "_last", "_tools", "_writer", "server_tool_calls", "wants_turn")
 
     def __init__(self, writer: AnswerWriter) -> None:
         self._writer = writer
