@@ -84,7 +84,7 @@ def is_error(wire: WireName, payload: bytes) -> bool:
         case "anthropic":
             return bool(told["type"] == "error")
         case "bedrock":
-            return told.keys() <= {"__type", "message"}
+            return bool(told.keys() <= {"__type", "message"})
         case _:
             return list(told) == ["error"]
 

@@ -10,11 +10,11 @@ from manus.demo.audit import audit, ledger_differs
 from manus.messages.outcomes import Attempt
 from manus.messages.usage import Price, nano_usd
 from manus.sim.faults import FAULTS, Fault, HugeLine, Refused, Rejected, exists_on
+from manus.sim.provider import WIRES
 from manus.sim.wire import WireName
 from manus.testing import Script, ScriptedCall, SimProvider, SimTransport, sim_config
 from manus.testing.agents import COST_PER_INPUT, COST_PER_OUTPUT
 
-WIRES: tuple[WireName, ...] = ("openai", "openai-responses", "azure", "anthropic", "ollama")
 PRICE = Price(input=nano_usd(COST_PER_INPUT), output=nano_usd(COST_PER_OUTPUT))
 
 # The vendor's word that it did not serve the call. (408 and 502 come from gateways: nobody knows what lies behind.)
