@@ -81,6 +81,11 @@ class LLMError(Exception):
         return None if self.failure is None else self.failure.model
 
     @property
+    def vendor_request_id(self) -> str | None:
+        """The vendor's own id of the call that decided, for its support desk."""
+        return None if self.failure is None else self.failure.vendor_request_id
+
+    @property
     def retry_after_s(self) -> float | None:
         """When to come back, in seconds from when it was raised, where somebody said so."""
         return None if self.failure is None else self.failure.retry_after_s
@@ -94,6 +99,7 @@ class LLMError(Exception):
             "provider": self.provider,
             "model": self.model,
             "request_id": self.request_id,
+            "vendor_request_id": self.vendor_request_id,
             "retry_after_s": self.retry_after_s,
             "attempts": len(self.attempts),
             "cost_nano_usd": self.cost_nano_usd,

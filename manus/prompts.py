@@ -28,6 +28,7 @@ from manus.messages.content import (
     ToolCall,
     ToolResult,
     Turn,
+    VendorTurn,
 )
 
 Prompt = str | Turn | Mapping[str, Any] | Sequence[Turn | Mapping[str, Any]]
@@ -119,6 +120,14 @@ def _checked(turn: Turn, place: str) -> Turn:
     """Check a caller's own turn: Structs do not look at what they are made of."""
     if turn.role not in get_args(Role):
         raise InvalidRequestError(f"{place}.role: expected {listing(get_args(Role))}")
+    if not isinstance(turn.parts, tuple):
+        raise InvalidRequestError(f"{place}.parts: expected a tuple of parts; got {type(turn.parts).__name__}")
+    if turn.name is not None:
+        _text(turn.name, f"{place}.name")
+    if not isinstance(turn.vendor, VendorTurn | None):
+        raise InvalidRequestError(
+            f"{place}.vendor: expected what an answer's turn has; got {type(turn.vendor).__name__}"
+        )
     for index, part in enumerate(turn.parts):
         _check_part(part, f"{place}.parts[{index}]")
     return turn

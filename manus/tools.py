@@ -60,6 +60,8 @@ def tool_choice_of(choice: object) -> ToolChoice:
             return ToolChoice(mode=choice)
         case str():
             return ToolChoice(mode="tool", name=choice)
+        case {"type": "function", "function": {"name": str(name), **inner}, **outer} if not inner and not outer:
+            return ToolChoice(mode="tool", name=name)  # OpenAI's own spelling, as of messages and schemas
         case _:
             expected = "'auto', 'none', 'required', the name of a tool, or a ToolChoice"
             raise InvalidRequestError(f"tool_choice: expected {expected}; got {type(choice).__name__}")

@@ -14,7 +14,7 @@ from manus.actors.attempt import OpenAttempt
 from manus.actors.estimate import bound_tokens, estimate_prompt_tokens, estimate_tokens
 from manus.actors.router_desk import Desk
 from manus.actors.router_request import RequestRun
-from manus.actors.routing import Choice, Plan
+from manus.actors.routing import Choice, Plan, left_out_of, plan_of
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Embedded, Outcome
 from manus.messages.requests import EmbedRequest
@@ -37,6 +37,8 @@ class EmbedRun(RequestRun):
         """Plan, and have one call after another answered."""
         longest = max(estimate_tokens(text) for text in self._asked.inputs)
         plan = self._desk.table.plan(self._asked, estimated_input_tokens=longest)
+        if isinstance(plan, Plan):
+            plan = self._able(plan)
         if isinstance(plan, Failed):
             return self._unfinished(plan)
         self._plan = plan
@@ -50,6 +52,18 @@ class EmbedRun(RequestRun):
                 return self._finished(ended)
             self._keep(ended)
             plan = _of_one_model(plan, ended.choice)
+
+    def _able(self, plan: Plan) -> Plan | Failed:
+        """Leave out the vendors that have no embeddings at all, whatever name an entry of theirs takes."""
+        mute = [choice for choice in plan.choices if not self._desk.embeds(choice.provider)]
+        if not mute:
+            return plan
+        choices = tuple(choice for choice in plan.choices if choice not in mute)
+        if not choices:
+            names = ", ".join(dict.fromkeys(choice.provider for choice in mute))
+            message = f"{names}: this vendor has no embeddings. Name another provider, such as OpenAI or Ollama."
+            return Failed(kind="no_candidate", param="provider", message=message, safe_to_retry=True)
+        return plan_of(choices, (*plan.left_out, *(left_out_of(choice, "has no embeddings") for choice in mute)))
 
     def _batch(self, plan: Plan, start: int) -> EmbedRequest:
         """Cut the next call's inputs: as many as every deployment that may be asked takes."""

@@ -108,6 +108,11 @@ class Desk:
         self._ctx = ctx
         self._providers: dict[str, Ref] = {}
 
+    def embeds(self, provider: str) -> bool:
+        """Whether an entry's wire carries embeddings; of an unknown wire that is assumed."""
+        wire = self.spec.wires.get(provider)
+        return wire is None or embed_codec_for(wire) is not None
+
     def embed_limits(self, choice: Choice) -> EmbedLimits:
         """Tell what one call for embeddings may hold at a deployment; an unknown wire is asked for one at a time."""
         codec = embed_codec_for(self.spec.wires.get(choice.provider, ""))

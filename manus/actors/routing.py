@@ -128,7 +128,7 @@ class RoutingTable:
         if isinstance(request, EmbedRequest) and request.fallback_providers is None:
             choices = _same_vectors(choices, left_out)
         reserves = tuple(r for choice in choices for r in self._larger_siblings(choice, needs))
-        return _plan_of((*choices, *reserves), tuple(left_out))
+        return plan_of((*choices, *reserves), tuple(left_out))
 
     def _order(self, request: Routable, owners: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """Name every entry to consider once, in order, with the reason for its place."""
@@ -261,7 +261,7 @@ def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
             message=f"The prompt has about {tokens} tokens and the largest window among the candidates is "
             f"{max(windows)}. Shorten it, or configure a model with a larger window.",
         )
-    return _plan_of((*sure, *doubtful), tuple(left_out))
+    return plan_of((*sure, *doubtful), tuple(left_out))
 
 
 def _lacking(provider: ProviderPolicy, card: ModelCard, needs: Needs, least_window: int) -> str:
@@ -291,7 +291,8 @@ def _unlike_an_embedder(card: ModelCard) -> int:
     return 1 if "embed" in card.vendor_name.lower() else 2
 
 
-def _plan_of(choices: tuple[Choice, ...], left_out: tuple[Candidate, ...]) -> Plan:
+def plan_of(choices: tuple[Choice, ...], left_out: tuple[Candidate, ...]) -> Plan:
+    """Make a plan that asks `choices` in their order."""
     candidates = tuple(
         Candidate(deployment=c.deployment, provider=c.provider, model=c.model, rank=rank, reason=c.reason)
         for rank, c in enumerate(choices)
@@ -306,6 +307,11 @@ def _choice(name: str, card: ModelCard, reason: str, *, reserve: bool = False) -
 
 def _left_out(name: str, model: str, reason: str) -> Candidate:
     return Candidate(deployment=deployment_id(name, model), provider=name, model=model, reason=reason)
+
+
+def left_out_of(choice: Choice, reason: str) -> Candidate:
+    """Say why a deployment that was chosen is left out after all."""
+    return _left_out(choice.provider, choice.model, reason)
 
 
 def _nobody(left_out: list[Candidate], request: Routable, needs: Needs) -> Failed:

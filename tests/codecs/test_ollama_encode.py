@@ -130,6 +130,14 @@ def test_thinking(effort: Any, think: bool | str) -> None:
         assert _codes(request, plain) == ["reasoning_effort_dropped"]
 
 
+def test_a_model_that_always_thinks_is_asked_to_think_as_little_as_it_can() -> None:
+    request = _request(reasoning=ReasoningOptions(effort="off"))
+    encoded = codec_for("ollama").encode(request, "gpt-oss:20b", CodecOptions())
+    assert isinstance(encoded, HttpRequest)
+    assert json.loads(encoded.body)["think"] == "low"
+    assert [warning.code for warning in encoded.warnings] == ["reasoning_not_off"]
+
+
 def test_a_thinking_budget_is_said_to_be_dropped() -> None:
     assert _codes(_request(reasoning=ReasoningOptions(budget_tokens=9))) == ["reasoning_budget_dropped"]
 

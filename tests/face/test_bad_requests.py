@@ -17,7 +17,7 @@ from manus.errors import error_of
 from manus.messages.content import Audio, Document, Image, Text, ToolCall, ToolResult, Turn
 from manus.messages.outcomes import Unfinished
 from manus.messages.policy import Bounds
-from manus.messages.requests import ChatRequest
+from manus.messages.requests import ChatRequest, ToolChoice
 from manus.prompts import PROMPT_BYTES_MAX
 from tests.face.rig import Rig, open_rig
 
@@ -98,6 +98,9 @@ def build(prompt: Any = "Hello", **options: Any) -> ChatRequest:
         (Turn(role="user", parts=(Text(text="\ud800"),)), "lone surrogate"),
         (Turn(role="user", parts=(Image(data="x"),)), "Expected `bytes"),  # type: ignore[arg-type]
         (Turn(role="user", parts=(Image(),)), "exactly one source"),
+        (Turn(role="user", parts=[Text(text="a")]), "prompt.parts: expected a tuple of parts; got list"),  # type: ignore[arg-type]
+        (Turn(role="user", parts=(Text(text="a"),), name=5), "prompt.name: expected text"),  # type: ignore[arg-type]
+        (Turn(role="user", parts=(Text(text="a"),), vendor={}), "prompt.vendor: expected what"),  # type: ignore[arg-type]
         (Turn(role="user", parts=(Document(data=b"x", url="https://h"),)), "exactly one source"),
         (Turn(role="user", parts=(Audio(data=b""),)), "is empty"),
         (Turn(role="user", parts=(ToolCall(id="a", name="b"),)), "only an assistant's turn"),
@@ -158,6 +161,7 @@ def test_a_bad_prompt_is_refused_by_name(prompt: object, message: str) -> None:
         ({"tools": [{"name": "a"}], "tool_choice": "b"}, "none of the tools offered"),
         ({"tool_choice": "required"}, "demands a tool call"),
         ({"tool_choice": 5}, "tool_choice: expected 'auto'"),
+        ({"tool_choice": {"type": "function", "function": {"name": "a"}, "x": 1}}, "tool_choice: expected 'auto'"),
         ({"response_format": 5}, "expected a msgspec Struct type, a JSON Schema"),
         ({"response_format": int}, "expected a msgspec Struct type"),
         ({"response_format": {"type": "strin"}}, "response_format.type: expected object"),
@@ -225,6 +229,21 @@ async def test_a_bad_request_reaches_nobody_and_costs_nothing(autojump_clock: tr
         assert (await agent.get_usage_stats()).lines == ()
         assert (await agent.generate("Hello")).finish_reason == "stop"
     assert len(rig.first.bill.rows()) == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("auto", ToolChoice()),
+        ("none", ToolChoice(mode="none")),
+        ("required", ToolChoice(mode="required")),
+        ("look", ToolChoice(mode="tool", name="look")),
+        ({"type": "function", "function": {"name": "look"}}, ToolChoice(mode="tool", name="look")),
+        (ToolChoice(mode="tool", name="look", parallel=False), ToolChoice(mode="tool", name="look", parallel=False)),
+    ],
+)
+def test_every_form_of_a_tool_choice_is_understood(choice: Any, expected: ToolChoice) -> None:
+    assert build(tools=[{"name": "look"}], tool_choice=choice).tool_choice == expected
 
 
 def test_the_shapes_of_openais_messages_are_understood() -> None:

@@ -105,6 +105,19 @@ async def test_a_vendor_without_embeddings_says_so_and_is_never_called(autojump_
             await agent.embed("one")
 
 
+async def test_who_takes_any_model_but_has_no_embeddings_is_left_out_of_the_plan(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    claude = {"type": "anthropic", "api_key": "sk-x", "priority": 0, "any_model": True}
+    openai = {"type": "openai", "api_key": KEY, "base_url": "http://first/v1", "priority": 1, "any_model": True}
+    rig = Rig()
+    async with open_rig(rig, {"providers": {"claude": claude, "first": openai}}) as agent:
+        response = await agent.embed("one", model="text-embedding-3-small")
+    assert (response.provider, response.model) == ("first", "text-embedding-3-small")
+    assert [attempt.provider for attempt in response.route.attempts] == ["first"]
+    assert ("claude", "has no embeddings") in [(each.provider, each.reason) for each in response.route.left_out]
+
+
 async def test_the_switched_provider_is_the_first_for_chat_alone(autojump_clock: trio.testing.MockClock) -> None:
     async with open_rig(Rig(), {"providers": PROVIDERS}) as agent:
         await agent.switch_provider("second")

@@ -82,7 +82,7 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
         body["tools"] = [_tool(tool) for tool in tools]
     if request.output is not None:
         body["format"] = "json" if request.output.any_object else request.output.schema
-    think = _think(request, options, warnings)
+    think = _think(request, model, options, warnings)
     if think is not None:
         body["think"] = think
     if request.sampling.logprobs is not None:
@@ -206,7 +206,7 @@ def _tool(tool: Tool) -> Body:
     }
 
 
-def _think(request: ChatRequest, options: CodecOptions, warnings: Warnings) -> bool | str | None:
+def _think(request: ChatRequest, model: str, options: CodecOptions, warnings: Warnings) -> bool | str | None:
     if request.reasoning is None:
         return None
     if request.reasoning.budget_tokens is not None:
@@ -217,6 +217,9 @@ def _think(request: ChatRequest, options: CodecOptions, warnings: Warnings) -> b
     if effort != "off" and options.card is not None and options.card.reasoning is False:
         warnings.say("reasoning_effort_dropped", "The model does not think.")
         return None
+    if effort == "off" and "gpt-oss" in model:
+        warnings.say("reasoning_not_off", "gpt-oss always thinks; it was asked to think as little as it can.")
+        return "low"
     return _THINK[effort]
 
 

@@ -14,7 +14,7 @@ _CONTEXT = re.compile(
 _QUOTA = re.compile(r"usage limit|upgrade for higher limits", re.IGNORECASE)
 _BUSY = re.compile(r"server busy|maximum pending requests", re.IGNORECASE)
 _NOT_FOUND = re.compile(r"model\b.{0,200}\bnot found", re.IGNORECASE)
-_CANNOT = re.compile(r"\bdoes not support\b", re.IGNORECASE)
+_CANNOT = re.compile(r"\bdoes not support\b|\bis not supported for this model\b", re.IGNORECASE)
 """Tools, thinking, pictures: the request is good, and another model may well take it."""
 
 _WRONG = re.compile(r"invalid (?:think|options?|format)|unauthorized", re.IGNORECASE)
