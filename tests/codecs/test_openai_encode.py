@@ -277,3 +277,9 @@ def test_listing_the_models() -> None:
     assert codec.decode_models(b'{"object":"list","data":[{"id":"a"},{"id":"b","shutdown_date":1},{}]}') == ("a", "b")
     for body in (b"", b"<html>", b"[]", b'{"data":null}', b'{"data":"x"}'):
         assert codec.decode_models(body) == ()
+
+
+def test_options_that_were_given_for_the_other_api_alone_are_said_to_be_lost() -> None:
+    written = encoded(request_of(extra={"openai-responses": msgspec.Raw(b"{}")}))
+
+    assert [warning.code for warning in written.warnings] == ["extra_dropped"]

@@ -241,3 +241,11 @@ def test_json_is_asked_for_in_words_and_where_they_count() -> None:
     assert wordless["input"][0] == {"role": "system", "content": "Answer with a JSON object."}
     assert instructed["input"][0] == {"role": "system", "content": "Speak JSON."}
     assert "instructions" not in instructed
+
+
+def test_options_that_were_given_for_the_other_api_alone_are_said_to_be_lost() -> None:
+    chats = raw_of({"logit_bias": {}})
+
+    assert warned(request_of(extra={"openai-chat": chats})) == ["extra_dropped"]
+    assert warned(request_of(extra={"openai-chat": chats, WIRE: raw_of({})})) == []
+    assert warned(request_of(extra={"ollama": chats})) == []

@@ -7,7 +7,7 @@ the question (tools, images) is a failure that names it.
 from __future__ import annotations
 
 from manus.actors.codecs.base import CodecOptions, HttpRequest
-from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
+from manus.actors.codecs.encoding import Body, Unencodable, Warnings, write_body
 from manus.actors.codecs.normalise import normalise
 from manus.actors.codecs.openai_chat_messages import rules_for, write_messages
 from manus.actors.codecs.openai_models import Family, family_of
@@ -16,6 +16,7 @@ from manus.actors.codecs.openai_shared import (
     caller_fields,
     chosen_effort,
     named_schema,
+    own_options,
     sampling_is_free,
     tool_choice,
     turns_to_write,
@@ -75,7 +76,7 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
     body["stream"] = request.stream
     if request.stream and options.include_usage:
         body["stream_options"] = {"include_usage": True}
-    body.update(options_of(request.extra, surface.wire, options.provider))
+    body.update(own_options(request, surface, options, warnings))
     return body
 
 

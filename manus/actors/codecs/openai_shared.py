@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from manus.actors.codecs.base import CodecOptions
-from manus.actors.codecs.encoding import Body, Warnings
+from manus.actors.codecs.encoding import Body, Warnings, options_of
 from manus.actors.codecs.json_text import MALFORMED_ERRORS
 from manus.actors.codecs.openai_models import Family
 from manus.messages.content import Text, Turn
@@ -126,6 +126,21 @@ def sampling_is_free(family: Family, effort: Effort | None, card: ModelCard | No
     if card is not None and card.sampling is not None:
         return card.sampling
     return not family.thinks_with(effort)
+
+
+def own_options(
+    request: ChatRequest, surface: Surface, options: CodecOptions, warnings: Warnings
+) -> dict[str, msgspec.Raw]:
+    """Read the caller's own options for this wire; those that were only given for the other one are said to be lost.
+
+    Raises:
+        Unencodable: one of them is no JSON object.
+    """
+    vendor, _, api = surface.wire.partition("-")
+    other = f"{vendor}-{'chat' if api == 'responses' else 'responses'}"
+    if other in request.extra and surface.wire not in request.extra:
+        warnings.say("extra_dropped", f"This model is asked over {surface.wire}; options for {other} were left out.")
+    return options_of(request.extra, surface.wire, options.provider)
 
 
 def caller_fields(request: ChatRequest, family: Family, surface: Surface) -> Body:

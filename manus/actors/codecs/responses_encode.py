@@ -8,7 +8,7 @@ or the model's family refuses is left out and said in a warning; a caller's own 
 from __future__ import annotations
 
 from manus.actors.codecs.base import CodecOptions, HttpRequest
-from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
+from manus.actors.codecs.encoding import Body, Unencodable, Warnings, write_body
 from manus.actors.codecs.normalise import normalise
 from manus.actors.codecs.openai_models import Family, family_for
 from manus.actors.codecs.openai_shared import (
@@ -16,6 +16,7 @@ from manus.actors.codecs.openai_shared import (
     caller_fields,
     chosen_effort,
     named_schema,
+    own_options,
     sampling_is_free,
     tool_choice,
     turns_to_write,
@@ -75,7 +76,7 @@ def _body(request: ChatRequest, model: str, options: CodecOptions, warnings: War
     body["store"] = False
     body.update(caller_fields(request, family, surface))
     body["stream"] = request.stream
-    body.update(options_of(request.extra, surface.wire, options.provider))
+    body.update(own_options(request, surface, options, warnings))
     return body
 
 
