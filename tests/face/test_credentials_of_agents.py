@@ -57,6 +57,14 @@ async def test_dead_key_is_followed_by_the_next_one_and_the_books_name_the_key_o
     assert b"canary" not in (tmp_path / "ledger.sqlite").read_bytes()
 
 
+async def test_keys_rotate_behind_further_headers_too(autojump_clock: object, tmp_path: Path) -> None:
+    _, transports = sim()
+    entry = {"api_keys": ["sk-canary-dead", GOOD], "organization": "org", "headers": {"X-Team": "t"}}
+    async with open_agent(tables(tmp_path, **entry), transports=transports) as agent:
+        response = await agent.generate("Hi")
+    assert [attempt.result for attempt in response.route.attempts] == ["auth", "ok"]
+
+
 async def test_when_every_key_is_dead_nobody_is_asked_and_the_error_names_them(tmp_path: Path) -> None:
     provider, transports = sim()
     keys = ["sk-canary-1", "sk-canary-2"]

@@ -7,6 +7,7 @@ import pytest
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import CHAOS_MUTANTS, FOUND_BY_CHAOS
 from tests.mutants.core_mutants import CORE_MUTANTS
+from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
@@ -26,6 +27,7 @@ MUTANTS: list[Mutant] = [
     *TRANSPORT_MUTANTS,
     *CHAOS_MUTANTS,
     *CATALOGUE_MUTANTS,
+    *CREDENTIALS_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
