@@ -223,6 +223,34 @@ def test_tools_that_the_vendor_ran_are_carried_unread_and_never_called() -> None
         assert given.answer().finish.reason == "stop"
 
 
+def test_a_call_of_the_vendors_own_that_a_token_limit_cut_is_left_out() -> None:
+    use = {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use"}
+    body = stream(delta(0, text="Hi"), start(1, toolUse=use), delta(1, toolUse={"input": '{"q'}), reason="max_tokens")
+    answer = decoded(body).answer()
+    assert (answer.parts, answer.finish.reason) == ((Text(text="Hi"),), "length")
+
+
+def test_an_image_that_the_model_made_is_carried_unread() -> None:
+    source = {"source": {"bytes": "AQI="}}
+    body = stream(start(0, image={"format": "png"}), delta(0, image=source), stop(0), delta(1, text="There."))
+    part, _ = decoded(body).answer().parts
+    assert isinstance(part, Opaque)
+    assert json.loads(bytes(part.raw)) == {"image": {"format": "png", **source}}
+
+
+def test_a_source_without_text_of_its_own_is_kept() -> None:
+    citation = {"location": {"web": {"url": "https://u"}}}
+    parts = decoded(stream(delta(0, text="Ruby."), stop(0), delta(1, citation=citation), stop(1))).answer().parts
+    assert [type(part) for part in parts] == [Text, Citation]
+
+
+def test_hidden_thinking_that_is_no_base64_is_joined_as_it_came() -> None:
+    pieces = (delta(0, reasoningContent={"redactedContent": piece}) for piece in ("?!", "Aw=="))
+    (part,) = decoded(stream(*pieces)).answer().parts
+    assert isinstance(part, Reasoning)
+    assert part.redacted == "?!Aw=="
+
+
 def test_a_block_of_a_new_kind_is_carried_unread() -> None:
     (part, text) = decoded(converse([{"hologram": {"depth": 3}}, {"text": "x"}])).answer().parts
     assert part == Opaque(

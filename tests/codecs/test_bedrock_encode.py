@@ -550,10 +550,17 @@ def test_a_model_that_thinks_is_asked_and_not_forced_to_answer_by_the_tool() -> 
     assert body["additionalModelRequestFields"]["thinking"]["type"] == "enabled"
 
 
-def test_a_schema_that_is_no_object_cannot_be_a_tool() -> None:
-    output = OutputFormat(schema=msgspec.Raw(b'{"type":"array"}'))
-    assert _refused(_request(output=output), NOVA).param == "output.schema"
-    assert "outputConfig" in _body(_request(output=output), CLAUDE)
+@pytest.mark.parametrize("schema", [b'{"type":"array"}', b'{"anyOf":[{"type":"string"}]}'])
+def test_a_schema_that_is_no_object_cannot_be_a_tool_and_is_asked_for_in_words(schema: bytes) -> None:
+    request = _request(output=OutputFormat(schema=msgspec.Raw(schema)))
+    written = _encoded(request, NOVA)
+    assert written.answer_tool is None
+    assert json.loads(written.body)["messages"][-1]["content"][-1]["text"].endswith(schema.decode())
+    assert _warned(request, NOVA) == ["json_schema_in_words"]
+    assert "outputConfig" in _body(request, CLAUDE)
+
+
+def test_a_schema_without_a_type_is_that_of_an_object() -> None:
     untyped = OutputFormat(schema=msgspec.Raw(b'{"properties":{}}'))
     spec = _body(_request(output=untyped), NOVA)["toolConfig"]["tools"][0]["toolSpec"]
     assert spec["inputSchema"]["json"] == {"type": "object", "properties": {}}
@@ -565,7 +572,8 @@ def test_cards_overrule_what_the_name_says_of_formats() -> None:
     without = CodecOptions(card=ModelCard(name=CLAUDE, json_schema=False))
     assert _encoded(_request(output=SCHEMA), CLAUDE, without).answer_tool == "count"
     neither = CodecOptions(card=ModelCard(name=NOVA, json_schema=False, tools=False))
-    assert _refused(_request(output=SCHEMA), NOVA, neither).kind == "unsupported"
+    assert "toolConfig" not in _body(_request(output=SCHEMA), NOVA, neither)
+    assert _warned(_request(output=SCHEMA), NOVA, neither) == ["json_schema_in_words"]
 
 
 def test_any_object_is_asked_for_in_words() -> None:

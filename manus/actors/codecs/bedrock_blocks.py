@@ -175,7 +175,9 @@ class Blocks:
             return
         if block.start is not None:
             kind, start = block.start
-            self._writer.opaque(kind, _whole(kind, start, block.held))
+            raw = _whole(kind, start, block.held)
+            if raw is not None:
+                self._writer.opaque(kind, raw)
         elif block.part is not None:
             self._writer.close(block.part)
 
@@ -238,16 +240,19 @@ class Blocks:
             self._writer.opaque(str(next(iter(value))), kept)
 
 
-def _whole(kind: str, start: msgspec.Raw, held: list[str]) -> msgspec.Raw:
-    """Write the block as an answer that is not streamed has it: its start, with all that came after."""
+def _whole(kind: str, start: msgspec.Raw, held: list[str]) -> msgspec.Raw | None:
+    """Write the block as an answer that is not streamed has it: its start, with all that came after.
+
+    None for a call whose input was cut by a token limit: nobody could be handed it back.
+    """
     try:
         block = msgspec.json.decode(start)
     except MALFORMED_ERRORS:
         block = None
     fields = block if isinstance(block, dict) else {}
     if kind == "toolUse":
-        fields["input"] = msgspec.Raw(keep_raw(msgspec.Raw(_input_of("".join(held)).encode())))
-        return msgspec.Raw(msgspec.json.encode({kind: fields}))
+        fields["input"] = keep_raw(msgspec.Raw(_input_of("".join(held)).encode()))
+        return None if fields["input"] == NULL else msgspec.Raw(msgspec.json.encode({kind: fields}))
     content: list[object] = []
     for text in held:
         piece = msgspec.json.decode(text)

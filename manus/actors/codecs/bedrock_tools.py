@@ -2,8 +2,8 @@
 
 Converse cannot say "no tools", and demands the tools' definitions as soon as the history holds calls; many models
 cannot be forced to call one. Where the wire has no word, the model is asked in words, with a warning. A schema for
-the answer goes as `outputConfig.textFormat` where the model has it, and else as a made-up tool whose arguments are
-the answer.
+the answer goes as `outputConfig.textFormat` where the model has it, else as a made-up tool whose arguments are the
+answer, and where that cannot be, in words.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from manus.messages.requests import ChatRequest, OutputFormat, Tool, ToolChoice
 
 _NO_TOOLS = "Do not call any tool now: answer in text."
 _MUST_CALL = "Call a tool now; do not answer in text."
+_FITTING = "Answer with one JSON value that fits this JSON Schema and nothing else: no other text, no code fence.\n"
 _ANSWER_DESCRIPTION = "Gives the final answer. Call it once, with the whole answer."
 
 
@@ -49,7 +50,7 @@ def plan_tools(
     """Decide about tools, their choice, and the form of the answer.
 
     Raises:
-        Unencodable: the schema of the answer cannot be asked for in any way.
+        Unencodable: the arguments of a tool are no object.
     """
     output = request.output
     if output is None or output.any_object:
@@ -111,11 +112,14 @@ def _plan_answer_tool(
     request: ChatRequest, output: OutputFormat, turns: Sequence[Turn], family: BedrockFamily, card: ModelCard | None,
     warnings: Warnings,
 ) -> ToolPlan:  # fmt: skip
-    if card is not None and card.tools is False:
-        message = "The model has neither JSON schemas nor tools to keep to one: choose another model."
-        raise Unencodable("unsupported", message, "output.schema")
+    schema = _object_schema(output) if card is None or card.tools is not False else None
+    if schema is None:
+        plan = _plan_choice(request, turns, family, card, warnings)
+        asked = _FITTING + bytes(output.schema).decode("utf-8", "replace")
+        warnings.say("json_schema_in_words", "Nothing enforces the schema at this model; it was asked for in words.")
+        return msgspec.structs.replace(plan, asked_besides=(*plan.asked_besides, asked))
     name = _free_name(output.name, {tool.name for tool in request.tools} | set(_called_before(turns)))
-    answer = Tool(name=name, description=_ANSWER_DESCRIPTION, schema=_object_schema(output))
+    answer = Tool(name=name, description=_ANSWER_DESCRIPTION, schema=schema)
     choice = request.tool_choice or ToolChoice()
     others = request.tools if choice.mode != "none" else ()
     known = {tool.name for tool in others}
@@ -156,15 +160,14 @@ def _say_loosened(schema: Grammatical, warnings: Warnings) -> None:
         warnings.say("schema_bounds_in_words", f"The vendor enforces none of these, they were put into words: {said}.")
 
 
-def _object_schema(output: OutputFormat) -> msgspec.Raw:
+def _object_schema(output: OutputFormat) -> msgspec.Raw | None:
+    """Give the schema as that of a tool's arguments; None where they cannot be such, as a list cannot."""
     try:
         schema, loosened = tool_schema(output.schema)
-    except NoGrammar as reason:
-        message = f"The model keeps to a schema only by a tool: {reason}."
-        raise Unencodable("unsupported", message, "output.schema") from None
+    except NoGrammar:
+        return None
     if loosened:
-        message = "The model keeps to a schema only by a tool, whose schema cannot be a union at its root."
-        raise Unencodable("unsupported", message, "output.schema")
+        return None
     return schema if isinstance(schema, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(schema))
 
 
