@@ -71,6 +71,7 @@ def run_plan(plan: Plan) -> Verdict:
 def marks_of(report: Report) -> dict[str, int]:
     """Count what was seen: a batch that never sees a kind of outcome or event proves nothing about it."""
     marks: Counter[str] = Counter(type(event).__name__ for event in report.events)
+    wires = {each.name: each.wire for each in report.plan.providers}
     for seen in report.seen:
         outcome = seen.outcome
         if isinstance(outcome, Unfinished):
@@ -79,16 +80,23 @@ def marks_of(report: Report) -> dict[str, int]:
         elif outcome is not None:
             marks[type(outcome).__name__] += 1
         if isinstance(outcome, Finished | Unfinished):
-            marks["failover"] += len({attempt.provider for attempt in outcome.route.attempts}) > 1
+            asked = list(dict.fromkeys(attempt.provider for attempt in outcome.route.attempts))
+            marks["failover"] += len(asked) > 1
+            for name in asked[:-1]:
+                marks[f"{wires[name]}:failed over from"] += 1
             marks["not_durable"] += not outcome.durable
+        if isinstance(outcome, Finished):
+            marks[f"{wires[outcome.provider]}:finished"] += 1
         marks["walked_away"] += seen.walked_away
         marks["reset"] += seen.resets
     for row in report.rows:
         marks[f"row:{row.state}"] += 1
         marks[f"usage:{row.usage.source}"] += row.state == "settled"
-    for bills in report.bills.values():
+    for name, bills in report.bills.items():
         for bill in bills:
             marks[f"fault:{bill.fault or 'none'}"] += 1
+            marks[f"{wires[name]}:billed"] += bill.billed
+            marks[f"{wires[name]}:cached"] += bill.cached_tokens + bill.cache_write_tokens > 0
     return dict(+marks)
 
 
