@@ -38,7 +38,7 @@ UNPRICED_HOSTS: Final = {"eu.api.openai.com": "openai", "us.api.openai.com": "op
 _DATE: Final = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|20\d{6})(?=$|[-:])")
 _AREA: Final = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|sa|in|mx|global)\.(?=[a-z0-9]+\.)")
 _ARN: Final = re.compile(r"arn:[a-z-]+:bedrock:[^:]*:[^:]*:(inference-profile|foundation-model)/(.+)")
-_BEDROCK_SUFFIXES: Final = (re.compile(r":\d+k$"), re.compile(r"(-v\d+)?(:\d+)?$"))
+_BEDROCK_SUFFIXES: Final = (re.compile(r":\d+k$"), re.compile(r":\d+$"), re.compile(r"(-v\d+)?(:\d+)?$"))
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import msgspec
 
+from manus.config.catalogue import Catalogue
 from manus.config.catalogue_file import FILE_NAME, FORMAT, CatalogueFile, Rates, Row
 from scripts.catalogue import genai_prices, litellm_table
-from scripts.catalogue.checks import complaints, jumps
+from scripts.catalogue.checks import complaints, jumps, strangers
 from scripts.catalogue.facts import BadSource
 from scripts.catalogue.merge import Disagreement, merge
 from scripts.catalogue.overlay import read_overlay
@@ -45,21 +46,27 @@ def _make(arguments: argparse.Namespace) -> int:
     overlay = read_overlay(arguments.overlay)
     genai_wheel, litellm_wheel = _wheel(arguments.wheels, "genai_prices"), _wheel(arguments.wheels, "litellm")
     genai = genai_prices.read_wheel(genai_wheel, date.fromisoformat(overlay.as_of))
-    rows, disagreements = merge(genai, litellm_table.read_wheel(litellm_wheel), overlay)
+    litellm = litellm_table.read_wheel(litellm_wheel)
+    rows, disagreements = merge(genai, litellm, overlay)
     sources = {
         genai_prices.CODE: f"genai-prices {_version(genai_wheel)}",
         litellm_table.CODE: f"litellm {_version(litellm_wheel)}, its table of models",
         **overlay.sources,
     }
     former = _rows_of(arguments.target) if arguments.target.exists() else {}
-    wrong = [*complaints(rows, overlay, sources), *jumps(rows, former, frozenset(arguments.accept))]
+    made = written(rows, sources, overlay.as_of)
+    wrong = [
+        *complaints(rows, overlay, sources),
+        *strangers(Catalogue(lambda: made), (*genai, *litellm), overlay),
+        *jumps(rows, former, frozenset(arguments.accept)),
+    ]
     for disagreement in disagreements:
         print(_told(disagreement), file=sys.stderr)
     if wrong:
         print(*wrong, sep="\n", file=sys.stderr)
         print(f"catalogue: {len(wrong)} complaints, nothing was written", file=sys.stderr)
         return 1
-    arguments.target.write_bytes(written(rows, sources, overlay.as_of))
+    arguments.target.write_bytes(made)
     print(f"catalogue: {sum(map(len, rows.values()))} models, as of {overlay.as_of}: {arguments.target}")
     return 0
 

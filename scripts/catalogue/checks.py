@@ -5,10 +5,12 @@ A wrong price is worse than none: with none a budget refuses to guess, with a wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
+from manus.config.catalogue import Catalogue, Place
 from manus.config.catalogue_file import Rates, Row
+from scripts.catalogue.facts import Facts
 from scripts.catalogue.overlay import Overlay
 
 RATE_MAX = 1_000 * 1_000_000_000
@@ -59,6 +61,40 @@ def jumps(rows: Rows, former: Rows, accepted: frozenset[str]) -> Iterator[str]:
             if row.id in now and place not in accepted:
                 for what, before, after in _changes(row, now[row.id]):
                     yield f"{place}: {what} went from {before} to {after}; if that is true, accept {place}"
+
+
+def strangers(catalogue: Catalogue, facts: Sequence[Facts], overlay: Overlay) -> Iterator[str]:
+    """Say under which of the sources' own names the catalogue has a price that no source has for that name.
+
+    Where a person decided between two prices, a name may well be found under the other one.
+    """
+    by_vendor: dict[str, list[Facts]] = {}
+    for each in facts:
+        if each.price is not None:
+            by_vendor.setdefault(each.vendor, []).append(each)
+    for vendor, described in by_vendor.items():
+        for name in sorted({called for each in described for called in _called(each)}):
+            found = catalogue.find(Place(vendor), name)
+            if found is None or not found.price.known or overlay.decides_price(vendor, found.row.id):
+                continue
+            if (found.price.input, found.price.output) not in _prices_of(name, described):
+                yield f"{vendor}/{name}: is found as {found.row.id}, whose price no source has for this name"
+
+
+def _called(facts: Facts) -> Iterator[str]:
+    """Give the names by which a model is asked for at the price of these facts."""
+    prefixes = {"": ("",), "regional": ("", "us.")}.get(facts.area, (f"{facts.area}.",))
+    yield from (f"{prefix}{name}" for prefix in prefixes for name in facts.names)
+
+
+def _prices_of(name: str, described: Iterable[Facts]) -> set[tuple[int | None, int | None]]:
+    prices: set[tuple[int | None, int | None]] = set()
+    for each in described:
+        about = name in _called(each) or (each.matches is not None and each.matches(name))
+        if each.price is not None and about:
+            # Vectors are billed by what goes in, whatever a list says of what comes out.
+            prices.update({(each.price.input, each.price.output), (each.price.input, 0)})
+    return prices
 
 
 def _changes(before: Row, after: Row) -> Iterator[tuple[str, object, object]]:

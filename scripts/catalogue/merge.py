@@ -19,6 +19,9 @@ from scripts.catalogue.overlay import Fact, Overlay
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|20\d{6})(?=$|[-:])")
 """A snapshot's date in a model's name; the loader knows the same rule."""
 
+PRICES_ONLY = frozenset({"openrouter"})
+"""Vendors of whose models no more is known than prices and windows, so that all names of one price are one row."""
+
 _BEDROCK_ID = re.compile(r"(?!(us-gov|us|eu|apac|jp|au|ca|sa|in|mx|global)\.)[a-z0-9]+\.")
 """A foundation model's id; with the prefix of a profile before it, it is only a way to one."""
 
@@ -72,27 +75,32 @@ def merge(
 
 
 def _attach(facts: Facts, known: Iterable[Entry], entries: dict[tuple[str, str], Entry], overlay: Overlay) -> None:
-    """Give genai-prices' facts to the models they are about, or make a model of them."""
+    """Give genai-prices' facts to the models they are about, or make models of them.
+
+    A name is only ever another name of a model that these very facts are about: what looks like a snapshot of another
+    one may have a price of its own.
+    """
     assert facts.matches is not None
-    taken = set()
+    mine: list[Entry] = []
     for entry in known:
-        for area in _areas(facts.area):
-            if facts.matches(f"{area}.{entry.id}" if area else entry.id):
-                entry.genai.setdefault(facts.area, facts)
-                taken.add(entry.id)
-                break
+        if any(facts.matches(f"{area}.{entry.id}" if area else entry.id) for area in _areas(facts.area)):
+            entry.genai.setdefault(facts.area, facts)
+            mine.append(entry)
     names = [name for name in facts.names if (facts.vendor, name) not in entries]
     names = [name for name in names if not overlay.leaves_out(facts.vendor, name)]
     if facts.vendor == "bedrock":
-        names = [name for name in names if _BEDROCK_ID.match(name)] if not taken else []
+        # Profiles of one model are several facts; their ids are the model's, however genai-prices ends them.
+        mine.extend(e for e in entries.values() if e.vendor == "bedrock" and e.id == facts.id and e not in mine)
+        names = [name for name in names if _BEDROCK_ID.match(name)] if not mine else []
     for name in names:
-        owner = next((e for e in entries.values() if e.vendor == facts.vendor and _same(e.id, name)), None)
+        owner = next((e for e in mine if _same(e.id, name) or facts.vendor in PRICES_ONLY), None)
         if owner is None:
-            owner = Entry(facts.vendor, name)
-            entries[facts.vendor, name] = owner
-        elif name != owner.id and not _is_snapshot(name, owner.id):
+            owner = entries[facts.vendor, name] = Entry(facts.vendor, name)
+            mine.append(owner)
+        elif not _is_snapshot(name, owner.id):
             owner.also.append(name)
-        owner.genai.setdefault(facts.area, facts)
+    for entry in mine:
+        entry.genai.setdefault(facts.area, facts)
 
 
 def _areas(area: str) -> tuple[str, ...]:

@@ -64,6 +64,10 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Whether a model is left out."""
         return _fits(self.leave_out, vendor, model)
 
+    def decides_price(self, vendor: str, model: str) -> bool:
+        """Whether a person chose between the sources' prices."""
+        return any(f.prices and vendor in f.vendors and re.match(f.models, model) for f in self.facts)
+
     def is_free(self, vendor: str, model: str) -> bool:
         """Whether a price of zero is believed."""
         return _fits(self.free, vendor, model)

@@ -79,6 +79,7 @@ def test_every_model_is_found_by_each_of_its_names(catalogue: Catalogue, vendor:
         (ANTHROPIC, "claude-3-5-haiku-20241022", "claude-3-5-haiku-latest"),
         (BEDROCK, "anthropic.claude-opus-5-5", "anthropic.claude-opus-5-5"),
         (BEDROCK, "anthropic.claude-opus-5-5-v1:0", "anthropic.claude-opus-5-5"),
+        (BEDROCK, "anthropic.claude-opus-4-6-v1:0", "anthropic.claude-opus-4-6-v1"),
         (BEDROCK, "eu.anthropic.claude-opus-5-5", "anthropic.claude-opus-5-5"),
         (BEDROCK, "us-gov.anthropic.claude-opus-5-5", "anthropic.claude-opus-5-5"),
         (BEDROCK, "amazon.nova-pro-v1:0:300k", "amazon.nova-pro-v1:0"),

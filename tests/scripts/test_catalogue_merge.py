@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from manus.config.catalogue import Catalogue, Place
 from manus.config.catalogue_file import CatalogueFile, Rates, Row
 from scripts.catalogue.__main__ import main, written
-from scripts.catalogue.checks import complaints, jumps
+from scripts.catalogue.checks import complaints, jumps, strangers
 from scripts.catalogue.facts import BadSource, Facts
 from scripts.catalogue.litellm_table import TABLE
 from scripts.catalogue.merge import merge
@@ -95,6 +96,53 @@ def test_other_spellings_are_other_names_and_other_models_are_rows_of_their_own(
     assert found["m-1.5"].also == ("m-1-5",)
     assert found["m-1.5-mini"].price == CHEAP
     assert found["m-1.5-mini"].can == ""
+
+
+@pytest.mark.parametrize("vendor", ["openai", "openrouter"])
+def test_what_looks_like_a_snapshot_and_costs_something_else_is_a_model_of_its_own(vendor: str) -> None:
+    made, _ = merge(
+        [
+            named("acme/m", "acme/m-20260101", vendor=vendor, price=CHEAP),
+            named("acme/m-20250101", vendor=vendor, price=DEAR),
+        ],
+        [],
+        NOTHING,
+    )
+    table = Catalogue(lambda: written(made, SOURCES, "2026-11-23"))
+    prices = {}
+    for name in ("acme/m", "acme/m-20260101", "acme/m-20250101"):
+        found = table.find(Place(vendor), name)
+        assert found is not None
+        prices[name] = found.price.input
+    assert prices == {"acme/m": CHEAP.input, "acme/m-20260101": CHEAP.input, "acme/m-20250101": DEAR.input}
+
+
+def test_all_names_of_one_price_are_one_row_where_nothing_else_is_known() -> None:
+    found = rows([named("acme/m", "acme/m:beta", "acme/emm", vendor="openrouter", price=CHEAP)], [])
+    assert found["acme/m"].also == ("acme/emm", "acme/m:beta")
+
+
+def strange(made: dict[str, list[Row]], facts: list[Facts], overlay: Overlay = NOTHING) -> list[str]:
+    return list(strangers(Catalogue(lambda: written(made, SOURCES, "2026-11-23")), facts, overlay))
+
+
+def test_a_name_that_is_found_at_a_price_nobody_has_for_it_is_refused() -> None:
+    facts = [named("m", price=CHEAP), named("m-2026-01-01", price=DEAR)]
+    (said,) = strange({"openai": [Row(id="m", price=CHEAP)]}, facts)
+    assert said.startswith("openai/m-2026-01-01: is found as m")
+    assert strange({"openai": [Row(id="m", price=CHEAP), Row(id="m-2026-01-01", price=DEAR)]}, facts) == []
+    assert strange({"openai": [Row(id="m")]}, facts) == []
+    decided = parse_overlay(
+        b"as_of = '2026-11-23'\n[sources]\nh = 'x'\n"
+        b"[[fact]]\nvendors = ['openai']\nmodels = 'm'\nfrom = 'h'\nprices = 'l'\n"
+    )
+    assert strange({"openai": [Row(id="m", price=CHEAP)]}, facts, decided) == []
+
+
+def test_the_price_of_a_region_holds_for_an_id_without_a_prefix_too() -> None:
+    regional = msgspec.structs.replace(named("acme.m", vendor="bedrock", price=DEAR), area="regional")
+    assert strange({"bedrock": [Row(id="acme.m", price=DEAR)]}, [regional]) == []
+    assert len(strange({"bedrock": [Row(id="acme.m", price=CHEAP)]}, [regional])) == 2
 
 
 def test_prices_of_profiles_stand_with_the_model_where_they_differ() -> None:
