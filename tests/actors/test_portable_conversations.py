@@ -45,26 +45,27 @@ def _results(turn: Turn) -> Turn:
     )
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("source", "target"), list(itertools.product(sorted(WIRES), repeat=2)))
 async def test_calls_of_one_are_answered_to_another_and_back(
-    autojump_clock: trio.testing.MockClock, source: str, target: str
+    autojump_clock: trio.testing.MockClock, source: str, target: str, streamed: bool
 ) -> None:
     one = Upstreams(Behaviour(first=(CALLS,), script=ANSWERS), wire=source)
     other = Upstreams(Behaviour(first=(ANSWERS, CALLS), script=ANSWERS), wire=target)
     async with open_rig(("one", one), ("other", other)) as rig:
         thinking = ReasoningOptions(effort="low")
         turns: tuple[Turn, ...] = (text_turn("system", "Be brief."), text_turn("user", "Oslo or Rome?"))
-        first = await _ask(rig, "one", turns, reasoning=thinking)
+        first = await _ask(rig, "one", turns, reasoning=thinking, stream=streamed)
         assert first.answer.finish.reason == "tool_calls"
         assert first.answer.turn is not None
         turns = (*turns, first.answer.turn, _results(first.answer.turn))
-        second = await _ask(rig, "other", turns, reasoning=thinking)
+        second = await _ask(rig, "other", turns, reasoning=thinking, stream=streamed)
         assert second.answer.turn is not None
         assert [part.text for part in second.answer.parts if isinstance(part, Text)] == ["Warm in Rome."]
         turns = (*turns, second.answer.turn, text_turn("user", "And tomorrow?"))
-        third = await _ask(rig, "other", turns, reasoning=thinking)
+        third = await _ask(rig, "other", turns, reasoning=thinking, stream=streamed)
         assert third.answer.turn is not None
         turns = (*turns, third.answer.turn, _results(third.answer.turn))
-        fourth = await _ask(rig, "one", turns, reasoning=thinking)
+        fourth = await _ask(rig, "one", turns, reasoning=thinking, stream=streamed)
         assert fourth.answer.finish.reason == "stop"
         await rig.check()

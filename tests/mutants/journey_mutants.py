@@ -38,8 +38,8 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="unknown capability is refused",
         file=ROUTING,
-        original="if getattr(card, need) is False:",
-        mutated="if getattr(card, need) is not True:",
+        original="if getattr(card, need) is False and",
+        mutated="if getattr(card, need) is not True and",
         killers=(
             f"{T_ROUTING}::test_model_known_to_lack_a_capability_gives_way_to_the_next_of_its_entry_and_unknown_is_permitted",
         ),

@@ -6,7 +6,7 @@ other half no model fills. Each wire's own file reads its body into an `EmbedAns
 
 from __future__ import annotations
 
-import base64
+import binascii
 import math
 import sys
 from array import array
@@ -134,7 +134,7 @@ def packed_base64(text: str) -> bytes:
     Raises:
         ValueError: it is no base64.
     """
-    return base64.b64decode(text, validate=True)
+    return binascii.a2b_base64(text, strict_mode=True)
 
 
 def unpacked(vector: bytes) -> array[float]:
@@ -147,6 +147,11 @@ def unpacked(vector: bytes) -> array[float]:
 
 
 def _is_finite(vector: bytes) -> bool:
+    # The highest byte of infinities and NaN is 7F or FF, and so is that of numbers nobody uses: a vector without one
+    # needs no second look, which would cost more than all the rest.
+    highest = vector[3::FLOAT_BYTES]
+    if len(vector) % FLOAT_BYTES == 0 and b"\x7f" not in highest and b"\xff" not in highest:
+        return True
     # Infinities and NaN carry over into a sum, which doubles hold for any number of float32.
     return len(vector) % FLOAT_BYTES == 0 and math.isfinite(sum(unpacked(vector)))
 
