@@ -291,7 +291,8 @@ class AnswerWriter:
 
     def _reason(self) -> FinishReason:
         # Precedence of canonical.md, section 2.1. A forced tool finishes with `stop`, and so does a refusal.
-        reason = self._reasons.get(self._finish_raw or "", "unknown")
+        raw = self._finish_raw or ""
+        reason = self._reasons.get(raw) or self._reasons.get(raw.lower(), "unknown")
         if self._refused:
             return "refusal"
         if self.call_count and (reason == "stop" or self._finish_raw is None):

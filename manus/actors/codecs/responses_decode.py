@@ -127,6 +127,14 @@ class ResponsesDecoder(SseAnswerDecoder):
         if event.delta:
             self._items.prose(RefusalDelta, event.output_index, event.content_index, event.delta)
 
+    def _on_text_done(self, event: Event) -> None:
+        if event.text:
+            self._items.prose_whole(TextDelta, event.output_index, event.content_index, event.text)
+
+    def _on_refusal_done(self, event: Event) -> None:
+        if event.refusal:
+            self._items.prose_whole(RefusalDelta, event.output_index, event.content_index, event.refusal)
+
     def _on_summary(self, event: Event) -> None:
         if event.delta:
             self._items.thought("summary", event.output_index, event.summary_index, event.delta)
@@ -226,6 +234,8 @@ def usage_reported(usage: UsageObject, server_tool_calls: int = 0) -> UsageRepor
 _TAKE: dict[str, Callable[[ResponsesDecoder, Event], None]] = {
     "response.output_text.delta": ResponsesDecoder._on_text,
     "response.refusal.delta": ResponsesDecoder._on_refusal,
+    "response.output_text.done": ResponsesDecoder._on_text_done,
+    "response.refusal.done": ResponsesDecoder._on_refusal_done,
     "response.reasoning_summary_text.delta": ResponsesDecoder._on_summary,
     "response.reasoning_text.delta": ResponsesDecoder._on_thought,
     "response.function_call_arguments.delta": ResponsesDecoder._on_arguments,

@@ -80,6 +80,12 @@ class OutputItems:
             index = item.pieces[piece] = self._writer.begin(kind)
         self._writer.extend(index, text)
 
+    def prose_whole(self, kind: Prose, place: int | None, number: int | None, text: str) -> None:
+        """Take all of a message's text or refusal, of which nothing has come in pieces: some servers send no deltas."""
+        item = self._open(self._last if place is None else place)
+        if not item.closed and ("content", number or 0) not in item.pieces:
+            self.prose(kind, place, number, text)
+
     def thought(self, section: str, place: int | None, number: int | None, text: str) -> None:
         """Take more thinking: of the `summary`, or of the `content` where a server shows all of it."""
         self._think(self._open(self._last if place is None else place), (section, number or 0), text)
@@ -193,7 +199,10 @@ def _read_item(raw: msgspec.Raw) -> Item | None:
         return _decode_item(raw)
     except MALFORMED_ERRORS:
         try:
-            return fit(load_tolerant(bytes(raw)), Item) or Item()
+            value = load_tolerant(bytes(raw))
+            if isinstance(value, dict) and isinstance(value.get("content"), str):
+                value["content"] = [{"type": "output_text", "text": value["content"]}]  # as in the input it may stand
+            return fit(value, Item) or Item()
         except MALFORMED_ERRORS:
             return None
 

@@ -77,7 +77,6 @@ class Event(msgspec.Struct, gc=False):
     item: msgspec.Raw = NULL
     text: str | None = None
     refusal: str | None = None
-    arguments: str | None = None
     annotation: msgspec.Raw = NULL
     response: Response | None = None
 
