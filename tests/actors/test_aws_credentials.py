@@ -125,6 +125,7 @@ async def test_profile_with_a_process_is_asked_once_by_thirty_calls(
 
     assert {each.fingerprint for each in shown} == {fingerprint_of("ASIA1")}
     assert ("X-Amz-Security-Token", "token-1") in shown[0].headers
+    assert_lives_for_an_hour(credentials)
     assert (tmp_path / "runs").read_text() == "run\n"
 
 
@@ -176,17 +177,46 @@ async def test_machine_service_is_asked_over_http(monkeypatch: pytest.MonkeyPatc
     with answering(answer) as machine:
         monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", machine.origin)
-        signed = await authorised(SigV4(chain_keys(), region="us-east-1"))
+        credentials = SigV4(chain_keys(), region="us-east-1")
+        signed = await authorised(credentials)
 
     assert signed.fingerprint == fingerprint_of("ASIAROLE")
+    assert_lives_for_an_hour(credentials)
     assert ("PUT", "/latest/api/token") in machine.seen
 
 
-async def test_role_is_assumed_at_the_token_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "config").write_text(
+def assert_lives_for_an_hour(credentials: SigV4) -> None:
+    expires_at = credentials.expires_at_unix_s
+    assert expires_at is not None
+    assert 3000 < expires_at - time.time() <= 3600
+
+
+def a_profile_with_a_role(tmp_path: Path) -> Path:
+    config = tmp_path / "config"
+    config.write_text(
         "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = base-secret\n"
         "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nregion = us-east-1\n"
     )
+    return config
+
+
+async def test_role_that_may_not_be_assumed_is_told_by_the_vendors_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(a_profile_with_a_role(tmp_path)))
+    denied = (
+        b'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+        b"<Code>AccessDenied</Code><Message>canary</Message></Error></ErrorResponse>"
+    )
+    with answering(lambda method, path, body: (403, denied)) as service:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", service.origin)
+        failure = await failed(SigV4(chain_keys(profile="role"), region="us-east-1"))
+    assert "AccessDenied" in failure.message
+    assert "canary" not in repr(failure)
+
+
+async def test_role_is_assumed_at_the_token_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(a_profile_with_a_role(tmp_path)))
     expiration = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     assumed = (
         '<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
@@ -195,10 +225,11 @@ async def test_role_is_assumed_at_the_token_service(monkeypatch: pytest.MonkeyPa
         "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
     ).encode()
     with answering(lambda method, path, body: (200, assumed)) as service:
-        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", service.origin)
-        signed = await authorised(SigV4(chain_keys(profile="role"), region="us-east-1"))
+        credentials = SigV4(chain_keys(profile="role"), region="us-east-1")
+        signed = await authorised(credentials)
     assert signed.fingerprint == fingerprint_of("ASIASTS")
+    assert_lives_for_an_hour(credentials)
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------

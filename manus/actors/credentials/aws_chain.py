@@ -65,7 +65,7 @@ def chain_keys(
 def _look(profile: str | None) -> tuple[AwsKeys, float | None] | Failed:
     """Search once, from the beginning: a chain that was resolved before would not see what changed since."""
     try:
-        from botocore.exceptions import BotoCoreError, ProfileNotFound
+        from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
         from botocore.session import Session
     except ImportError:
         return _failed(f"Finding AWS credentials needs botocore, which is not installed: {INSTALL}.")
@@ -79,8 +79,6 @@ def _look(profile: str | None) -> tuple[AwsKeys, float | None] | Failed:
         frozen = credentials.get_frozen_credentials()
         # Temporary credentials have an expiry; botocore keeps it to itself, under this name since its beginnings.
         expiry = getattr(credentials, "_expiry_time", None)
-        keys = AwsKeys(frozen.access_key, frozen.secret_key, frozen.token or None)
-        return keys, None if expiry is None else expiry.timestamp()
     except ProfileNotFound:
         named = profile or "that AWS_PROFILE names"
         return _failed(f"The AWS profile {named} does not exist; `aws configure list-profiles` lists those that do.")
@@ -88,8 +86,14 @@ def _look(profile: str | None) -> tuple[AwsKeys, float | None] | Failed:
         # Its type alone: the text of a process that gives credentials may hold them.
         mend = "`aws sso login` if it is about SSO, else try `aws sts get-caller-identity`"
         return _failed(f"Finding AWS credentials failed ({type(error).__name__}): {mend}.")
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "no reason given")
+        return _failed(f"AWS gave no temporary credentials ({code}): may these credentials assume that role?")
+    try:
+        keys = AwsKeys(frozen.access_key, frozen.secret_key, frozen.token or None)
     except ValueError as error:
         return _failed(f"The AWS credentials that were found cannot be used: {error}.")
+    return keys, None if expiry is None else expiry.timestamp()
 
 
 def _failed(message: str) -> Failed:
