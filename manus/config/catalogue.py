@@ -57,7 +57,7 @@ class Found(msgspec.Struct, frozen=True):
 
 def place_of(kind: str, base_url: str | None) -> Place | None:
     """Tell whose catalogue holds for an entry of type `kind` at `base_url`; None where nobody's does."""
-    host = (urlsplit(base_url).hostname or "") if base_url else ""
+    host = _host_of(base_url)
     match kind:
         case "openai" if host in UNPRICED_HOSTS:
             return Place(UNPRICED_HOSTS[host], priced=False)
@@ -198,6 +198,13 @@ class Catalogue:
                 )
             self._file = file
         return self._file
+
+
+def _host_of(base_url: str | None) -> str:
+    try:
+        return (urlsplit(base_url).hostname or "") if base_url else ""
+    except ValueError:  # the configuration's own rules say what is wrong with it
+        return ""
 
 
 @cache

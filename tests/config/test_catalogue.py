@@ -8,6 +8,8 @@ from datetime import date
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manus.config.catalogue import Catalogue, Place, packaged_catalogue, place_of
 from manus.config.catalogue_file import FORMAT, Rates, Row
@@ -131,6 +133,42 @@ def test_what_only_looks_like_a_model_is_not_found(catalogue: Catalogue, place: 
     assert catalogue.find(place, name) is None
 
 
+names = st.text(max_size=40) | st.lists(
+    st.sampled_from(
+        [
+            "gpt-4o",
+            "claude-opus-5-5",
+            "ft:",
+            "us.",
+            "global.",
+            "anthropic.",
+            "-v1:0",
+            ":free",
+            "-20261123",
+            "-2026-11-23",
+            "arn:aws:bedrock:us-east-1::foundation-model/",
+            "arn:",
+            ":",
+            "/",
+            "-latest",
+            "@20260101",
+            ".",
+            "amazon.nova-pro",
+        ]
+    ),
+    max_size=5,
+).map("".join)
+
+
+@given(st.sampled_from(VENDORS), names)
+def test_a_name_is_found_by_what_it_is_or_not_at_all(vendor: str, name: str) -> None:
+    found = packaged_catalogue().find(Place(vendor), name)
+    if found is not None:
+        # Whatever was taken off a name was taken off its ends: the model's own name stands in it, whole.
+        known = {each.removesuffix("-latest") for each in (found.row.id, *found.row.also)}
+        assert any(each.split(":")[0].removesuffix("-v1") in name for each in known)
+
+
 def test_a_profile_has_the_price_of_its_region(catalogue: Catalogue) -> None:
     prices = {}
     for area in ("", "global.", "us.", "eu.", "ca.", "us-gov."):
@@ -166,6 +204,7 @@ def test_a_profile_has_the_price_of_its_region(catalogue: Catalogue) -> None:
         ("bedrock", "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com", Place("bedrock")),
         ("azure", "https://acme.openai.azure.com", Place("azure")),
         ("ollama", "http://127.0.0.1:11434", Place("ollama", priced=False)),
+        ("openai", "http://[broken", None),
         ("local", None, None),
     ],
 )
