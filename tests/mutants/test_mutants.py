@@ -11,6 +11,7 @@ from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
+from tests.mutants.openai_mutants import OPENAI_MUTANTS
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
 from tests.mutants.runtime_mutants import RUNTIME_MUTANTS
 from tests.mutants.shell_mutants import SHELL_MUTANTS
@@ -28,6 +29,7 @@ MUTANTS: list[Mutant] = [
     *CHAOS_MUTANTS,
     *CATALOGUE_MUTANTS,
     *CREDENTIALS_MUTANTS,
+    *OPENAI_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
