@@ -35,6 +35,8 @@ TIMEOUT_S_MAX: Final = 86_400.0
 STOPS_MAX: Final = 64
 TAGS_MAX: Final = 64
 SEED_MAX: Final = 2**63 - 1
+PENALTY_MAX: Final = 2.0
+LOGPROBS_MAX: Final = 20
 
 
 class AskOptions(TypedDict, total=False):
@@ -44,7 +46,8 @@ class AskOptions(TypedDict, total=False):
         provider, model: the first choice; failover may go elsewhere, unless `fallback_providers=[]`.
         fallback_providers: who is asked next, for this request.
         system_prompt: put before the conversation as a system turn.
-        temperature, top_p, top_k, seed, stop: how the answer is drawn.
+        temperature, top_p, top_k, seed, stop, presence_penalty, frequency_penalty: how the answer is drawn.
+        logprobs: ask for log probabilities, with so many of the likeliest other tokens (0: none) beside each.
         max_tokens: upper bound of the answer, thinking included.
         tools, tool_choice: functions the model may ask for; `auto`, `none`, `required`, or a tool's name.
         response_format: a msgspec Struct type (then `parsed` is an instance), a JSON Schema, or `"json"`.
@@ -53,7 +56,9 @@ class AskOptions(TypedDict, total=False):
         timeout_s: the whole request's time, all attempts included.
         on_interrupt: what happens when a stream breaks off: `auto`, `restart` (a `reset` chunk, then anew), `error`.
         on_unsupported: what happens to a parameter that the model rejects: `drop` it with a warning, or `refuse`.
-        tags: labels kept in the ledger.
+        tags, conversation_id: labels kept in the ledger.
+        end_user_id: who asks, in your own words; some vendors want to know it. Never a name or an address.
+        service_tier: the vendor's own name for how fast and dear the call is to be.
         request_key: the host's own name for the request, to ask the ledger about it after a crash.
         extra: a vendor's own options, untouched, by wire (`openai-chat`, `ollama`) or provider entry.
     """
@@ -67,6 +72,9 @@ class AskOptions(TypedDict, total=False):
     top_k: int | None
     seed: int | None
     stop: str | Sequence[str] | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    logprobs: int | None
     max_tokens: int | None
     tools: Sequence[ToolLike] | None
     tool_choice: ToolChoice | str | None
@@ -77,6 +85,9 @@ class AskOptions(TypedDict, total=False):
     on_interrupt: OnInterrupt
     on_unsupported: OnUnsupported
     tags: Sequence[str]
+    conversation_id: str | None
+    end_user_id: str | None
+    service_tier: str | None
     request_key: str | None
     extra: Mapping[str, Any]  # Any: options of vendors' own making
 
@@ -140,6 +151,16 @@ def _criteria(asked: object) -> RoutingCriteria:
     if isinstance(asked, RoutingCriteria):
         return asked
     raise InvalidRequestError(f"criteria: expected RoutingCriteria; got {type(asked).__name__}")
+
+
+def _penalty(name: str) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and -PENALTY_MAX <= value <= PENALTY_MAX:  # type: ignore[operator]
+            return float(value)  # type: ignore[arg-type]
+        raise InvalidRequestError(f"{name}: expected a number from -{PENALTY_MAX:g} to {PENALTY_MAX:g}")
+
+    return check
 
 
 def _number(name: str, most: float, *, positive: bool) -> Callable[[object], float]:
@@ -223,6 +244,9 @@ _SAMPLING: Final[dict[str, Callable[[object], object]]] = {
     "top_k": _whole("top_k", 1, TOKENS_MAX),
     "seed": _whole("seed", -SEED_MAX, SEED_MAX),
     "stop": _stops,
+    "presence_penalty": _penalty("presence_penalty"),
+    "frequency_penalty": _penalty("frequency_penalty"),
+    "logprobs": _whole("logprobs", 0, LOGPROBS_MAX),
 }
 
 _FIELDS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
@@ -239,6 +263,9 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
     "on_interrupt": ("on_interrupt", _one_of(get_args(OnInterrupt), "on_interrupt")),
     "on_unsupported": ("on_unsupported", _one_of(get_args(OnUnsupported), "on_unsupported")),
     "tags": ("tags", _tags),
+    "conversation_id": ("conversation_id", _name("conversation_id")),
+    "end_user_id": ("end_user_id", _name("end_user_id")),
+    "service_tier": ("service_tier", _name("service_tier")),
     "request_key": ("request_key", _name("request_key")),
     "extra": ("extra", _extra),
     "dimensions": ("dimensions", _whole("dimensions", 1, TOKENS_MAX)),

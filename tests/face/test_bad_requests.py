@@ -177,6 +177,14 @@ def test_a_bad_prompt_is_refused_by_name(prompt: object, message: str) -> None:
         ({"stop": 5}, "stop: expected a list of texts"),
         ({"stop": [""]}, "is empty"),
         ({"stop": "a\0"}, "stop: holds a NUL"),
+        ({"presence_penalty": 3}, "presence_penalty: expected a number from -2 to 2"),
+        ({"frequency_penalty": "much"}, "frequency_penalty: expected a number from -2 to 2"),
+        ({"frequency_penalty": float("nan")}, "frequency_penalty: expected a number from -2 to 2"),
+        ({"logprobs": True}, "logprobs: expected a whole number from 0 to 20"),
+        ({"logprobs": 21}, "logprobs: expected a whole number from 0 to 20"),
+        ({"end_user_id": ""}, "end_user_id: expected 1 to 256 characters"),
+        ({"service_tier": 1}, "service_tier: expected 1 to 256 characters"),
+        ({"conversation_id": "a\nb"}, "conversation_id: expected 1 to 256 characters"),
         ({"provider": ""}, "provider: expected 1 to 256 characters"),
         ({"provider": "a\nb"}, "provider: expected 1 to 256 characters"),
         ({"model": 5}, "model: expected 1 to 256 characters"),
@@ -305,6 +313,12 @@ def test_options_reach_the_canonical_request() -> None:
         timeout_s=5,
         on_interrupt="restart",
         tags=["a"],
+        presence_penalty=-0.5,
+        frequency_penalty=1,
+        logprobs=3,
+        conversation_id="c1",
+        end_user_id="u1",
+        service_tier="flex",
         request_key="host-1",
         extra={"ollama": {"keep_alive": "10m"}},
     )
@@ -321,6 +335,9 @@ def test_options_reach_the_canonical_request() -> None:
         ("a",),
         "host-1",
     )
+    assert (request.sampling.presence_penalty, request.sampling.frequency_penalty) == (-0.5, 1.0)
+    assert request.sampling.logprobs == 3
+    assert (request.conversation_id, request.end_user_id, request.service_tier) == ("c1", "u1", "flex")
     assert bytes(request.extra["ollama"]) == b'{"keep_alive":"10m"}'
     assert {build(**{name: None for name in OPTIONS if name not in ("tags", "extra")}).provider} == {None}
 
