@@ -46,6 +46,8 @@ def _named(name: str, **fields: Any) -> ModelCard:
         ("gpt-5.6", RESPONSES),
         ("gpt-6-astra", RESPONSES),
         ("gpt-oss-120b", CHAT),
+        ("openai/gpt-5.6", CHAT),
+        ("openai/o3-pro", CHAT),
         ("gemini-2.5-pro", CHAT),
         ("no-such-model", CHAT),
     ],

@@ -273,3 +273,12 @@ def test_openai_is_asked_for_json_in_words_where_it_would_refuse_the_format_with
     assert len(body_of(wordless, "llama-3")["messages"]) == 1
     schema = request_of(output=OutputFormat(schema=msgspec.Raw(b'{"type":"object"}')))
     assert len(body_of(schema, "gpt-4.1")["messages"]) == 1
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5.6", "openai/gpt-6-astra", "openai/gpt-5.4"])
+def test_a_gateway_takes_tools_with_thinking_over_its_one_wire(model: str) -> None:
+    written = encoded(request_of(tools=(WEATHER,), reasoning=ReasoningOptions(effort="high")), model)
+    body = json.loads(written.body)
+
+    assert (body["reasoning_effort"], len(body["tools"])) == ("high", 1)
+    assert written.warnings == ()

@@ -124,11 +124,17 @@ _RESPONSES_ONLY = re.compile(r"codex-|computer-use|.*-(?:pro|codex|deep-research
 
 @lru_cache(maxsize=256)
 def family_of(model: str) -> Family:
-    """Tell the family by the model's name: dated, fine-tuned (`ft:`) or with a gateway's `openai/` before it."""
-    name = model.lower().removeprefix("openai/").removeprefix("ft:")
+    """Tell the family by the model's name: dated, fine-tuned (`ft:`) or with a gateway's `openai/` before it.
+
+    Such a gateway has one wire for all and asks OpenAI over whichever suits: what bounds OpenAI's two is not its own.
+    """
+    asked = model.lower()
+    name = asked.removeprefix("openai/").removeprefix("ft:")
     if name.startswith("gpt-oss"):
         return UNKNOWN_FAMILY  # open weights, served by everybody
     family = next((family for pattern, family in _TABLE if pattern.match(name)), UNKNOWN_FAMILY)
+    if asked.startswith("openai/"):
+        return msgspec.structs.replace(family, tools="yes", api="chat")
     if family.openai and _RESPONSES_ONLY.match(name):
         return msgspec.structs.replace(family, api="responses_only")
     return family
