@@ -92,6 +92,8 @@ def marks_of(report: Report) -> dict[str, int]:
     for row in report.rows:
         marks[f"row:{row.state}"] += 1
         marks[f"usage:{row.usage.source}"] += row.state == "settled"
+    for each in report.plan.providers:
+        marks[f"several {each.proof} shown"] += len(report.doors[each.name].shown) > 1
     for name, bills in report.bills.items():
         for bill in bills:
             marks[f"fault:{bill.fault or 'none'}"] += 1

@@ -14,6 +14,7 @@ from manus.actors.ledger_rows import LedgerRow
 from manus.messages.content import text_of as text_in
 from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.bill import BillRow
+from manus.sim.chaos_keys import SECRET
 from manus.sim.chaos_plan import ClientPlan
 from manus.sim.chaos_world import Report, Seen, meeting_of, number_in, text_of
 from manus.sim.faults import (
@@ -222,6 +223,18 @@ def alive_after_healing(report: Report) -> list[str]:
     ]
 
 
+def fresh_credentials(report: Report) -> list[str]:
+    """No request shows a token whose time is over."""
+    return [f"{name} was shown {door.stale} stale tokens" for name, door in report.doors.items() if door.stale]
+
+
+def no_secret_leaves(report: Report) -> list[str]:
+    """P11: no key and no token stands in an outcome, in the books or in an event."""
+    wrong = [f"client {seen.client.number} was told a secret" for seen in report.seen if SECRET in repr(seen.outcome)]
+    wrong += [f"the row of {row.request_id} holds a secret" for row in report.rows if SECRET in repr(row)]
+    return wrong + [f"{type(event).__name__} holds a secret" for event in report.events if SECRET in repr(event)]
+
+
 INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     one_end,
     restarts,
@@ -231,6 +244,8 @@ INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     exact_books,
     told_as_booked,
     bounded,
+    fresh_credentials,
+    no_secret_leaves,
     alive_after_healing,
 )
 

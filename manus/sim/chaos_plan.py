@@ -31,6 +31,9 @@ Bug = Literal["raise_connecting", "raise_sent", "raise_body", "wedge"]
 Blow = Literal["crash", "cancel", "books_refuse", "books_stall", "books_heal"]
 """What is done to the tree itself: an actor crashes or is cancelled; the disk refuses, stalls, recovers."""
 
+Proof = Literal["none", "keys", "tokens"]
+"""How a provider is let into: with nothing, with several keys in turn, with tokens that expire and are fetched anew."""
+
 SLOW_FAULTS = ("huge-line", "drip")
 """Faults that need millions of steps or real bytes; their own tests have them."""
 
@@ -89,6 +92,7 @@ class ProviderPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_restarts: int = 50
     backoff_s: float = 0.2
     quarantine_s: float = 2.0
+    proof: Proof = "none"
 
 
 class BlowPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -187,6 +191,8 @@ def _provider(rng: random.Random, name: str, *, knobs: bool) -> ProviderPlan:
         max_restarts=rng.choice((0, 1, 50)),
         backoff_s=rng.choice((0.0, GRID_S, 0.5)),
         quarantine_s=rng.choice((GRID_S, 2.0)),
+        # A key that was refused rests for longer than a liveness run waits, so only plans with knobs have any.
+        proof=rng.choice(("none", "none", "keys", "tokens")),
     )
 
 

@@ -8,7 +8,6 @@ means is for `chaos_invariants`.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 import httpx
@@ -17,7 +16,6 @@ import trio
 
 from manus.actors.accounting import accounting_child
 from manus.actors.codecs.base import CodecOptions
-from manus.actors.credentials import NoCredentials
 from manus.actors.ledger_records import AnyRecord
 from manus.actors.ledger_rows import LedgerRow
 from manus.actors.ledger_store import Fault as StoreFault
@@ -34,6 +32,8 @@ from manus.messages.requests import ChatRequest
 from manus.messages.usage import Price
 from manus.sim.behaviour import Responder, Script
 from manus.sim.bill import BillRow
+from manus.sim.chaos_bugs import BuggyTransport, InjectedBug
+from manus.sim.chaos_keys import Doorkeeper
 from manus.sim.chaos_plan import BlowPlan, Bug, ClientPlan, Meeting, Plan, ProviderPlan
 from manus.sim.memory import GRID_S, SimTransport
 from manus.sim.provider import CODECS, SimProvider
@@ -41,7 +41,6 @@ from manus.sim.wire import ChatAsked, WireName
 from manus.sim.words import draw_text
 from manus.supervisor.bus import EventBus
 from manus.supervisor.dialog import Dialog
-from manus.supervisor.shield import bounded_shield
 from manus.supervisor.spec import Backoff, ChildSpec, Intensity, SupervisorSpec
 from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.tree import Tree, open_tree
@@ -56,19 +55,8 @@ PRICE = Price(
 )
 UNIX_EPOCH_S = 1_800_000_000.0
 
-WEDGE_S = 3.0
-"""How long a wedged request ignores its cancellation: longer than `shutdown_s`, so that it is fenced."""
-
 QUIET_S = 60.0
 """How long after the last client the tree may take to come to rest, in virtual time."""
-
-
-BugOf = Callable[[httpx.Request], Bug | None]
-"""Tells which bug, if any, the request that is about to be sent meets."""
-
-
-class InjectedBug(Exception):
-    """What an injected bug of ours raises: never caught by name, as a real one would not be."""
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -105,6 +93,7 @@ class Report(msgspec.Struct, kw_only=True):
     open_exchanges: int
     in_flight_peaks: dict[str, int]
     blows_missed: int
+    doors: dict[str, Doorkeeper]
     ended_at: float
 
 
@@ -115,6 +104,10 @@ class ChaosWorld:
         self._plan = plan
         self._clients = {client.number: client for client in plan.clients}
         self._attempts: dict[tuple[str, int], int] = {}
+        self._doors = {
+            each.name: Doorkeeper(each.name, each.proof, unix_epoch_s=UNIX_EPOCH_S, seed=plan.seed)
+            for each in plan.providers
+        }
         self._sims = {each.name: SimProvider(each.wire, self._responder(each.name)) for each in plan.providers}
         self._transports: list[SimTransport] = []
         self._disk: Literal["well", "refuse", "stall"] = "well"
@@ -147,6 +140,7 @@ class ChaosWorld:
             open_exchanges=sum(transport.open_exchanges for transport in self._transports),
             in_flight_peaks={name: sim.in_flight_peak for name, sim in self._sims.items()},
             blows_missed=self._missed,
+            doors=self._doors,
             ended_at=trio.current_time(),
         )
 
@@ -186,7 +180,7 @@ class ChaosWorld:
             wire=CODECS[_entry_of(provider.wire)],
             options=CodecOptions(api="responses" if provider.wire == "openai-responses" else "chat"),
             policy=policy,
-            credentials=NoCredentials(),
+            credentials=self._doors[provider.name].credentials,
             transport_factory=lambda _base_url: self._transport(provider.name),
             base_url="http://sim.test" + self._sims[provider.name].wire.base_path,
             timeouts=Timeouts(
@@ -213,7 +207,11 @@ class ChaosWorld:
     def _transport(self, name: str) -> httpx.AsyncBaseTransport:
         transport = SimTransport(self._sims[name], grid_s=GRID_S)
         self._transports.append(transport)
-        return BuggyTransport(transport, lambda request: self._meeting_now(name, request).bug)
+        return BuggyTransport(transport, lambda request: self._bug_of(name, request))
+
+    def _bug_of(self, name: str, request: httpx.Request) -> Bug | None:
+        self._doors[name].look_at(request)
+        return self._meeting_now(name, request).bug
 
     def _responder(self, name: str) -> Responder:
         def respond(asked: ChatAsked) -> Script:
@@ -309,64 +307,6 @@ class ChaosWorld:
                 return True
             await trio.sleep(0.5)
         return False
-
-
-class BuggyTransport(httpx.AsyncBaseTransport):
-    """A transport with a bug of ours where the plan says so; else the simulated one."""
-
-    reports_phases = True
-
-    def __init__(self, inner: SimTransport, bug_of: BugOf) -> None:
-        self._inner = inner
-        self._bug_of = bug_of
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send, unless a bug comes first.
-
-        Raises:
-            InjectedBug: where the plan says so.
-        """
-        bug = self._bug_of(request)
-        if bug == "raise_connecting":
-            raise InjectedBug("while connecting")
-        response = await self._inner.handle_async_request(request)
-        if bug == "raise_sent":
-            await response.aclose()
-            raise InjectedBug("after the request had been sent")
-        if bug == "wedge":
-            with bounded_shield(WEDGE_S):
-                await trio.sleep(WEDGE_S)
-        if bug == "raise_body":
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            response.stream = BuggyBody(response.stream)
-        return response
-
-    async def aclose(self) -> None:
-        """Close the simulated transport."""
-        await self._inner.aclose()
-
-
-class BuggyBody(httpx.AsyncByteStream):
-    """A body that raises after its first piece."""
-
-    def __init__(self, inner: httpx.AsyncByteStream) -> None:
-        self._inner = inner
-        self._body = aiter(inner)
-        self._given = 0
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """Give the first piece, then raise."""
-        if self._given:
-            raise InjectedBug("in the middle of the body")
-        self._given += 1
-        return await anext(self._body)
-
-    async def aclose(self) -> None:
-        """Close the body beneath."""
-        await self._inner.aclose()
 
 
 def number_in(prompt: str) -> int:

@@ -14,7 +14,15 @@ from manus.messages.content import Text
 from manus.messages.outcomes import Finished, Unfinished
 from manus.sim import chaos_world
 from manus.sim.chaos import Verdict, explain, load, main, run_plan, save
-from manus.sim.chaos_invariants import exact_books, no_lie, one_end, whole_streams
+from manus.sim.chaos_invariants import (
+    exact_books,
+    fresh_credentials,
+    no_lie,
+    no_secret_leaves,
+    one_end,
+    whole_streams,
+)
+from manus.sim.chaos_keys import SECRET, Doorkeeper
 from manus.sim.chaos_plan import FAULT_NAMES, Plan, plan_from_seed
 from manus.sim.provider import WIRES
 
@@ -33,6 +41,7 @@ MARKS = (
     ),
     *(f"failed:{kind}" for kind in ("actor_crashed", "unavailable", "ledger", "server", "overloaded", "auth")),
     *(f"fault:{name}" for name in FAULT_NAMES),
+    *("several keys shown", "several tokens shown"),
     *(f"{wire}:{what}" for wire in WIRES for what in ("finished", "failed over from", "billed", "cached")),
 )
 
@@ -135,6 +144,18 @@ def test_a_missing_row_and_a_wrong_count_are_noticed() -> None:
     usage = msgspec.structs.replace(row.usage, output=row.usage.output + 1)
     report.rows.append(msgspec.structs.replace(row, usage=usage))
     assert exact_books(report)
+
+
+def test_a_stale_token_and_a_secret_that_got_out_are_noticed() -> None:
+    report, seen, outcome = finished_report()
+    assert not fresh_credentials(report)
+    assert not no_secret_leaves(report)
+    door = Doorkeeper("alpha", "tokens", unix_epoch_s=0.0, seed=1)
+    door.stale = 1
+    report.doors["alpha"] = door
+    assert fresh_credentials(report)
+    seen.outcome = msgspec.structs.replace(outcome, model=f"{SECRET}-alpha-key-0")
+    assert no_secret_leaves(report)
 
 
 def test_an_unfinished_outcome_is_a_terminal_too() -> None:

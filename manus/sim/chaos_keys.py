@@ -1,0 +1,79 @@
+"""Own how a chaos world's providers are let into: with nothing, several keys, or tokens that live for seconds.
+
+Every secret begins with `SECRET`, so that it can be looked for wherever it must not be; and what was shown is kept, so
+that a token that was shown after its end can be found out.
+"""
+
+from __future__ import annotations
+
+import random
+
+import httpx
+import trio
+
+from manus.actors.credentials import Credentials, NoCredentials, Rotation, StaticKey
+from manus.actors.credentials.tokens import BearerTokens
+from manus.messages.failures import Failed
+from manus.sim.chaos_plan import Proof
+from manus.sim.memory import GRID_S
+
+SECRET = "chaos-secret-of"
+KEYS = 3
+TOKEN_LIVES_S = (2.0, 5.0, 3600.0)
+FETCH_S = 1.0
+
+
+class Doorkeeper:
+    """The credentials of one provider, and what they showed. Times are those of the loop.
+
+    Args:
+        name: the provider's.
+        proof: which kind of credentials.
+        unix_epoch_s: what the wall clock said when the loop's said 0.
+        seed: decides how tokens are fetched: how long that takes, how long they live, which fetch fails.
+    """
+
+    def __init__(self, name: str, proof: Proof, *, unix_epoch_s: float, seed: int) -> None:
+        self._name = name
+        self._epoch_s = unix_epoch_s
+        self._rng = random.Random(f"{seed}/tokens/{name}")
+        self._expires_at: dict[str, float] = {}
+        self.stale = 0
+        """How many requests showed a token that had expired, or that nobody had given."""
+        self.shown: set[str] = set()
+        """Every key and token that any request showed."""
+        self.credentials: Credentials = self._make(proof)
+
+    def look_at(self, request: httpx.Request) -> None:
+        """Look at what a request shows, at the moment at which it is sent."""
+        shown = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not shown:
+            return
+        self.shown.add(shown)
+        if f"{SECRET}-{self._name}-key" in shown:
+            return
+        self.stale += self._expires_at.get(shown, 0.0) <= trio.current_time()
+
+    def _make(self, proof: Proof) -> Credentials:
+        match proof:
+            case "none":
+                return NoCredentials()
+            case "keys":
+                keys = [StaticKey(f"{SECRET}-{self._name}-key-{number}") for number in range(KEYS)]
+                return Rotation(keys, order=self._rng.choice(("round_robin", "sticky")))
+            case "tokens":
+                return BearerTokens(
+                    self._fetch,
+                    name=self._name,
+                    now_unix_s=lambda: self._epoch_s + trio.current_time(),
+                    fetch_s=FETCH_S,
+                )
+
+    async def _fetch(self) -> tuple[str, float | None] | Failed:
+        await trio.sleep(self._rng.choice((0.0, GRID_S, 0.5, 2 * FETCH_S)))
+        if self._rng.random() < 0.2:
+            return Failed(kind="auth", message="nobody gives tokens at present", safe_to_retry=True)
+        token = f"{SECRET}-{self._name}-token-{len(self._expires_at)}"
+        expires_at = trio.current_time() + self._rng.choice(TOKEN_LIVES_S)
+        self._expires_at[token] = expires_at
+        return token, self._epoch_s + expires_at
