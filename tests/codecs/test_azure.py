@@ -104,6 +104,10 @@ def test_how_the_bound_is_spelt_for_what_stands_behind_a_deployment(base: str | 
     assert len({"max_tokens", "max_completion_tokens"} & body.keys()) == 1
 
 
+def test_an_old_version_knows_the_old_spelling_alone() -> None:
+    assert _body(_request(max_output_tokens=9), CodecOptions(api_version="2024-02-01"))["max_tokens"] == 9
+
+
 def test_the_rules_of_the_model_behind_a_deployment_hold() -> None:
     body = _body(_request((text_turn("system", "S"), *ASK)), V1, base="gpt-5-mini")
 

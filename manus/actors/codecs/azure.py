@@ -23,9 +23,11 @@ from manus.messages.failures import Failed
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.requests import ChatRequest
 
-_USAGE_IN_STREAMS_SINCE = "2024-09-01"
+_THINKING_SINCE = "2024-09-01"
+"""The version of the classic API that first took `max_completion_tokens` and `stream_options`."""
+
 _NEWER_FIELDS_SINCE = "2025-04-01"
-"""Versions of the classic API that first took `stream_options`, and `safety_identifier` and `prompt_cache_key`."""
+"""The one that first took `safety_identifier` and `prompt_cache_key`."""
 
 _OTHER_VENDORS = re.compile(r"llama|mi[sx]tral|deepseek|phi-?\d|cohere|command-|jamba|codestral|qwen", re.IGNORECASE)
 """Models that Azure serves but OpenAI did not make: they know no `max_completion_tokens`."""
@@ -60,12 +62,13 @@ class AzureChat(_Azure):
     def encode(self, request: ChatRequest, model: str, options: CodecOptions) -> HttpRequest | Failed:
         """Write `request` for the deployment `model`."""
         surface = _surface(self.wire, deployment_path("chat/completions", model, options), options)
-        if not reads_version(options, _USAGE_IN_STREAMS_SINCE):
+        old = not reads_version(options, _THINKING_SINCE)
+        if old:
             options = msgspec.structs.replace(options, include_usage=False)
         if options.max_tokens_field == "auto" and not family_for(model, options.card).openai:
             # A deployment of whatever name is most likely one of OpenAI's, and the newer of those refuse the old name.
             name = model if options.card is None else options.card.vendor_name
-            field = "max_tokens" if _OTHER_VENDORS.search(name) else "max_completion_tokens"
+            field = "max_tokens" if old or _OTHER_VENDORS.search(name) else "max_completion_tokens"
             options = msgspec.structs.replace(options, max_tokens_field=field)
         return encode_chat(request, model, options, surface)
 
