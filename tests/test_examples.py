@@ -36,6 +36,11 @@ PRINTED: dict[str, list[str]] = {
     ],
     "07_embeddings.py": [r"16 dimensions, \d+ tokens from openai", r"1\.00 Ropes are counted twice\.", r"0\.\d\d "],
     "08_tools_across_providers.py": [r'cloud asks for time\({"zone": "UTC"}\)', r"local says: It is noon\."],
+    "09_what_a_model_takes.py": [
+        "A sail, and a tale of it. sim-large takes no seed; left out: seed.",
+        "sampling.seed: sim-large takes no seed. Leave it out",
+        "image: is image/bmp; models take PNG",
+    ],
 }
 
 FILES = sorted(EXAMPLES.glob("[0-9]*.py"))

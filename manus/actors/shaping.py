@@ -46,11 +46,12 @@ class Shaped(msgspec.Struct, frozen=True):
 
 
 class _Change(msgspec.Struct, frozen=True):
-    """One thing that a model rejects: the field, the code of the warning, and what is done about it."""
+    """One thing that a model rejects: the field, the code of the warning, the fact, and what was done about it."""
 
     param: str
     code: str
-    message: str
+    fact: str
+    done: str
 
 
 def shape(request: ChatRequest, card: ModelCard | None, on_unsupported: OnUnsupported = "drop") -> Shaped | Failed:
@@ -73,12 +74,12 @@ def shape(request: ChatRequest, card: ModelCard | None, on_unsupported: OnUnsupp
     most = card.max_output_tokens
     if most is not None and request.max_output_tokens is not None and request.max_output_tokens > most:
         asked = request.max_output_tokens
-        message = f"{card.name} writes at most {most} tokens; {asked} were asked for, and {most} was sent."
-        changes.append(_Change("max_output_tokens", "max_output_tokens_lowered", message))
+        fact = f"{card.name} writes at most {most} tokens, and {asked} were asked for"
+        changes.append(_Change("max_output_tokens", "max_output_tokens_lowered", fact, f"{most} was sent"))
         changed["max_output_tokens"] = most
     if changes and (request.on_unsupported or on_unsupported) == "refuse":
-        return _refused(changes[0].param, changes[0].message, card.name)
-    notes = [WarningRaised(code=change.code, message=change.message) for change in changes]
+        return _refused(changes[0].param, f"{changes[0].fact}.", card.name)
+    notes = [WarningRaised(code=change.code, message=f"{change.fact}; {change.done}.") for change in changes]
     turns = _retyped(request.turns, notes)
     if card.documents is False:
         turns = _documents_in_words(turns)
@@ -137,8 +138,9 @@ def _sampling(sampling: Sampling, card: ModelCard, changes: list[_Change]) -> Sa
             continue
         given = [field for field in fields if getattr(sampling, field) not in (None, ())]
         if given:
-            message = f"{card.name} takes no {called}, so this was left out: {', '.join(given)}."
-            changes.append(_Change(f"sampling.{given[0]}", f"{capability}_dropped", message))
+            done = f"left out: {', '.join(given)}"
+            fact = f"{card.name} takes no {called}"
+            changes.append(_Change(f"sampling.{given[0]}", f"{capability}_dropped", fact, done))
             cleared.update((field, getattr(_NO_SAMPLING, field)) for field in given)
     return msgspec.structs.replace(sampling, **cleared) if cleared else sampling
 
@@ -149,18 +151,18 @@ def _reasoning(options: ReasoningOptions, card: ModelCard, changes: list[_Change
     if card.reasoning is False:
         if effort not in (None, "off") or options.budget_tokens is not None:
             param = "reasoning.effort" if effort is not None else "reasoning.budget_tokens"
-            changes.append(_Change(param, "reasoning_dropped", f"{card.name} does not reason."))
+            changes.append(_Change(param, "reasoning_dropped", f"{card.name} does not reason", "it was not asked to"))
         return None
     if card.efforts is None or effort is None or effort == "off" or effort in card.efforts:
         return options
     nearest = _nearest(effort, card.efforts)
     if nearest is not None:
-        message = f"{card.name} takes no effort {effort!r}; {nearest!r} was sent."
-        changes.append(_Change("reasoning.effort", "reasoning_effort_changed", message))
+        fact = f"{card.name} takes no effort {effort!r}"
+        changes.append(_Change("reasoning.effort", "reasoning_effort_changed", fact, f"{nearest!r} was sent"))
         return msgspec.structs.replace(options, effort=nearest)
     if card.thinking_budget is True:
         return options  # an older model, which thinks by a budget: the codec makes one of the effort
-    changes.append(_Change("reasoning.effort", "reasoning_effort_dropped", f"{card.name} takes no effort."))
+    changes.append(_Change("reasoning.effort", "reasoning_effort_dropped", f"{card.name} takes no effort", "left out"))
     return msgspec.structs.replace(options, effort=None)
 
 
