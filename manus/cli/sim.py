@@ -13,8 +13,9 @@ from manus.cli import exits
 if TYPE_CHECKING:
     from manus.sim.behaviour import Behaviour
     from manus.sim.server import SimServer
+    from manus.sim.wire import WireName
 
-WIRES = ("openai", "openai-responses", "azure", "anthropic", "bedrock", "ollama")
+WIRES: tuple[WireName, ...] = ("openai", "openai-responses", "azure", "anthropic", "bedrock", "ollama")
 """Whose formats there are."""
 
 _DESCRIPTION = """\
@@ -69,11 +70,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C, which is the ordinary end; then print the bills on stderr."""
-    from manus.sim.faults import FAULTS
+    from manus.sim.faults import FAULTS, exists_on
 
     if arguments.list_faults:
         for name, fault in FAULTS.items():
-            print(f"{name:20} {fault!r}")
+            on = [wire for wire in WIRES if exists_on(fault, wire)]
+            print(f"{name:20} {fault!r}{'' if len(on) == len(WIRES) else '  only: ' + ', '.join(on)}")
         return exits.OK
     try:
         behaviour = _behaviour(arguments)

@@ -6,7 +6,7 @@
 | `PUT` or `POST /_sim/behaviour` | takes a `Behaviour` as JSON, from the next request on |
 | `POST /_sim/fault/NAME` | keeps the behaviour, and lets every answer meet the fault of that spelling |
 | `DELETE /_sim/fault` | keeps the behaviour, without any fault |
-| `GET /_sim/faults` | every fault that has a name |
+| `GET /_sim/faults` | every fault that has a name and exists on this provider's wire |
 | `GET /_sim/bill` | totals and rows |
 
 Requests to it are on nobody's bill. It exists only where `serve_sim` serves, which is loopback.
@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import msgspec
 
 from manus.sim.behaviour import Behaviour
-from manus.sim.faults import FAULTS, fault_named
+from manus.sim.faults import fault_named, faults_of
 from manus.sim.provider import SimProvider
 from manus.sim.wire import Reply, SimRequest, encode_json
 
@@ -34,7 +34,7 @@ def control(provider: SimProvider, request: SimRequest) -> Reply | None:
         case "GET", ["bill"]:
             return _json(200, {"totals": provider.bill.totals(), "rows": provider.bill.rows()})
         case "GET", ["faults"]:
-            return _json(200, FAULTS)
+            return _json(200, faults_of(provider.wire.name))
         case "GET", ["behaviour"] if isinstance(provider.behaviour, Behaviour):
             return _json(200, provider.behaviour)
         case (("PUT" | "POST"), ["behaviour"]):
@@ -53,7 +53,14 @@ def _set_behaviour(provider: SimProvider, body: bytes) -> Reply:
         behaviour = msgspec.json.decode(body, type=Behaviour)
     except msgspec.DecodeError as error:
         return _json(400, {"error": f"not a behaviour: {error}"})
-    provider.behave(behaviour)
+    return _behave(provider, behaviour)
+
+
+def _behave(provider: SimProvider, behaviour: Behaviour) -> Reply:
+    try:
+        provider.behave(behaviour)
+    except ValueError as error:
+        return _json(400, {"error": str(error)})
     return _json(200, behaviour)
 
 
@@ -67,8 +74,7 @@ def _set_fault(provider: SimProvider, spelling: str | None) -> Reply:
         return _json(400, {"error": str(error)})
     script = msgspec.structs.replace(usual.script, fault=fault)
     behaviour = msgspec.structs.replace(usual, script=script, first=(), fault_rate=0.0, faults=())
-    provider.behave(behaviour)
-    return _json(200, behaviour)
+    return _behave(provider, behaviour)
 
 
 def _json(status: int, value: object) -> Reply:

@@ -147,3 +147,4 @@ def test_the_faults_are_listed() -> None:
         listed, _ = process.communicate(timeout=END_S)
     assert process.returncode == 0
     assert "cut-utf8" in listed
+    assert re.search(r"^corrupt-frame .*only: bedrock$", listed, re.MULTILINE)
