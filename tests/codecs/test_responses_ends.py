@@ -267,3 +267,18 @@ def test_limits_and_models_are_read_as_over_chat() -> None:
     assert [(reading.limit, reading.reset_s) for reading in codec.rate_limits(limits)] == [(10, 360.0)]
     assert codec.list_models_request(CodecOptions()).path == "/models"
     assert codec.decode_models(b'{"data":[{"id":"a"}]}') == ("a",)
+
+
+def test_a_summary_that_an_organisation_may_not_have_is_told_with_its_mend() -> None:
+    said = "Your organization must be verified to generate reasoning summaries."
+    error = {
+        "message": said,
+        "type": "invalid_request_error",
+        "param": "reasoning.summary",
+        "code": "unsupported_value",
+    }
+    failure = codec_for(WIRE).failure(400, {}, json.dumps({"error": error}).encode(), now_unix_s=0.0)
+
+    assert failure.kind == "invalid_request"
+    assert said in failure.message
+    assert "show=False" in failure.message

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from manus.actors.codecs.base import CodecOptions, Decoder, HttpRequest
 from manus.actors.codecs.classify import http_failure
 from manus.actors.codecs.error_facts import facts_of_body
@@ -19,6 +21,9 @@ from manus.actors.codecs.wait_hints import openai_rate_limits
 from manus.messages.failures import Failed
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.requests import ChatRequest
+
+_WITHOUT_SUMMARY = "Ask with ReasoningOptions(show=False), which leaves the thinking unseen."
+"""Some models summarise their thinking only for organisations that OpenAI has verified."""
 
 
 class OpenAIResponses:
@@ -37,7 +42,10 @@ class OpenAIResponses:
     def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now_unix_s: float) -> Failed:
         """Classify an HTTP error."""
         facts = facts_of_body(body)
-        return http_failure(openai_failure_kind(status, facts), status, headers, facts, now_unix_s=now_unix_s)
+        failure = http_failure(openai_failure_kind(status, facts), status, headers, facts, now_unix_s=now_unix_s)
+        if facts.param == "reasoning.summary":
+            return msgspec.structs.replace(failure, message=f"{failure.message} {_WITHOUT_SUMMARY}")
+        return failure
 
     def rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimitReading, ...]:
         """Read the `x-ratelimit-*` headers."""
