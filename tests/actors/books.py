@@ -64,9 +64,9 @@ def reserved(name: str = "r1", attempt: int = 1, at: float = 1.0, **changes: Any
     return AttemptReserved(**(fields | changes))
 
 
-def dispatched(name: str = "r1", attempt: int = 1, at: float = 2.0) -> AttemptDispatched:
-    """Make the record of a dispatch."""
-    return AttemptDispatched(request_id=RequestId(name), attempt=attempt, at_unix_s=at)
+def dispatched(name: str = "r1", attempt: int = 1, at: float = 2.0, key: str | None = None) -> AttemptDispatched:
+    """Make the record of a dispatch, with the fingerprint of the key that was used."""
+    return AttemptDispatched(request_id=RequestId(name), attempt=attempt, at_unix_s=at, key_fingerprint=key)
 
 
 def settled(name: str = "r1", attempt: int = 1, at: float = 3.0, cost: int | None = 780_000) -> AttemptSettled:

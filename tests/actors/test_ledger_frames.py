@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manus.actors.credentials import FINGERPRINT_CHARS
 from manus.actors.ledger_frames import FRAME_BYTES_MAX, HEAD_BYTES, frame, scan
 from manus.actors.ledger_records import (
     ENDING_BYTES_MAX,
@@ -89,7 +90,7 @@ def test_the_room_kept_for_an_ending_holds_the_longest_one() -> None:
     usage = Usage(**counts, source="estimated")
     text = "x" * TEXT_BYTES_MAX
     step: dict[str, Any] = {"request_id": longest, "attempt": 2**31, "at_unix_s": 1e9}
-    dispatch = frame(encode(AttemptDispatched(**step)))
+    dispatch = frame(encode(AttemptDispatched(**step, key_fingerprint="f" * FINGERPRINT_CHARS)))
     settle = frame(encode(AttemptSettled(**step, usage=usage, cost_nano_usd=2**62, finish=text)))
     doubt = frame(encode(AttemptDoubted(**step, usage=usage, cost_nano_usd=2**62, reason=text)))
     assert len(dispatch) + max(len(settle), len(doubt)) <= ENDING_BYTES_MAX

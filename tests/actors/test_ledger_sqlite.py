@@ -48,11 +48,12 @@ steps: st.SearchStrategy[AnyRecord] = st.one_of(
         st.floats(0, 1e6),
         model=st.sampled_from(["small", "large"]),
         request_key=st.none() | st.sampled_from(["k1", "k2"]),
+        key_fingerprint=st.none() | st.sampled_from(["e1", "e2"]),
         tags=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=2).map(tuple),
         bound_cost_nano_usd=costs,
         bound=st.builds(Usage, input_uncached=st.integers(0, 10**9), source=st.just("bound")),
     ),
-    st.builds(dispatched, names, numbers),
+    st.builds(dispatched, names, numbers, key=st.none() | st.sampled_from(["u1", "u2"])),
     st.builds(settled, names, numbers, cost=costs),
     st.builds(released, names, numbers),
     st.builds(doubted, names, numbers),
@@ -217,3 +218,19 @@ def test_a_row_is_read_as_it_was_written(connection: sqlite3.Connection) -> None
     assert isinstance(row, LedgerRow)
     assert row == fold_records([intent, dispatched(), settled()], "run")[intent.key]
     connection.close()
+
+
+@pytest.mark.parametrize("used", ["used", None])
+@pytest.mark.parametrize("ending", [(), (settled(),), (released(),)], ids=["open", "settled", "released"])
+def test_a_row_names_the_key_that_was_used_however_its_records_are_gathered_and_reread(
+    connection: sqlite3.Connection, used: str | None, ending: tuple[AnyRecord, ...]
+) -> None:
+    intent = reserved(key_fingerprint="expected")
+    records: list[AnyRecord] = [intent, dispatched(key=used), *ending]
+    for batches in ([records], [records[:1], records[1:]], [records[:1], records[1:2], records[2:]]):
+        connection.execute("DELETE FROM attempts")
+        for batch in (*batches, *batches):
+            put(connection, *batch)
+        (row,) = all_rows(connection)
+        assert row.key_fingerprint == (used or "expected")
+        assert row == fold_records(records, "run")[intent.key]
