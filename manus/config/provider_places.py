@@ -21,8 +21,9 @@ BEDROCK_HOST: Final = "https://bedrock-runtime.{region}.amazonaws.com"
 
 _BEDROCK_HOST = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")
 
-_AZURE_PATHS: Final = ("/openai/v1", "/openai")
-"""What people copy along with the endpoint of an Azure resource; the codec writes it itself."""
+_AZURE_PATHS: Final = ("/openai/v1", "/openai", "/models")
+"""What people copy along with the endpoint of an Azure resource; the codec writes it itself. The last one is that of an
+older API for other vendors' models, which v1 has as well."""
 
 _ANTHROPIC_PATHS: Final = ("/v1/messages", "/v1")
 """The same for Anthropic and the servers that speak its wire."""
