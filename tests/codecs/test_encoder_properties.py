@@ -114,7 +114,7 @@ def test_a_request_is_clean_json_or_a_refusal_and_always_the_same(
 @pytest.mark.long
 @pytest.mark.parametrize("wire", sorted(CODECS))
 @given(request=requests, options=options, number=...)
-@settings(max_examples=10_000)
+@settings(max_examples=3000)
 def test_many_more_requests_are_clean(wire: str, request: ChatRequest, options: CodecOptions, number: int) -> None:
     _check(wire, request, options, MODELS[number % len(MODELS)])
 
