@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from manus.messages.outcomes import RateLimitReading
 from manus.messages.watching import AttemptEnded
 from manus.supervisor.events import ActorExited, ActorStarted, LateReply
 from manus.supervisor.reasons import Crashed, Hung, InitFailed, Normal, Shutdown, Wedged, describe
@@ -44,5 +45,13 @@ def _shown(value: object) -> str:
     match value:
         case Normal() | Shutdown() | Crashed() | Hung() | InitFailed() | Wedged():
             return describe(value)
+        case RateLimitReading():
+            return f"{value.dimension}:{_count(value.remaining)}/{_count(value.limit)}"
+        case tuple():
+            return ",".join(_shown(each) for each in value)
         case _:
             return str(value)
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else str(number)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
 import pytest
 import trio
 import trio.testing
 
 from manus.event_log import LOGGER, line_of, log_event
 from manus.messages.accounting import LedgerTroubled
+from manus.messages.ids import RequestId, deployment_id
+from manus.messages.outcomes import RateLimitReading
+from manus.messages.watching import AttemptEnded
 from manus.supervisor.events import ActorExited, ActorStarted, LoopStalled, RestartScheduled
 from manus.supervisor.reasons import Crashed
 from tests.face.rig import Rig, open_rig
@@ -28,6 +32,33 @@ def test_what_is_expected_is_quiet_and_what_is_not_is_a_warning(caplog: pytest.L
         log_event(ActorStarted(at=0.0, actor="router"))
         log_event(RestartScheduled(at=0.0, actor="router", delay_s=1.0, n_in_period=1))
     assert [record.levelname for record in caplog.records] == ["DEBUG", "WARNING"]
+
+
+def test_an_attempt_is_a_line_with_the_vendors_id_and_limits_and_louder_when_it_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended = AttemptEnded(
+        at=1.0,
+        request_id=RequestId("req-1"),
+        attempt=1,
+        deployment=deployment_id("p", "m"),
+        result="ok",
+        booking="settled",
+        vendor_request_id="req_v",
+        cost_nano_usd=5,
+        rate_limits=(
+            RateLimitReading(dimension="requests", limit=10, remaining=9),
+            RateLimitReading(dimension="tokens", remaining=0, reset_s=1.0),
+        ),
+    )
+    assert line_of(ended) == (
+        "AttemptEnded request_id=req-1 attempt=1 deployment=p/m result=ok booking=settled vendor_request_id=req_v "
+        "cost_nano_usd=5 rate_limits=requests:9/10,tokens:0/?"
+    )
+    with caplog.at_level(logging.DEBUG, logger="manus"):
+        for result in ("ok", "server", "cancelled"):
+            log_event(msgspec.structs.replace(ended, result=result))
+    assert [record.levelname for record in caplog.records] == ["DEBUG", "INFO", "DEBUG"]
 
 
 @pytest.mark.parametrize("enabled", [True, False])
