@@ -154,7 +154,8 @@ class LLMAgent:
 
         Raises:
             InvalidRequestError: the request is wrong in itself; nothing was sent.
-            LLMError: it failed; the tree of errors is drawn in `manus.errors`.
+            LLMError: it failed; the tree of errors is drawn in `manus.errors`. Vectors that earlier calls gave are in
+                `error.partial.vectors`, packed as float32, for the first of the texts.
         """
         request = embed_request(inputs, options)
         outcome = await self._router.ask(request, deadline=self._deadline(request), trace_id=request.request_id)

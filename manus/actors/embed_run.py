@@ -16,7 +16,7 @@ from manus.actors.router_desk import Desk
 from manus.actors.router_request import RequestRun
 from manus.actors.routing import Choice, Plan, left_out_of, plan_of
 from manus.messages.failures import Failed
-from manus.messages.outcomes import Embedded, Outcome
+from manus.messages.outcomes import Answer, Embedded, Outcome, Unfinished
 from manus.messages.requests import EmbedRequest
 from manus.messages.usage import NO_USAGE
 from manus.supervisor.envelope import Envelope
@@ -90,6 +90,12 @@ class EmbedRun(RequestRun):
         assert attempt.ended is not None
         self._vectors.extend(attempt.ended.answer.vectors)
         self._warnings |= dict.fromkeys(attempt.ended.answer.warnings)
+
+    def _unfinished(self, failure: Failed) -> Unfinished:
+        """Hand over what earlier calls gave: it was paid for."""
+        if self._vectors:
+            self._partial = Answer(vectors=tuple(self._vectors))
+        return super()._unfinished(failure)
 
     def _completes(self, attempt: OpenAttempt) -> bool:
         """Whether nothing is missing any more once `attempt` has succeeded."""

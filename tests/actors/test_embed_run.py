@@ -146,6 +146,10 @@ async def test_once_vectors_came_no_other_model_adds_to_them(autojump_clock: tri
         outcome = unfinished(await _embed(rig, *texts, fallback_providers=("other",)))
         assert outcome.failure.kind == "server"
         assert outcome.usage.input_uncached > 0
+        assert outcome.partial is not None
+        assert [unpacked(vector).tolist() for vector in outcome.partial.vectors] == [
+            vector_of(text, DIMENSIONS) for text in texts[:512]
+        ]
         assert len(other.sim.bill.rows()) == 0
         assert outcome.cost_nano_usd == PRICE.cost_nano_usd(outcome.usage)
         await rig.check()
@@ -203,6 +207,11 @@ async def test_a_caller_who_leaves_between_two_calls_leaves_nothing_open(
         assert scope.cancelled_caught
         await rig.check()
         assert [row.state for row in rig.rows()] == ["settled", "in_doubt"]
+
+
+async def test_a_first_call_that_fails_leaves_no_vectors(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_rig(("first", Upstreams(Script(fault=Malformed()))), cards=CARDS) as rig:
+        assert unfinished(await _embed(rig, "one")).partial is None
 
 
 async def test_a_deadline_in_the_second_call_tells_what_the_first_one_cost(
