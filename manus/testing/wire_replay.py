@@ -23,6 +23,7 @@ from manus.messages.events import StreamEvent, ToolArgumentsDelta, ToolCallStart
 from manus.messages.failures import Failed
 from manus.messages.policy import Bounds
 from manus.messages.usage import Usage, VendorCounts
+from manus.testing.wire_invoke import unwrapped, wire_inside
 
 # Any, throughout this file: an exchange is a JSON file of a foreign hand, read and printed.
 
@@ -46,7 +47,7 @@ WIRES: Final[dict[tuple[str, str], str]] = {
 }
 """Which codec speaks the API that an exchange was recorded from."""
 
-_INVOKE = "InvokeModel carries a body of each model family's own; Converse is spoken in its place"
+_INVOKE = "InvokeModel carries a body of each model family's own; of these Messages and Converse are read"
 
 UNSPOKEN: Final[dict[tuple[str, str], str]] = {
     ("bedrock", "invoke"): _INVOKE,
@@ -102,7 +103,8 @@ def passes(exchange: Mapping[str, Any], *, seed: int = 0, splits: int = 2) -> It
         stream, model = _streamed(api, request.get("body"), headers), _model(request)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotAnExchange(f"no exchange: {type(error).__name__}: {error}") from error
-    wire = WIRES.get(api)
+    invoked = UNSPOKEN.get(api) == _INVOKE
+    wire = wire_inside(status, body) if invoked else WIRES.get(api)
     if wire is None:
         reason = UNSPOKEN.get(api, "no codec speaks this API")
         line = {"id": name, "split": "whole", "unsupported": True}
@@ -114,7 +116,7 @@ def passes(exchange: Mapping[str, Any], *, seed: int = 0, splits: int = 2) -> It
         return
     for split, pieces in _splits(body, random.Random(f"{seed}:{name}"), splits):
         decoded = _Decoded(wire, model, stream=stream)
-        decoded.take(pieces)
+        decoded.take(unwrapped(pieces, wire) if invoked else pieces)
         started = decoded.assembly.started
         line = _line(name, split, decoded, decoded.assembly.failure)
         yield Pass(line=line, model=None if started is None else started.model)
