@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -327,3 +329,26 @@ async def test_tokens_cannot_be_printed_copied_or_pickled(autojump_clock: object
         for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError, match="never copied"):
                 attempt(holder)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, 5, "token", ("token",), ("token", "soon"), ("token", datetime.datetime(2026, 1, 2)), (5, 1e10), ("t", 1, 2)],
+    ids=repr,
+)
+async def test_source_that_gives_something_else_is_a_failure_and_no_crash(autojump_clock: object, given: Any) -> None:
+    async def give() -> Any:
+        await trio.lowlevel.checkpoint()
+        return given
+
+    failure = await BearerTokens(give, name="test").authorise(REQUEST, URL)
+    assert isinstance(failure, Failed)
+    assert failure.kind == "auth"
+
+
+async def test_time_of_expiry_that_is_none_at_all_is_a_failure(autojump_clock: object) -> None:
+    for expires_at in (float("nan"), float("-inf")):
+        source = Source(takes_s=0.0)
+        source.does = lambda expires_at=expires_at: ("token", expires_at)
+        failure = await BearerTokens(source, name="test", now_unix_s=trio.current_time).authorise(REQUEST, URL)
+        assert isinstance(failure, Failed)

@@ -177,29 +177,33 @@ class Renewing(Generic[T]):
 
     async def _run(self, scope: trio.CancelScope) -> None:
         """Fetch once. A task of the loop itself, so nothing may leave it: what is raised becomes a failure."""
-        outcome: tuple[T, float | None] | Failed | None = None
+        held: _Held[T] | None = None
+        failure: Failed | None = None
         began_at = self._now()
         try:
             with scope, trio.move_on_after(self._fetch_s) as limit:
                 outcome = await self._fetch()
+                if isinstance(outcome, Failed):
+                    failure = outcome
+                else:
+                    value, expires_at = outcome
+                    held = _Held(value, fetched_at=began_at, expires_at=expires_at)
             if limit.cancelled_caught:
-                outcome = self._failed(f"did not come within {self._fetch_s:g} s")
+                failure = self._failed(f"did not come within {self._fetch_s:g} s")
         except Exception as error:
-            outcome = self._failed(f"could not be fetched ({type(error).__name__})")
+            failure = self._failed(f"could not be fetched ({type(error).__name__})")
         finally:
-            self._settle(outcome, began_at)
+            self._settle(held, failure)
 
-    def _settle(self, outcome: tuple[T, float | None] | Failed | None, began_at: float) -> None:
+    def _settle(self, held: _Held[T] | None, failure: Failed | None) -> None:
         done, self._done, self._scope = self._done, None, None
-        if isinstance(outcome, tuple):
-            value, expires_at = outcome
-            held = _Held(value, fetched_at=began_at, expires_at=expires_at)
+        if held is not None:
             if self._now() < held.usable_until:
                 self._held, self._pause_s = held, PAUSE_S
             else:
-                outcome = self._failed("had expired by the time of its coming; check this machine's clock")
-        if isinstance(outcome, Failed):
-            self._failure = outcome
+                failure = self._failed("had expired by the time of its coming; check this machine's clock")
+        if failure is not None:
+            self._failure = failure
             self._paused_until = trio.current_time() + self._pause_s
             self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
         assert done is not None
