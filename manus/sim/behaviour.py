@@ -23,7 +23,8 @@ ScriptedFinish = Literal["stop", "length", "content_filter"]
 class ScriptedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tool call the simulated model makes; `arguments` is JSON text, sent as it stands.
 
-    The Ollama wire carries arguments as an object, so there the text has to be one.
+    Ollama, and Anthropic and Bedrock in an answer of one piece, carry arguments as an object: there the text has to be
+    one.
     """
 
     name: str

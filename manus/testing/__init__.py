@@ -16,11 +16,11 @@ assert provider.bill.totals().billed == 1
 
 from manus.sim.behaviour import Behaviour, Responder, Script, ScriptedCall
 from manus.sim.bill import Bill, BillRow, BillTotals
-from manus.sim.faults import FAULTS, Fault, fault_named
+from manus.sim.faults import FAULTS, Fault, fault_named, faults_of
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider
 from manus.sim.server import SimServer, serve_sim
-from manus.testing.agents import crash_actor, sim_config
+from manus.testing.agents import crash_actor, sim_config, sim_entry
 
 __all__ = [
     "FAULTS",
@@ -37,6 +37,8 @@ __all__ = [
     "SimTransport",
     "crash_actor",
     "fault_named",
+    "faults_of",
     "serve_sim",
     "sim_config",
+    "sim_entry",
 ]

@@ -10,6 +10,8 @@ import trio
 
 import manus
 from manus.sim.faults import Cut
+from manus.sim.provider import WIRES
+from manus.sim.wire import WireName
 from manus.testing import Script, SimProvider, serve_sim, sim_config
 from tests.face.rig import TEXT
 
@@ -23,9 +25,9 @@ async def until_idle(sim: SimProvider) -> None:
             await trio.sleep(0.01)
 
 
-@pytest.mark.parametrize("wire", ["openai", "ollama"])
-async def test_answers_whole_and_streamed_are_the_same_and_booked_as_billed(wire: str, tmp_path: Path) -> None:
-    sim = SimProvider("openai" if wire == "openai" else "ollama", Script(text=TEXT))
+@pytest.mark.parametrize("wire", WIRES)
+async def test_answers_whole_and_streamed_are_the_same_and_booked_as_billed(wire: WireName, tmp_path: Path) -> None:
+    sim = SimProvider(wire, Script(text=TEXT, cached_tokens=2))
     async with serve_sim(sim) as server:
         config = sim_config({wire: server}) | {"ledger": {"path": str(tmp_path / "ledger.sqlite")}}
         async with manus.open_agent(config) as agent:
