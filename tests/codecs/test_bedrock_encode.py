@@ -527,6 +527,7 @@ def test_a_schema_is_a_tool_that_is_asked_for_where_none_can_be_forced(model: st
     written = _encoded(_request(output=SCHEMA), model)
     body = json.loads(written.body)
     assert (written.answer_tool, body["toolConfig"]["toolChoice"]) == ("count", {"auto": {}})
+    assert [warning.code for warning in written.warnings] == ["json_schema_not_forced"]
     assert "count" in body["messages"][-1]["content"][-1]["text"]
 
 

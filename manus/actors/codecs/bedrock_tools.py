@@ -136,6 +136,7 @@ def _plan_answer_tool(
     wire_choice, forced = _wire_choice(wanted, family, card)
     if thinks or not forced:
         wire_choice, forced = {"auto": {}}, False
+        warnings.say("json_schema_not_forced", "Nothing forces the model to keep to the schema; it was asked in words.")
     config["toolChoice"] = wire_choice
     asked = f"Give your final answer only by calling the tool {name}; write no other text."
     return ToolPlan(config=config, answer_tool=name, forced=forced, asked_besides=() if forced else (asked,))
