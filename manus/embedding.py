@@ -12,7 +12,7 @@ from manus.actors.codecs.embed_answer import unpacked
 from manus.asking import checked_fields, given_options, new_request_id
 from manus.errors import InvalidRequestError, error_of, error_of_terminal
 from manus.messages.outcomes import Embedded, Route, Unfinished
-from manus.messages.requests import EmbedPurpose, EmbedRequest
+from manus.messages.requests import EmbedPurpose, EmbedRequest, OnUnsupported
 from manus.responses import ResponseUsage, usage_of
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 
@@ -26,6 +26,7 @@ class EmbedOptions(TypedDict, total=False):
         purpose: `document`, `query`, `classification` or `clustering`, for models that tell them apart.
         fallback_providers: who else may answer, with an embedding model of its own, whose vectors cannot be compared
             with the first choice's; by default only deployments of the same model.
+        on_unsupported: what happens to what the model cannot do: `drop` it with a warning, or `refuse`.
         timeout_s: the whole request's time, all calls included.
         tags, request_key, extra: as of `generate`.
     """
@@ -35,6 +36,7 @@ class EmbedOptions(TypedDict, total=False):
     dimensions: int | None
     purpose: EmbedPurpose | None
     fallback_providers: Sequence[str] | None
+    on_unsupported: OnUnsupported
     timeout_s: float | None
     tags: Sequence[str]
     request_key: str | None

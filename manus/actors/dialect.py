@@ -85,20 +85,26 @@ class ChatDialect:
 
 
 class EmbedDialect:
-    """An embedding over `codec`."""
+    """An embedding over `codec`. `on_unsupported` holds where the request does not say."""
 
-    __slots__ = ("_model", "_options", "_request", "codec", "streamed")
+    __slots__ = ("_model", "_on_unsupported", "_options", "_request", "codec", "streamed")
 
-    def __init__(self, codec: EmbedCodec, request: EmbedRequest, model: str, options: CodecOptions) -> None:
+    def __init__(
+        self, codec: EmbedCodec, request: EmbedRequest, model: str, options: CodecOptions, on_unsupported: OnUnsupported
+    ) -> None:
         self.codec = codec
         self.streamed = False
         self._request = request
         self._model = model
         self._options = options
+        self._on_unsupported = request.on_unsupported or on_unsupported
 
     def encode(self) -> HttpRequest | Failed:
         """Write the request."""
-        return self.codec.encode(self._request, self._model, self._options)
+        encoded = self.codec.encode(self._request, self._model, self._options)
+        if isinstance(encoded, HttpRequest) and self._on_unsupported == "refuse":
+            return refusal_of(encoded.warnings, self._model) or encoded
+        return encoded
 
     def decoder(self, encoded: HttpRequest) -> Decoder:
         """Make the decoder of the answer."""
@@ -138,4 +144,4 @@ def dialect_of(entry_wire: str, call: Call, options: CodecOptions, on_unsupporte
     embedder = embed_codec_for(entry_wire)
     if embedder is None:
         return MuteDialect(codec_for(entry_wire))
-    return EmbedDialect(embedder, request, call.model, options)
+    return EmbedDialect(embedder, request, call.model, options, on_unsupported)

@@ -117,6 +117,7 @@ def _param_of(code: str) -> str:
 
 _PARAMS = (
     "max_output_tokens",
+    "end_user_id",
     "service_tier",
     "tool_choice",
     "reasoning",

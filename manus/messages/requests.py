@@ -155,6 +155,7 @@ class EmbedRequest(Message, frozen=True, kw_only=True, tag="embed", omit_default
         purpose: what the texts are, for models that embed questions and passages differently.
         fallback_providers: who else may answer with an embedding model of its own. `None` allows only deployments of
             the same model: vectors of two models cannot be compared.
+        on_unsupported: as of a chat request.
         extra: vendor options passed through untouched, keyed by wire family or provider entry.
     """
 
@@ -166,6 +167,7 @@ class EmbedRequest(Message, frozen=True, kw_only=True, tag="embed", omit_default
     dimensions: int | None = None
     purpose: EmbedPurpose | None = None
     fallback_providers: tuple[str, ...] | None = None
+    on_unsupported: OnUnsupported | None = None
     end_user_id: str | None = None
     tags: tuple[str, ...] = ()
     timeout_s: float | None = None

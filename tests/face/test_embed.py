@@ -118,6 +118,16 @@ async def test_who_takes_any_model_but_has_no_embeddings_is_left_out_of_the_plan
     assert ("claude", "has no embeddings") in [(each.provider, each.reason) for each in response.route.left_out]
 
 
+async def test_a_purpose_that_a_model_cannot_tell_apart_is_a_warning_and_no_reason_to_refuse(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_rig(Rig(), {"providers": PROVIDERS}) as agent:
+        (warning,) = (await agent.embed("one", purpose="query")).warnings
+        assert "no difference between questions and passages" in warning
+        assert len((await agent.embed("one", purpose="query", on_unsupported="refuse")).warnings) == 1
+        assert (await agent.embed("one", on_unsupported="refuse")).warnings == ()
+
+
 async def test_the_switched_provider_is_the_first_for_chat_alone(autojump_clock: trio.testing.MockClock) -> None:
     async with open_rig(Rig(), {"providers": PROVIDERS}) as agent:
         await agent.switch_provider("second")
