@@ -320,6 +320,33 @@ def test_own_thinking_goes_back_with_its_seal_and_foreign_or_unsigned_thinking_d
     ]
 
 
+def test_thinking_that_is_bound_to_its_past_goes_back_only_while_its_loop_lasts() -> None:
+    def thought(seal: str) -> Reasoning:
+        return Reasoning(text="", signature=seal, provider="bedrock", model=CLAUDE_NEW)
+
+    def answered(number: int) -> tuple[Turn, ...]:
+        call = ToolCall(id=f"t{number}", name="get_weather")
+        result = ToolResult(id=f"t{number}", content=(Text(text="4 C"),))
+        parts = (thought(f"S{number}"), call)
+        return (Turn(role="assistant", parts=parts), Turn(role="tool", parts=(result,)))
+
+    begun = (*ASK, Turn(role="assistant", parts=(thought("S0"), Text(text="Hello"))), text_turn("user", "Weather?"))
+    asked: dict[str, Any] = {"tools": (WEATHER,), "output": SCHEMA}
+    first = _body(_request(begun, **asked), CLAUDE_NEW)
+    second = _body(_request((*begun, *answered(1)), **asked), CLAUDE_NEW)
+    third = _body(_request((*begun, *answered(1), *answered(2)), **asked), CLAUDE_NEW)
+    assert "count" in first["messages"][-1]["content"][-1]["text"]
+    for earlier, later in ((first, second), (second, third)):
+        assert later["messages"][: len(earlier["messages"])] == earlier["messages"]
+        assert (later["toolConfig"], later.get("system")) == (earlier["toolConfig"], earlier.get("system"))
+    assert "S0" not in json.dumps(third)
+    assert [seal for seal in ("S1", "S2") if seal in json.dumps(third)] == ["S1", "S2"]
+    over = _body(
+        _request((*begun, *answered(1), text_turn("assistant", "4 C."), text_turn("user", "Thanks"))), CLAUDE_NEW
+    )
+    assert "S1" not in json.dumps(over)
+
+
 def test_unread_parts_go_back_to_the_model_that_made_them() -> None:
     block = {"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use", "input": {}}}
     raw = msgspec.Raw(json.dumps(block).encode())

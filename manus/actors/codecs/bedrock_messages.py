@@ -81,10 +81,11 @@ class MessageWriter:
         prefill: whether a last turn of the assistant may be the beginning of the answer.
     """
 
-    __slots__ = ("_cache", "_family", "_names", "_prefill", "_warnings")
+    __slots__ = ("_bound", "_cache", "_family", "_names", "_prefill", "_warnings")
 
     def __init__(self, family: BedrockFamily, warnings: Warnings, *, cache: bool, prefill: bool) -> None:
         self._family = family
+        self._bound = family.claude is not None and family.claude.bound_thinking
         self._warnings = warnings
         self._cache = cache
         self._prefill = prefill
@@ -118,6 +119,8 @@ class MessageWriter:
                 system.extend(messages.pop(1)["content"])
             system = []
         self._end(messages)
+        if self._bound:
+            _forget_earlier_thinking(messages)
         for sentence in asked_besides:
             self._last_of_user(messages).append({"text": sentence})
         self._bound_cache_points([system, *(message["content"] for message in messages)])
@@ -128,6 +131,8 @@ class MessageWriter:
         if not spoken:
             spoken.append({"role": "user", "content": []})
             messages.append(spoken[-1])
+        if self._bound:
+            return _content_of_question(messages)
         last = spoken[-1]
         alone = self._family.results_alone and any("toolResult" in block for block in last["content"])
         if alone and last is messages[-1]:
@@ -267,6 +272,35 @@ class MessageWriter:
         last = messages[-1]["content"][-1]
         if "text" in last:
             last["text"] = last["text"].rstrip() or FILLER  # trailing blanks are refused
+
+
+def _question_at(messages: list[Body]) -> int:
+    """Find where the tool loop that is under way began: at the last message of the user without results."""
+    places = range(len(messages) - 1, -1, -1)
+    asked = (at for at in places if messages[at]["role"] == "user" and not _holds_results(messages[at]))
+    return next(asked, 0)
+
+
+def _content_of_question(messages: list[Body]) -> list[Body]:
+    content: list[Body] = messages[_question_at(messages)]["content"]
+    return content
+
+
+def _holds_results(message: Body) -> bool:
+    return any("toolResult" in block for block in message["content"])
+
+
+def _forget_earlier_thinking(messages: list[Body]) -> None:
+    """Leave out the thinking of loops that are over, for models that bind it to all that came before.
+
+    A sealed thought is refused where anything before it has changed, a thought included, and on Bedrock nobody can ask
+    for it to be dropped instead (bedrock.md, section 7). Within a loop nothing changes: what is said besides stands at
+    its beginning, and thoughts of earlier loops are never there.
+    """
+    for message in messages[: _question_at(messages)]:
+        if message["role"] == "assistant":
+            kept = [block for block in message["content"] if "reasoningContent" not in block]
+            message["content"] = kept or [{"text": FILLER}]
 
 
 def _image(image: Image) -> Body:
