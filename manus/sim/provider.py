@@ -52,6 +52,9 @@ FAULT_MODEL_PREFIX = "sim-"
 
 DEFAULT_MODELS = ("sim-large", "sim-small")
 
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading trips over where a request has the wrong shape deep inside; a vendor refuses such a one with 400."""
+
 HTTP_ERROR = 400
 """From this status on, a response is an error."""
 
@@ -183,7 +186,10 @@ class SimProvider:
         key = self.wire.key_of(request)
         if self.api_key is not None and not self.wire.admits(request, self.api_key):
             return _Plan(reply_steps(self.wire.rejection(401, number=row.number, model="", key=key)))
-        asked = self.wire.read(request, self.models)
+        try:
+            asked = _typed(self.wire.read(request, self.models))
+        except UNREADABLE:
+            asked = self.wire.rejection(400, number=row.number, model="")
         if isinstance(asked, Reply):
             return _Plan(reply_steps(asked))
         row.model, row.stream, row.prompt = asked.model, asked.stream, asked.prompt[:PROMPT_CHARACTERS]
@@ -197,7 +203,10 @@ class SimProvider:
         self._check(script.fault)
         row.fault = None if script.fault is None else name_of(script.fault)
         seed = self._behaviour.seed if isinstance(self._behaviour, Behaviour) else 0
-        spoken = speak(asked, script, row, seed=seed)
+        try:
+            spoken = speak(asked, script, row, seed=seed)
+        except UNREADABLE:  # a schema that nothing can fit
+            return _Plan(reply_steps(self.wire.rejection(400, number=row.number, model=asked.model)))
         steps = answer_steps(self.wire, spoken, script, stream=asked.stream, key=key)
         return _Plan(steps, _ends_as(script.fault, stream=asked.stream), isinstance(script.fault, Refused))
 
@@ -320,6 +329,17 @@ def _ends_as(fault: Fault | None, *, stream: bool) -> RowState:
             return "failed"
         case _:
             return "complete"
+
+
+def _typed(asked: ChatAsked | Reply) -> ChatAsked | Reply:
+    """Check the types of what was read.
+
+    Raises:
+        msgspec.ValidationError: a value of the request is of another type than its field.
+    """
+    if isinstance(asked, Reply):
+        return asked
+    return msgspec.convert(msgspec.structs.asdict(asked), ChatAsked, from_attributes=True)
 
 
 def _misspelt(error: ValueError) -> Reply:

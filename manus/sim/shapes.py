@@ -16,6 +16,10 @@ from manus.sim.words import draw_text
 DEPTH_MAX = 12
 """A schema that refers to itself is followed so deep; below, optional members are left out and lists are empty."""
 
+ITEMS_MAX = 256
+CHARACTERS_MAX = 10_000
+"""A schema that asks for more items or characters than this gets so many."""
+
 _STRINGS = {
     "date": "2026-09-01",
     "date-time": "2026-09-01T00:00:00Z",
@@ -109,6 +113,7 @@ class _Drawing:
         first = rules.get("prefixItems") or []
         rest = rules.get("items", {})
         count = max(wanted, len(first))
+        count = min(count, ITEMS_MAX)
         return [self.value(first[at] if at < len(first) else rest, depth + 1) for at in range(count)]
 
     def _number(self, rules: dict[str, Any], *, whole: bool) -> float:
@@ -123,6 +128,6 @@ class _Drawing:
 
     def _string(self, rules: dict[str, Any]) -> str:
         text = _STRINGS.get(rules.get("format", "")) or draw_text(f"{self._rng.random()}", 3)
-        least: int = rules.get("minLength", 0)
+        least: int = min(rules.get("minLength", 0), CHARACTERS_MAX)
         most: int = rules.get("maxLength", len(text) + least)
         return (text + "." * max(0, least - len(text)))[:most]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
-from tests.mutants.chaos_mutants import CHAOS_MUTANTS, FOUND_BY_CHAOS
+from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
@@ -27,6 +27,7 @@ MUTANTS: list[Mutant] = [
     *LEDGER_MUTANTS,
     *TRANSPORT_MUTANTS,
     *CHAOS_MUTANTS,
+    *AGENT_MUTANTS,
     *CATALOGUE_MUTANTS,
     *CREDENTIALS_MUTANTS,
     *OPENAI_MUTANTS,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from manus.sim.behaviour import Script, ScriptedCall
-from manus.sim.faults import FAULTS, Rejected
+from manus.sim.faults import FAULTS, Rejected, faults_of
 from manus.sim.provider import SimProvider
 from manus.sim.steps import Head, Send
 from manus.sim.wire import SimRequest, WireName
@@ -229,7 +229,7 @@ def test_openai_errors_have_the_recorded_shape_and_headers() -> None:
 
 def test_openai_heads_carry_the_recorded_names() -> None:
     known = {name for exchange in recorded("openai") for name in exchange["response"]["headers"]}
-    for name in (None, *FAULTS):
+    for name in (None, *faults_of("openai")):
         provider = SimProvider("openai", Script(fault=None if name is None else FAULTS[name]))
         exchange = provider.answer(
             SimRequest(
