@@ -47,10 +47,25 @@ class SseSplitter:
             self._skip_line_feed = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         items: list[tuple[bytes, bytes]] = []
+        data = self._data
         for line in self._lines.feed(chunk):
-            self._take(line, items)
-            if self.overflowed:
-                return items
+            # The lines that nearly all streams are made of, in place: a call for each would be a third of the work.
+            head = line[:6]
+            if head == b"data: " and not data:
+                data.append(line[6:])
+                self._data_bytes = len(line) - 6
+            elif not line and len(data) == 1:
+                if data[0]:
+                    items.append((self._event, data[0]))
+                data.clear()
+                self._data_bytes = 0
+                self._event = b""
+            elif head == b"event:":
+                self._event = line[7:] if line[6:7] == b" " else line[6:]
+            else:
+                self._take(line, items)
+                if self.overflowed:
+                    return items
         self.overflowed = self._lines.overflowed
         return items
 
