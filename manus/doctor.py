@@ -16,6 +16,7 @@ import httpx
 import msgspec
 import trio
 
+from manus.actors.call_failures import redacted
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.azure_paths import deployment_path
 from manus.actors.codecs.base import HttpRequest
@@ -26,7 +27,6 @@ from manus.actors.http1.sockets import SocketAddress, connect_tcp
 from manus.actors.http1.stock import StockTransport
 from manus.actors.http1.tls import TlsStream, shared_ssl_context
 from manus.actors.local_command import local_command
-from manus.actors.provider_call import redacted
 from manus.actors.transport_errors import failure_of
 from manus.actors.upstream import CLOSE_S, ProviderSpec
 from manus.checkup import Check, Checkup, State, clock_check, deployment_check, model_check, refusal_check

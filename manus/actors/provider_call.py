@@ -9,13 +9,14 @@ Every end but a bug is a value, `CallEnded`. The socket is closed or given back 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 import httpx
 import msgspec
 import trio
 
 from manus.actors.assembly import Assembly
+from manus.actors.call_failures import WAITS, redacted, stalled, web_page
 from manus.actors.codecs.base import Decoder, HttpRequest
 from manus.actors.codecs.classify import request_id_of
 from manus.actors.credentials import REFUSALS, Authorisation
@@ -159,7 +160,7 @@ class ProviderCall:
         if not 200 <= status < 300:
             return await self._refused(body)
         if headers.get("content-type", "").startswith("text/html"):
-            return _web_page()
+            return web_page()
         decoder = self._dialect.decoder(encoded)
         self._delivery.begin(Assembly(self._dialect.codec.wire, call.model, upstream.spec.bounds))
         if encoded.warnings:
@@ -183,7 +184,7 @@ class ProviderCall:
         async for data in body:
             events = feed(data)
             if events and not deliver(events) and not await self._wait_for_reader():
-                return _stalled()
+                return stalled()
             if decoder.done:
                 break
             # An answer that is not streamed has no content before its end: there any byte is a sign of life.
@@ -196,10 +197,10 @@ class ProviderCall:
             self._at_end = True
             events = decoder.finish()
             if events and not deliver(events) and not await self._wait_for_reader():
-                return _stalled()
+                return stalled()
         failure = self._verdict()
         if failure is None and not self._delivery.flush_held() and not await self._wait_for_reader():
-            return _stalled()
+            return stalled()
         return failure
 
     async def _refused(self, body: AsyncIterator[bytes]) -> Failed:
@@ -290,7 +291,7 @@ class ProviderCall:
         return Failed(
             kind="timeout",
             timeout=waited_for,
-            message=f"{_WAITS[waited_for]} The attempt was given up after {seconds:.3g} s (`timeouts.{waited_for}_s`).",
+            message=f"{WAITS[waited_for]} The attempt was given up after {seconds:.3g} s (`timeouts.{waited_for}_s`).",
         )
 
     def _refusal(self) -> Failed:
@@ -365,24 +366,6 @@ class ProviderCall:
         return failure
 
 
-_WAITS: dict[TimeoutPhase, str] = {
-    "connect": "No connection was made in time.",
-    "tls": "The TLS handshake was not finished in time.",
-    "write": "The request could not be written in time.",
-    "pool": "No connection was free in time.",
-    "headers": "The server took the request and did not answer.",
-    "first_content": "The answer began and no content came.",
-    "idle": "The answer stopped coming.",
-    "total": "The answer took longer than one attempt may.",
-}
-
-
-def redacted(failure: Failed, redact: Callable[[str], str]) -> Failed:
-    """Strike secrets out of all that a server may have said in a failure: some repeat the key they were shown."""
-    words = {field: getattr(failure, field) for field in ("message", "code", "param", "vendor_request_id")}
-    return msgspec.structs.replace(failure, **{field: redact(word) for field, word in words.items() if word})
-
-
 def body_complete(response: httpx.Response) -> bool:
     """Whether the whole body has been received already, where the transport can tell."""
     return bool(getattr(response.stream, "complete", False))
@@ -394,17 +377,3 @@ def _has_content(events: list[StreamEvent]) -> bool:
 
 def _lower_case(headers: httpx.Headers) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
-
-
-def _stalled() -> Failed:
-    return Failed(
-        kind="slow_consumer",
-        message="The caller did not read its stream for longer than `consumer_stall_s`; the stream was given up.",
-    )
-
-
-def _web_page() -> Failed:
-    return Failed(
-        kind="protocol",
-        message="The server answered with a web page instead of an API response; check `base_url` and proxies.",
-    )

@@ -1,0 +1,43 @@
+"""Own the failures that a call finds itself: waits that ran out, a caller who does not read, a page for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from manus.messages.failures import Failed, TimeoutPhase
+
+WAITS: dict[TimeoutPhase, str] = {
+    "connect": "No connection was made in time.",
+    "tls": "The TLS handshake was not finished in time.",
+    "write": "The request could not be written in time.",
+    "pool": "No connection was free in time.",
+    "headers": "The server took the request and did not answer.",
+    "first_content": "The answer began and no content came.",
+    "idle": "The answer stopped coming.",
+    "total": "The answer took longer than one attempt may.",
+}
+"""What happened when a named wait ran out."""
+
+
+def redacted(failure: Failed, redact: Callable[[str], str]) -> Failed:
+    """Strike secrets out of all that a server may have said in a failure: some repeat the key they were shown."""
+    words = {field: getattr(failure, field) for field in ("message", "code", "param", "vendor_request_id")}
+    return msgspec.structs.replace(failure, **{field: redact(word) for field, word in words.items() if word})
+
+
+def stalled() -> Failed:
+    """The caller does not read."""
+    return Failed(
+        kind="slow_consumer",
+        message="The caller did not read its stream for longer than `consumer_stall_s`; the stream was given up.",
+    )
+
+
+def web_page() -> Failed:
+    """Somebody else's server answered."""
+    return Failed(
+        kind="protocol",
+        message="The server answered with a web page instead of an API response; check `base_url` and proxies.",
+    )
