@@ -242,8 +242,8 @@ TRANSPORT_MUTANTS = [
     Mutant(
         name="trailers become headers",
         file=HTTPTOOLS,
-        original="        self.headers, self._seen = self._seen, []",
-        mutated="        self.headers = self._seen",
+        original="        self.headers, self.seen = self.seen, []",
+        mutated="        self.headers = self.seen",
         killers=(f"{HEADS}::test_trailers_are_no_headers",),
         rule="what comes after the body is no header",
     ),
