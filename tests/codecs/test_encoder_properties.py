@@ -166,8 +166,10 @@ _CONVERSE = _SERVICE.operation_model("Converse").input_shape
 def _judge_by_botocore(written: HttpRequest, body: dict[str, Any]) -> None:
     params = {name: value for name, value in body.items() if name not in ("user", "temperature", "x")}
     report = botocore.validate.ParamValidator().validate({"modelId": "m", **params}, _CONVERSE)
-    # Lengths and patterns are the caller's words; types and names are ours.
-    faults = [line for line in report.generate_report().splitlines() if "length" not in line and "min" not in line]
+    # Lengths and patterns are the caller's words, and blocks that are carried unread ("tagged union") are as they came;
+    # types and names are ours.
+    callers = ("length", "min", "tagged union")
+    faults = [line for line in report.generate_report().splitlines() if not any(word in line for word in callers)]
     assert faults == [], faults
 
 
