@@ -9,7 +9,7 @@ import manus
 from manus.demo.audit import audit, ledger_differs
 from manus.messages.outcomes import Attempt
 from manus.messages.usage import Price, nano_usd
-from manus.sim.faults import FAULTS, Fault, HugeLine, Refused, Rejected, exists_on
+from manus.sim.faults import FAULTS, Fault, HugeLine, PingsOnly, Refused, Rejected, exists_on
 from manus.sim.provider import WIRES
 from manus.sim.wire import WireName
 from manus.testing import Script, ScriptedCall, SimProvider, SimTransport, sim_config
@@ -37,8 +37,14 @@ async def ask(agent: manus.LLMAgent, question: str, *, stream: bool) -> tuple[At
 
 
 def smaller(fault: Fault) -> Fault:
-    """Keep a huge line within what a test has time for, and beyond what a decoder takes."""
-    return HugeLine(line_bytes=9 * 1024 * 1024) if isinstance(fault, HugeLine) else fault
+    """Keep a huge line within what a test has time for, and beyond what a decoder takes; ping less often."""
+    match fault:
+        case HugeLine():
+            return HugeLine(line_bytes=9 * 1024 * 1024)
+        case PingsOnly():
+            return PingsOnly(gap_s=1.0)
+        case _:
+            return fault
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
