@@ -77,7 +77,7 @@ def _embedded(policy: LocalPolicy) -> LocalCommand | Failed:
         "model": str(model.resolve()),
         "context_tokens": policy.context_tokens,
         "parallel": policy.parallel,
-        "threads": policy.threads or _cpus(),
+        "threads": policy.threads or _threads(),
     }
     host = Path(__file__).with_name("local_host.py")
     return LocalCommand(program=(sys.executable, "-I", str(host), json.dumps(options)))
@@ -93,8 +93,14 @@ def _package_of(name: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _threads() -> int:
+    """Leave one CPU to everybody else.
+
+    The server's threads wait for each other in a loop: where one of them has to share its CPU all are as slow as that
+    one (with two threads on two busy CPUs eight tokens took 21 s).
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cpus - 1)
 
 
 def _unavailable(message: str, *, param: str) -> Failed:

@@ -202,7 +202,7 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
             `args`, `{port}` and `{model}` stand for the port and the model's path. It is ready when `health_path`
             answers 200, and speaks the OpenAI API from `api_path` on.
         model_path: of `type = "local"`: the model file in place of the embedded one, relative to the configuration.
-        threads: of `type = "local"`: how many the embedded server computes with; left out, one per CPU.
+        threads: of `type = "local"`: how many the embedded server computes with; left out, one per CPU but one.
         start_timeout_s: of `type = "local"`: how long the server may take until it answers.
     """
 

