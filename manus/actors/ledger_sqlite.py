@@ -55,9 +55,9 @@ _PUT = (
     "ON CONFLICT (request_id, attempt, run_id) DO UPDATE SET "
     "state = CASE excluded.state WHEN 'intent' THEN attempts.state ELSE excluded.state END, "
     "dispatched_unix_s = coalesce(attempts.dispatched_unix_s, excluded.dispatched_unix_s), "
-    # An intent that is read again knows only which key was expected.
-    "key_fingerprint = CASE excluded.state WHEN 'intent' THEN attempts.key_fingerprint "
-    "ELSE coalesce(excluded.key_fingerprint, attempts.key_fingerprint) END, "
+    # An intent that is read again knows only which key was expected; which one was used is told once, by the dispatch.
+    "key_fingerprint = CASE WHEN excluded.state = 'intent' OR attempts.dispatched_unix_s IS NOT NULL "
+    "THEN attempts.key_fingerprint ELSE coalesce(excluded.key_fingerprint, attempts.key_fingerprint) END, "
     + ", ".join(f"{name} = excluded.{name}" for name in _ENDING[1:])
     + " WHERE attempts.ended_unix_s IS NULL"
 )

@@ -90,6 +90,13 @@ def test_time_that_is_none_is_refused(seconds: str, tmp_path: Path) -> None:
     assert b"--timeout" in done.stderr
 
 
+INTERRUPTIBLE = (
+    "import signal, sys; from manus.cli import main; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+)
+"""The command as at a terminal: whoever is started in the background inherits that SIGINT is ignored."""
+
+
 def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     asked, released = threading.Event(), threading.Event()
 
@@ -101,7 +108,7 @@ def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     with answering(hang) as server:
         terminal = configured(tmp_path, KNOWN.format(url=server.origin))
         process = subprocess.Popen(
-            [sys.executable, "-m", "manus", "doctor", "--timeout", "3000"],
+            [sys.executable, "-c", INTERRUPTIBLE, "doctor", "--timeout", "3000"],
             cwd=tmp_path,
             env=terminal.environ,
             stdout=subprocess.PIPE,
