@@ -6,6 +6,7 @@ stream request with a plain document, and the reverse. It knows no vendor.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from manus.actors.codecs.answer_writer import AnswerWriter
@@ -19,7 +20,7 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 """What may stand before the byte that tells the form of a body: blanks and a byte order mark."""
 
 
-class SseAnswerDecoder:
+class SseAnswerDecoder(ABC):
     """A `Decoder` of one answer; a vendor's own reads the payloads in `_take_event` and `_take_document`."""
 
     _marker = b""
@@ -75,13 +76,13 @@ class SseAnswerDecoder:
         self._end_of_stream()
         return writer.take()
 
+    @abstractmethod
     def _take_event(self, name: bytes, payload: bytes) -> None:
         """Read one event that is no comment."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take_document(self, body: bytes) -> None:
         """Read a whole answer, which is neither empty nor a web page, and close it."""
-        raise NotImplementedError
 
     def _end_of_stream(self) -> None:
         """Close an answer whose stream ended without the vendor's marker."""
