@@ -155,9 +155,8 @@ def _criteria(asked: object) -> RoutingCriteria:
 
 def _penalty(name: str) -> Callable[[object], float]:
     def check(value: object) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and -PENALTY_MAX <= value <= PENALTY_MAX:  # type: ignore[operator]
-            return float(value)  # type: ignore[arg-type]
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= PENALTY_MAX:
+            return float(value)
         raise InvalidRequestError(f"{name}: expected a number from -{PENALTY_MAX:g} to {PENALTY_MAX:g}")
 
     return check
