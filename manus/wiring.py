@@ -41,7 +41,8 @@ from manus.config.problems import InvalidConfig, Problem, child_path
 from manus.config.provider_places import base_url_of, is_openai, type_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
-from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy, RouterPolicy
+from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy
+from manus.messages.routing_policy import RouterPolicy
 from manus.proving import betas_of, credentials_of, secrets_of_entry
 from manus.reports import ProviderState
 from manus.supervisor.spec import Intensity, SupervisorSpec

@@ -13,7 +13,7 @@ import msgspec
 
 from manus.actors.routing import Choice, Plan
 from manus.messages.failures import Failed
-from manus.messages.policy import RetryPolicy
+from manus.messages.routing_policy import RetryPolicy
 
 WINDOW_S = 60.0
 """The traffic that a retry budget is a share of is that of the last minute..."""
@@ -179,7 +179,7 @@ class PlanCursor:
         """Take the next deployment that may be asked; only one with a larger window, where that is what is needed."""
         assert self._coming is not None
         for place, other in enumerate(self._coming):
-            if _is_larger(other, least_window) if least_window else not other.reserve:
+            if _is_larger(other, least_window) if least_window else other.use == "any":
                 del self._coming[place]
                 return other
         return None

@@ -11,8 +11,9 @@ from manus.actors.codecs.base import CodecOptions, EmbedLimits
 from manus.actors.retry import RetryBudget
 from manus.actors.routing import Choice, RoutingTable
 from manus.messages.ids import DeploymentId
-from manus.messages.policy import Bounds, ProviderPolicy, RouterPolicy
+from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
+from manus.messages.routing_policy import RouterPolicy
 from manus.supervisor.context import Context
 from manus.supervisor.ref import Ref
 

@@ -143,7 +143,9 @@ class RequestRun:
 
         The seam of mid-stream rescue: today only an answer that starts over, for callers who say they handle it.
         """
-        return isinstance(self._request, ChatRequest) and self._request.on_interrupt == "restart"
+        if not isinstance(self._request, ChatRequest):
+            return False
+        return (self._request.on_interrupt or self._desk.spec.policy.on_interrupt) == "restart"
 
     async def _start_over(self, choice: Choice, failure: Failed) -> Failed | None:
         """Tell the caller to forget what it has seen; gives a failure where it does not read."""

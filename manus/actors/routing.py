@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -19,10 +20,11 @@ from manus.actors.needs import NEEDS, Needs, Routable, field_of, needs_of
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, deployment_id
 from manus.messages.outcomes import Candidate
-from manus.messages.policy import ModelCard, ProviderPolicy, RouterPolicy
-from manus.messages.requests import ChatRequest, EmbedRequest
+from manus.messages.policy import ModelCard, ProviderPolicy
+from manus.messages.requests import ChatRequest, EmbedRequest, Strategy
+from manus.messages.routing_policy import RouterPolicy
 
-STRATEGY = "priority"
+STRATEGY: Strategy = "priority"
 """How this file orders candidates; what a route says of itself."""
 
 PLANS_KEPT = 256
@@ -35,15 +37,22 @@ OTHER_VECTORS = "its vectors cannot be compared with the first choice's; name it
 """Why another model is not asked for an embedding that the first choice cannot make."""
 
 
+Use = Literal["any", "larger_window", "policy"]
+"""When a deployment of a plan is asked: in its turn; only after a context length failure; only after a content policy
+refused."""
+
+
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment that a plan may ask. `reserve`: only after a context length failure."""
+    """One deployment that a plan may ask. `key` names the key to show, of an entry that has several."""
 
     deployment: DeploymentId
     provider: str
     model: str
     card: ModelCard
     reason: str
-    reserve: bool = False
+    key: str | None = None
+    score: float | None = None
+    use: Use = "any"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +209,7 @@ class RoutingTable:
         larger = (card for card in provider.models if _window_of(card) > window)
         for card in sorted(larger, key=_window_of):
             if not _lacking(provider, card, needs, 0):
-                yield _choice(choice.provider, card, "larger window, if the prompt is too long", reserve=True)
+                yield _choice(choice.provider, card, "larger window, if the prompt is too long", use="larger_window")
 
     def _unknown_name(self, request: Routable) -> Failed | None:
         known = self._providers.keys() | self._disabled
@@ -242,7 +251,7 @@ def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
         window = choice.card.longest_prompt_tokens
         if window is None or tokens <= window:
             sure.append(choice)
-            fits_primary = fits_primary or not choice.reserve
+            fits_primary = fits_primary or choice.use == "any"
         elif tokens <= 2 * window:
             doubtful.append(choice)
         else:
@@ -250,9 +259,9 @@ def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
             left_out.append(_left_out(choice.provider, choice.model, told))
     if not fits_primary:
         # Nothing that would be asked at once surely fits: models kept for long prompts come forward.
-        sure = [msgspec.structs.replace(choice, reserve=False) for choice in sure]
-    if not sure and not any(not choice.reserve for choice in doubtful):
-        doubtful = [msgspec.structs.replace(choice, reserve=False) for choice in doubtful]
+        sure = [msgspec.structs.replace(choice, use="any") for choice in sure]
+    if not sure and not any(choice.use == "any" for choice in doubtful):
+        doubtful = [msgspec.structs.replace(choice, use="any") for choice in doubtful]
     if not sure and not doubtful:
         windows = [_window_of(choice.card) for choice in plan.choices]
         return Failed(
@@ -300,9 +309,9 @@ def plan_of(choices: tuple[Choice, ...], left_out: tuple[Candidate, ...]) -> Pla
     return Plan(choices=choices, candidates=candidates, left_out=left_out)
 
 
-def _choice(name: str, card: ModelCard, reason: str, *, reserve: bool = False) -> Choice:
+def _choice(name: str, card: ModelCard, reason: str, *, use: Use = "any") -> Choice:
     deployment = deployment_id(name, card.name)
-    return Choice(deployment=deployment, provider=name, model=card.name, card=card, reason=reason, reserve=reserve)
+    return Choice(deployment=deployment, provider=name, model=card.name, card=card, reason=reason, use=use)
 
 
 def _left_out(name: str, model: str, reason: str) -> Candidate:

@@ -11,16 +11,9 @@ import msgspec
 from manus.config.model_cards import CardFinder, is_unbilled, known_card
 from manus.config.provider_places import base_url_of, type_of
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
-from manus.messages.policy import (
-    LedgerPolicy,
-    LocalPolicy,
-    ModelCard,
-    ProviderPolicy,
-    RetryPolicy,
-    RouterPolicy,
-    Timeouts,
-)
+from manus.messages.policy import LedgerPolicy, LocalPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import OnUnsupported
+from manus.messages.routing_policy import RetryPolicy, RouterPolicy
 from manus.messages.usage import FREE, Price, nano_usd
 
 IN_MEMORY: Final = ":memory:"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from manus.messages.base import Message
+from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId
 from manus.messages.requests import ChatRequest, EmbedRequest
 
@@ -11,14 +12,32 @@ class Call(Message, frozen=True, kw_only=True, tag="call", omit_defaults=True):
     """Ask this provider's `model` for an answer to `request` (of an embedding: one batch), as attempt `attempt` of it.
 
     The provider actor answers with a `CallEnded`; events go through the delivery in the envelope.
-    `estimated_input_tokens` lets it label usage that the vendor never reported.
+    `key` names the key to show, of an entry that has several; `estimated_input_tokens` lets it label usage that the
+    vendor never reported.
     """
 
     request: ChatRequest | EmbedRequest
     model: str
     deployment: DeploymentId
     attempt: int
+    key: str | None = None
     estimated_input_tokens: int = 0
+
+
+class ProbeAsked(Message, frozen=True, kw_only=True, tag="probe_asked", omit_defaults=True):
+    """Ask a provider actor to try its vendor with the cheapest question there is, its list of models, under `key`.
+
+    Answered with a `Probed`.
+    """
+
+    key: str | None = None
+
+
+class Probed(Message, frozen=True, kw_only=True, tag="probed", omit_defaults=True):
+    """What came of a probe. `supported` is False where the vendor has no such question: then nothing was learnt."""
+
+    failure: Failed | None = None
+    supported: bool = True
 
 
 class StatusAsked(Message, frozen=True, kw_only=True, tag="status_asked", omit_defaults=True):

@@ -10,6 +10,7 @@ from manus.messages.content import AnyPart, Turn
 from manus.messages.events import FinishReason
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, RequestId
+from manus.messages.requests import Strategy
 from manus.messages.usage import NO_USAGE, Usage
 
 Booking = Literal["settled", "released", "in_doubt", "open"]
@@ -42,8 +43,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     turn: Turn | None = None
 
 
+BreakerState = Literal["closed", "open", "half_open"]
+"""Whether a deployment is asked: as usual; not at all; by one request that finds out."""
+
+AttemptRole = Literal["first", "retry", "wait", "failover", "continue", "splice", "restart", "hedge"]
+"""Why an attempt was made: the first one; again at the same deployment; again after it had rested; at another one; to
+continue a stream by prefill; to answer anew and be held against what was streamed; to answer anew after a `reset`; to
+race an attempt that was slow."""
+
+
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A deployment the plan considered: its place (None if left out), its score and the reason."""
+    """A deployment the plan considered: its place (None if left out), its score and the reason.
+
+    Args:
+        score: what the strategy ordered by, lower first; its unit is the strategy's, and the reason says it.
+        breaker: how its breaker stood at admission.
+        ready_in_s: seconds after admission before which it is not asked, where it rests.
+    """
 
     deployment: DeploymentId
     provider: str
@@ -51,6 +67,17 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rank: int | None = None
     score: float | None = None
     reason: str = ""
+    breaker: BreakerState = "closed"
+    ready_in_s: float | None = None
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one attempt sets aside before it is made: what it is expected to use, and what it can use at most."""
+
+    estimate: Usage = NO_USAGE
+    bound: Usage = NO_USAGE
+    estimate_nano_usd: int | None = None
+    bound_nano_usd: int | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,8 +93,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     result: str
     started_s: float
     ended_s: float
+    role: AttemptRole = "first"
     first_content_s: float | None = None
     failure: Failed | None = None
+    reservation: Reservation | None = None
     usage: Usage = NO_USAGE
     cost_nano_usd: int | None = None
     booking: Booking = "open"
@@ -75,12 +104,18 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The story of one request: the plan that was fixed at admission and the attempts it took."""
+    """The story of one request: the plan that was fixed at admission and the attempts it took.
 
-    strategy: str = "priority"
+    `reservation` is what the first candidate would set aside; a dry run has no attempts that could say it.
+    `gave_up` says in words why no further attempt followed the last one, where that failed.
+    """
+
+    strategy: Strategy = "priority"
     candidates: tuple[Candidate, ...] = ()
     left_out: tuple[Candidate, ...] = ()
+    reservation: Reservation | None = None
     attempts: tuple[Attempt, ...] = ()
+    gave_up: str | None = None
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished", tag_field="outcome", omit_defaults=True):

@@ -138,11 +138,27 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.service_prices.get(service_tier, UNKNOWN_PRICE)
 
 
+class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of several keys of a provider entry: each makes deployments of its own.
+
+    Args:
+        name: the key's fingerprint, as the books name it. Never the key.
+        weight: its share of the entry's traffic under the `weighted` strategy.
+        tags: added to those of the entry.
+    """
+
+    name: str
+    weight: float = 1.0
+    tags: tuple[str, ...] = ()
+
+
 class ProviderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the router and the wiring know of one provider entry, without its credentials.
 
     Args:
         models: those it lists.
+        keys: its keys, where there are several; else its deployments have no key in their names.
+        key_order: whether its keys are used in turn, or the first one for as long as it is well.
         any_model: whether others may be asked for; `describe` tells what is known of such a one.
         on_unsupported: what is done with a parameter that a model rejects, where a request does not say.
     """
@@ -151,6 +167,8 @@ class ProviderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     type: str
     priority: int = 100
     models: tuple[ModelCard, ...] = ()
+    keys: tuple[KeyPolicy, ...] = ()
+    key_order: Literal["round_robin", "sticky"] = "round_robin"
     any_model: bool = False
     describe: Callable[[str], ModelCard] | None = None
     on_unsupported: OnUnsupported = "drop"
@@ -160,49 +178,6 @@ class ProviderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     def unlisted(self, model: str) -> ModelCard:
         """Describe a model that is not listed, as far as anything is known of it."""
         return ModelCard(name=model) if self.describe is None else self.describe(model)
-
-
-class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How failures are answered.
-
-    Args:
-        same_deployment: retries of one deployment for resets and 5xx.
-        base_s, max_s: exponential back-off between them, with full jitter.
-        attempts_max: attempts of one request over all deployments; the plan is finite.
-        wait_hint_max_s: a Retry-After above this means "go elsewhere".
-        budget_ratio: retries may be this share of requests over the last minute, and
-        budget_min: this many in any case.
-    """
-
-    same_deployment: int = 1
-    base_s: float = 0.2
-    max_s: float = 5.0
-    attempts_max: int = 8
-    wait_hint_max_s: float = 60.0
-    budget_ratio: float = 0.2
-    budget_min: int = 10
-
-
-class RouterPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The router's bounds.
-
-    Args:
-        in_flight_max: requests in all; above it the router sheds.
-        stream_buffer: event lists a caller may be behind before its stream waits.
-        consumer_stall_s: how long a stream waits for a caller that does not read.
-        timeout_s: a request's deadline where the caller names none.
-        default_provider: first choice where the caller names none.
-        fallback_providers: who is asked next, in order; None means every enabled entry by priority.
-    """
-
-    in_flight_max: int = 1024
-    stream_buffer: int = 32
-    consumer_stall_s: float = 30.0
-    timeout_s: float = 600.0
-    default_provider: str | None = None
-    fallback_providers: tuple[str, ...] | None = None
-    strategy: str = "priority"
-    retry: RetryPolicy = RetryPolicy()
 
 
 class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):

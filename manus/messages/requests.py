@@ -18,6 +18,8 @@ Effort = Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"]
 OnInterrupt = Literal["auto", "restart", "error"]
 OnCancel = Literal["abort", "drain"]
 Priority = Literal["interactive", "batch"]
+Strategy = Literal["priority", "cost_aware", "capability", "latency", "least_busy", "weighted", "round_robin"]
+"""How candidates are ordered."""
 OnUnsupported = Literal["drop", "refuse"]
 """What is done with a parameter that a model rejects: leave it out and warn, or refuse the request."""
 EmbedPurpose = Literal["document", "query", "classification", "clustering"]
@@ -85,7 +87,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RoutingCriteria(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the caller asks of the model that answers, besides what the request itself implies.
 
-    `max_cost_usd` is for one request; `task_complexity` runs from 1 (trivial) to 10 (hard).
+    `max_cost_usd` is for one request; `task_complexity` runs from 1 (trivial) to 10 (hard); `tags` are those that a
+    deployment has to bear, all of them.
     """
 
     requires_vision: bool = False
@@ -100,6 +103,7 @@ class RoutingCriteria(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     prefer_fast: bool = False
     prefer_reliable: bool = False
     task_complexity: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=True):
@@ -112,7 +116,10 @@ class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=
         provider, model: the first choice; `None` lets the router choose.
         stream: whether events go to the caller as they come.
         max_output_tokens: upper bound of the answer, thinking included.
+        on_interrupt: what happens when a stream breaks off; None for what the router's policy says.
         on_unsupported: what is done with a parameter that the model rejects; None for what the entry says.
+        strategy: how candidates are ordered; None for what the router's policy says.
+        priority: `batch` requests give way to `interactive` ones.
         extra: vendor options passed through untouched, keyed by wire family or provider entry.
         tags: the caller's labels, kept in the ledger.
         timeout_s: the whole request's budget; the deadline in the envelope is made from it.
@@ -132,9 +139,10 @@ class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=
     reasoning: ReasoningOptions | None = None
     criteria: RoutingCriteria | None = None
     fallback_providers: tuple[str, ...] | None = None
-    on_interrupt: OnInterrupt = "auto"
+    on_interrupt: OnInterrupt | None = None
     on_cancel: OnCancel = "abort"
     on_unsupported: OnUnsupported | None = None
+    strategy: Strategy | None = None
     priority: Priority = "interactive"
     conversation_id: str | None = None
     end_user_id: str | None = None

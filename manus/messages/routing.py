@@ -6,6 +6,7 @@ import msgspec
 
 from manus.messages.base import Message
 from manus.messages.ids import DeploymentId
+from manus.messages.outcomes import BreakerState
 from manus.messages.requests import ChatRequest
 
 
@@ -19,20 +20,49 @@ class RoutingMetricsAsked(Message, frozen=True, kw_only=True, tag="routing_metri
     """Ask how routing has gone since the tree was built; answered with `RoutingMetrics`."""
 
 
+class BreakerMove(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One transition of a breaker: when (seconds of the loop's clock), from where to where, and why, in words."""
+
+    at: float
+    before: BreakerState
+    after: BreakerState
+    reason: str
+
+
 class DeploymentMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of the attempts at one deployment. `failures` counts by kind."""
+    """What came of the attempts at one deployment, and how it is doing.
+
+    Args:
+        failures: counted by kind.
+        in_flight: attempts that are running now.
+        breaker: how its breaker stands, and `moves` how it came there, the latest transitions, oldest first.
+        ready_in_s: seconds from now before which it is not asked, where it rests; `resting` says why.
+        first_content_s: peak-sensitive moving average of the time to first token, and
+        first_content_p95_s: what 95 of 100 recent ones stayed below, once enough were seen.
+        latency_s: peak-sensitive moving average of whole attempts.
+    """
 
     deployment: DeploymentId
     attempts: int = 0
     successes: int = 0
     failures: dict[str, int] = {}
+    in_flight: int = 0
+    breaker: BreakerState = "closed"
+    moves: tuple[BreakerMove, ...] = ()
+    ready_in_s: float | None = None
+    resting: str | None = None
+    first_content_s: float | None = None
+    first_content_p95_s: float | None = None
+    latency_s: float | None = None
 
 
 class RoutingMetrics(Message, frozen=True, kw_only=True, tag="routing_metrics", omit_defaults=True):
     """Counts since the tree was built; they survive a crash of the router.
 
     `retries` are further attempts at a deployment that had been asked already, `failovers` attempts at another one,
-    `restarts` answers that began anew after the caller had seen a part. `shed` requests were refused for lack of room.
+    `restarts` answers that began anew after the caller had seen a part, `continued` and `spliced` streams that were
+    taken up without the caller noticing, `hedges` attempts that raced a slow one and `hedges_won` those that were
+    faster. `shed` requests were refused for lack of room; `waiting` ones of priority `batch` wait for it now.
     """
 
     requests: int = 0
@@ -42,7 +72,12 @@ class RoutingMetrics(Message, frozen=True, kw_only=True, tag="routing_metrics", 
     shed: int = 0
     in_flight: int = 0
     in_flight_peak: int = 0
+    waiting: int = 0
     retries: int = 0
     failovers: int = 0
     restarts: int = 0
+    continued: int = 0
+    spliced: int = 0
+    hedges: int = 0
+    hedges_won: int = 0
     deployments: tuple[DeploymentMetrics, ...] = ()

@@ -1,10 +1,10 @@
-"""Own what is told of single calls to whoever watches: an event per attempt, beside the supervisor's own."""
+"""Own what the router tells to whoever watches: an event per attempt and per breaker that moves."""
 
 from __future__ import annotations
 
 from manus.messages.base import Message
 from manus.messages.ids import DeploymentId, RequestId
-from manus.messages.outcomes import Booking, RateLimitReading
+from manus.messages.outcomes import Booking, BreakerState, RateLimitReading
 
 
 class AttemptEnded(Message, frozen=True, kw_only=True, tag="attempt_ended", omit_defaults=True):
@@ -29,3 +29,17 @@ class AttemptEnded(Message, frozen=True, kw_only=True, tag="attempt_ended", omit
     vendor_request_id: str | None = None
     cost_nano_usd: int | None = None
     rate_limits: tuple[RateLimitReading, ...] = ()
+
+
+class BreakerMoved(Message, frozen=True, kw_only=True, tag="breaker_moved", omit_defaults=True):
+    """The breaker of a deployment opened, let a probe through, or closed.
+
+    `at` is seconds of the loop's clock; `retry_in_s` is when an open one may be tried again, seconds from then.
+    """
+
+    at: float
+    deployment: DeploymentId
+    before: BreakerState
+    after: BreakerState
+    reason: str
+    retry_in_s: float | None = None

@@ -27,8 +27,9 @@ from manus.actors.upstream import ProviderSpec
 from manus.messages.content import text_turn
 from manus.messages.events import Reset, StreamEvent, TextDelta
 from manus.messages.ids import RequestId
-from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, RouterPolicy, Timeouts
+from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import ChatRequest
+from manus.messages.routing_policy import RouterPolicy
 from manus.messages.usage import Price
 from manus.sim.behaviour import Responder, Script
 from manus.sim.bill import BillRow

@@ -28,8 +28,9 @@ from manus.messages.content import text_turn
 from manus.messages.events import Reset, StreamEvent, TextDelta
 from manus.messages.ids import RequestId
 from manus.messages.outcomes import Embedded, Finished, Outcome, Unfinished
-from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, RouterPolicy, Timeouts
+from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import ChatRequest
+from manus.messages.routing_policy import RouterPolicy
 from manus.messages.usage import Price
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.memory import SimTransport

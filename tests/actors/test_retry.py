@@ -13,7 +13,8 @@ from manus.actors.retry import WINDOW_S, Ask, GiveUp, PlanCursor, RetryBudget
 from manus.actors.routing import Choice, Plan
 from manus.messages.failures import ADVICE, Advice, Failed, FailureKind
 from manus.messages.ids import deployment_id
-from manus.messages.policy import ModelCard, RetryPolicy
+from manus.messages.policy import ModelCard
+from manus.messages.routing_policy import RetryPolicy
 
 POLICY = RetryPolicy(base_s=0.2, max_s=5.0)
 
@@ -25,7 +26,7 @@ def choice(provider: str, *, window: int | None = None, reserve: bool = False) -
         model="m",
         card=ModelCard(name="m", context_tokens=window),
         reason="",
-        reserve=reserve,
+        use="larger_window" if reserve else "any",
     )
 
 

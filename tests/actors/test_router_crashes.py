@@ -12,7 +12,7 @@ import trio
 from manus.actors.ledger_records import AnyRecord
 from manus.actors.ledger_store import Fault, FaultPlan
 from manus.messages.outcomes import Finished, Unfinished
-from manus.messages.policy import RouterPolicy
+from manus.messages.routing_policy import RouterPolicy
 from manus.sim.behaviour import Script
 from manus.sim.memory import SimTransport
 from manus.supervisor.spec import Intensity

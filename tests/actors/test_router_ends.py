@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from manus.messages.outcomes import Unfinished
-from manus.messages.policy import RouterPolicy
+from manus.messages.routing_policy import RouterPolicy
 from manus.sim.behaviour import Script
 from manus.sim.faults import Rejected, Stall
 from tests.actors.rig import TIMEOUTS, Upstreams, asked, finished, open_rig, outcome_of, results, text_seen, unfinished

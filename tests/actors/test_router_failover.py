@@ -8,8 +8,9 @@ import trio
 
 from manus.messages.events import Reset
 from manus.messages.failures import FailureKind
-from manus.messages.policy import ModelCard, RetryPolicy, RouterPolicy, Timeouts
+from manus.messages.policy import ModelCard, Timeouts
 from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
+from manus.messages.routing_policy import RetryPolicy, RouterPolicy
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import (
     Cut,

@@ -12,8 +12,8 @@ import trio
 import trio.testing
 
 from manus.messages.outcomes import Finished, Unfinished
-from manus.messages.policy import RetryPolicy, RouterPolicy
 from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
+from manus.messages.routing_policy import RetryPolicy, RouterPolicy
 from manus.sim.behaviour import Script
 from manus.sim.faults import Cut, Fault, Rejected
 from manus.supervisor.dialog import Dialog

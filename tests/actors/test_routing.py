@@ -14,8 +14,9 @@ from manus.actors.routing import PLANS_KEPT, Plan, RoutingTable
 from manus.messages.content import Audio, Document, Image, Text, ToolResult, Turn, text_turn
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId
-from manus.messages.policy import ModelCard, ProviderPolicy, RouterPolicy
+from manus.messages.policy import ModelCard, ProviderPolicy
 from manus.messages.requests import ChatRequest, OutputFormat, RoutingCriteria, Tool
+from manus.messages.routing_policy import RouterPolicy
 
 
 def entry(name: str, *models: str | ModelCard, priority: int = 100, any_model: bool = False) -> ProviderPolicy:
@@ -265,11 +266,11 @@ LARGE = ModelCard(name="large", context_tokens=16000)
 def test_larger_models_of_an_entry_stand_in_reserve() -> None:
     plan = planned(ask(), entry("a", SMALL, LARGE, MIDDLE), entry("b", "other"))
 
-    assert [(c.deployment, c.reserve) for c in plan.choices] == [
-        ("a/small", False),
-        ("b/other", False),
-        ("a/middle", True),
-        ("a/large", True),
+    assert [(c.deployment, c.use) for c in plan.choices] == [
+        ("a/small", "any"),
+        ("b/other", "any"),
+        ("a/middle", "larger_window"),
+        ("a/large", "larger_window"),
     ]
 
 
@@ -292,7 +293,7 @@ def test_window_too_small_goes_last_then_out(tokens: int, expected: list[str], l
 def test_reserved_model_comes_forward_when_nothing_else_surely_fits() -> None:
     plan = planned(ask(), entry("a", SMALL, LARGE), tokens=9000)
 
-    assert [(c.deployment, c.reserve) for c in plan.choices] == [("a/large", False)]
+    assert [(c.deployment, c.use) for c in plan.choices] == [("a/large", "any")]
 
 
 def test_prompt_beyond_every_window_is_a_context_length_failure() -> None:
@@ -346,7 +347,7 @@ def test_every_plan_is_finite_ranked_and_names_each_deployment_once(data: st.Dat
         assert plan.kind in ("no_candidate", "context_length", "unsupported")
         return
     assert plan.choices
-    assert not plan.choices[0].reserve
+    assert plan.choices[0].use == "any"
     assert len(set(order(plan))) == len(plan.choices)
     assert [c.rank for c in plan.candidates] == list(range(len(plan.choices)))
     for choice in plan.choices:

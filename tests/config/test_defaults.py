@@ -19,7 +19,8 @@ from manus.config.schema import (
     TimeoutsConfig,
     WireConfig,
 )
-from manus.messages.policy import LedgerPolicy, LocalPolicy, RetryPolicy, RouterPolicy, Timeouts
+from manus.messages.policy import LedgerPolicy, LocalPolicy, Timeouts
+from manus.messages.routing_policy import RetryPolicy, RouterPolicy
 from manus.wiring import WIRES
 
 

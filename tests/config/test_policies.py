@@ -14,7 +14,8 @@ from manus.config.policies import (
     timeouts_of,
 )
 from manus.config.schema import LLMConfig
-from manus.messages.policy import ModelCard, ProviderPolicy, RetryPolicy, RouterPolicy, Timeouts
+from manus.messages.policy import ModelCard, ProviderPolicy, Timeouts
+from manus.messages.routing_policy import RetryPolicy, RouterPolicy
 from manus.messages.usage import FREE, UNKNOWN_PRICE, Price, Usage
 
 
