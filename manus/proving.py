@@ -14,6 +14,7 @@ from manus.actors.credentials import (
     Rotation,
     StaticKey,
     WithHeaders,
+    fingerprint_of,
 )
 from manus.actors.credentials.aws import AwsKeys, SigV4
 from manus.actors.credentials.aws_chain import chain_keys
@@ -22,6 +23,7 @@ from manus.actors.credentials.tokens import BearerTokens, TokenProvider
 from manus.config.provider_places import region_of
 from manus.config.schema import SECRET_FIELDS, EntraConfig, ProviderConfig
 from manus.config.secrets import Secret
+from manus.messages.policy import KeyPolicy
 
 KEY_HEADERS: Final = {"anthropic": ("x-api-key", ""), "azure": ("api-key", "")}
 """Where a key stands, and what before it; elsewhere it is `Authorization: Bearer`."""
@@ -50,9 +52,27 @@ def credentials_of(
         now_unix_s: the wall clock.
     """
     if provide is not None:
-        shown: Credentials = BearerTokens(provide, name=f"program:{name}", now_unix_s=now_unix_s)
-    else:
-        shown = _by_type(kind, entry, now_unix_s)
+        return _with_headers(BearerTokens(provide, name=f"program:{name}", now_unix_s=now_unix_s), entry)
+    return _with_headers(_by_type(kind, entry, now_unix_s), entry)
+
+
+def keys_of(kind: str, entry: ProviderConfig) -> dict[str, Credentials]:
+    """Make what shows each key of an entry that has several, by the key's name in the books; else there is nothing."""
+    if len(entry.api_keys) < 2:
+        return {}
+    shown = [_static(kind, key) for key in entry.api_keys]
+    return {key.fingerprint: _with_headers(key, entry) for key in shown}
+
+
+def key_policies(entry: ProviderConfig) -> tuple[KeyPolicy, ...]:
+    """Tell the router of the keys of an entry that has several, under their names in the books."""
+    if len(entry.api_keys) < 2:
+        return ()
+    return tuple(KeyPolicy(name=fingerprint_of(key.reveal())) for key in entry.api_keys)
+
+
+def _with_headers(shown: Credentials, entry: ProviderConfig) -> Credentials:
+    """Add the entry's own headers, where it has some."""
     named = (("OpenAI-Organization", entry.organization), ("OpenAI-Project", entry.project))
     headers: Headers = (
         *((header, value) for header, value in named if value is not None),
@@ -97,8 +117,7 @@ def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
 def _by_type(kind: str, entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:
     keys = [*filter(None, (entry.api_key,)), *entry.api_keys]
     if keys:
-        header, prefix = KEY_HEADERS.get(kind, ("Authorization", "Bearer "))
-        shown = [StaticKey(key.reveal(), header=header, prefix=prefix) for key in keys]
+        shown = [_static(kind, key) for key in keys]
         return shown[0] if len(shown) == 1 else Rotation(shown, order=entry.key_order)
     if entry.auth_token is not None:
         return StaticKey(entry.auth_token.reveal())
@@ -108,6 +127,11 @@ def _by_type(kind: str, entry: ProviderConfig, now_unix_s: Callable[[], float]) 
         bearer = bearer_of_environment(entry)
         return _aws(entry, now_unix_s) if bearer is None else StaticKey(bearer)
     return NoCredentials()
+
+
+def _static(kind: str, key: Secret) -> StaticKey:
+    header, prefix = KEY_HEADERS.get(kind, ("Authorization", "Bearer "))
+    return StaticKey(key.reveal(), header=header, prefix=prefix)
 
 
 def _aws(entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:

@@ -43,7 +43,7 @@ from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy
 from manus.messages.routing_policy import RouterPolicy
-from manus.proving import betas_of, credentials_of, secrets_of_entry
+from manus.proving import betas_of, credentials_of, key_policies, keys_of, secrets_of_entry
 from manus.reports import ProviderState
 from manus.supervisor.spec import Intensity, SupervisorSpec
 
@@ -155,14 +155,18 @@ def _provider(
     tokens: Mapping[str, TokenProvider],
 ) -> ProviderSpec:
     entry = config.providers[name]
+    provide = tokens.get(name)
     policy = provider_policy(name, entry, config.on_unsupported)
+    if provide is None:
+        policy = msgspec.structs.replace(policy, keys=key_policies(entry), key_order=entry.key_order)
     is_local = policy.type == "local"
     concurrency = concurrency_of(policy.type, entry)
     spec = ProviderSpec(
         name=name,
         wire=WIRES[policy.type],
         policy=policy,
-        credentials=credentials_of(name, policy.type, entry, provide=tokens.get(name)),
+        credentials=credentials_of(name, policy.type, entry, provide=provide),
+        keys={} if provide is not None else keys_of(policy.type, entry),
         transport_factory=transports.get(name) or _stock(name, config, base=base, connections_max=concurrency),
         base_url=None if is_local else base_url_of(policy.type, entry),
         server=LocalServer(local_policy(entry, base=base)) if is_local else None,

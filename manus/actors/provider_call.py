@@ -113,7 +113,7 @@ class ProviderCall:
         transport = await upstream.ready()
         if isinstance(transport, Failed):
             return transport
-        authorisation = await upstream.authorise(encoded)
+        authorisation = await upstream.authorise(encoded, self._call.key)
         if isinstance(authorisation, Failed):
             return authorisation
         self._authorisation = authorisation
@@ -358,9 +358,13 @@ class ProviderCall:
         status, authorisation = self._status, self._authorisation
         if status is None or authorisation is None:
             return failure
-        credentials = self._upstream.spec.credentials
+        credentials = self._upstream.credentials_of(self._call.key)
+        assert credentials is not None, "what was shown is still there"
         if failure is not None and failure.kind in REFUSALS:
-            return credentials.refused(authorisation, failure)
+            failure = credentials.refused(authorisation, failure)
+            if self._call.key is not None:
+                failure = msgspec.structs.replace(failure, message=f"{failure.message} (key {self._call.key})")
+            return failure
         if 200 <= status < 300:
             credentials.accepted(authorisation)
         return failure

@@ -7,7 +7,7 @@ it, so that a restart heals connections. `ProviderCounters` lives in the durable
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import httpx
@@ -51,7 +51,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         options: the codec's, without the model's card.
         concurrency: calls in flight at once.
         queue: calls that may wait for a place; beyond that the router goes elsewhere.
-        credentials: an object that shows the key and never tells it.
+        credentials: an object that shows the key and never tells it; of several keys, the first one's.
+        keys: of an entry with several keys, what shows each, by its name in the books; a call names the one to show.
         transport_factory: makes an incarnation's connections.
         server: for `type = "local"`.
         now_unix_s: the wall clock, for hints that name a date.
@@ -62,6 +63,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     wire: str
     policy: ProviderPolicy
     credentials: Credentials
+    keys: Mapping[str, Credentials] = {}
     transport_factory: TransportFactory
     base_url: str | None = None
     server: LocalServer | None = None
@@ -168,9 +170,20 @@ class Upstream:
             self._unlisted[model] = known
         return known
 
-    async def authorise(self, encoded: HttpRequest) -> Authorisation | Failed:
-        """Ask the credentials to let in what the codec wrote; no checkpoint unless they have to fetch something."""
-        return await self.spec.credentials.authorise(encoded, self._url_of(encoded.path))
+    def credentials_of(self, key: str | None) -> Credentials | None:
+        """Give what shows `key`, or without a name the entry's credentials; None where it has no such key."""
+        return self.spec.credentials if key is None else self.spec.keys.get(key)
+
+    async def authorise(self, encoded: HttpRequest, key: str | None = None) -> Authorisation | Failed:
+        """Ask the credentials to let in what the codec wrote; no checkpoint unless they have to fetch something.
+
+        `key` names the key to show, of an entry that has several.
+        """
+        credentials = self.credentials_of(key)
+        if credentials is None:
+            message = f"The provider entry {self.spec.name!r} has no key with the fingerprint {key}."
+            return Failed(kind="unavailable", message=message, safe_to_retry=True)
+        return await credentials.authorise(encoded, self._url_of(encoded.path))
 
     def request_of(
         self, encoded: HttpRequest, authorisation: Authorisation, extensions: dict[str, object]
@@ -202,6 +215,8 @@ class Upstream:
     async def aclose(self) -> None:
         """Close every connection, within a bound, also when this task is being cancelled; fetch no more tokens."""
         self.spec.credentials.let_go()
+        for credentials in self.spec.keys.values():
+            credentials.let_go()
         if self._transport is not None:
             with bounded_shield(CLOSE_S):
                 await self._transport.aclose()
