@@ -12,9 +12,9 @@ import trio
 
 from manus.actors.embed_run import EmbedRun
 from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.plan import Plan
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
 from manus.actors.router_request import RequestRun
-from manus.actors.routing import STRATEGY, Plan
 from manus.actors.validate import problem_of
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Route, Unfinished
@@ -116,7 +116,8 @@ class Router:
         problem = problem_of(request, self._spec.bounds)
         if problem is not None:
             return problem
-        plan = self._desk.table.plan(request, estimated_input_tokens=estimate_prompt_tokens(request))
+        standing = self._desk.standing(trio.current_time()).rehearsal()
+        plan = self._desk.table.plan(request, estimated_input_tokens=estimate_prompt_tokens(request), standing=standing)
         if isinstance(plan, Plan):
-            return Route(strategy=STRATEGY, candidates=plan.candidates, left_out=plan.left_out)
+            return Route(strategy=plan.strategy, candidates=plan.candidates, left_out=plan.left_out)
         return plan

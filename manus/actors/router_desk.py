@@ -6,10 +6,13 @@ import random
 
 import msgspec
 
+from manus.actors.affinity import Affinity, Turns
 from manus.actors.codecs import embed_codec_for
 from manus.actors.codecs.base import CodecOptions, EmbedLimits
+from manus.actors.plan import Choice
 from manus.actors.retry import RetryBudget
-from manus.actors.routing import Choice, RoutingTable
+from manus.actors.routing import RoutingTable
+from manus.actors.standing import UNOBSERVED, Standing
 from manus.messages.ids import DeploymentId
 from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
@@ -47,11 +50,15 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
 class RouterCell:
     """What survives a crash of the router. Each method is one synchronous mutation."""
 
-    __slots__ = ("_by_deployment", "budget", "counts", "rng")
+    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "planning_rng", "rng", "turns")
 
     def __init__(self, spec: RouterSpec) -> None:
         self.budget = RetryBudget(spec.policy.retry)
         self.rng = random.Random(spec.seed)
+        # A stream of its own: how often others retry must not change whom a request is sent to.
+        self.planning_rng = random.Random(None if spec.seed is None else f"plans of {spec.seed}")
+        self.turns = Turns()
+        self.affinity = Affinity()
         self.counts = dict.fromkeys(
             (
                 "requests",
@@ -120,6 +127,11 @@ class Desk:
         if codec is None:
             return EmbedLimits(inputs=1)
         return codec.limits(choice.model, CodecOptions(provider=choice.provider, card=choice.card))
+
+    def standing(self, now: float) -> Standing:
+        """Tell how things stand for a plan that is made at `now`."""
+        cell = self.cell
+        return Standing(now=now, health=UNOBSERVED, rng=cell.planning_rng, turns=cell.turns, affinity=cell.affinity)
 
     def provider(self, name: str) -> Ref:
         """Give the ref of a provider entry's actor."""

@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
 
 import msgspec
 
 from manus.actors.needs import NEEDS, Needs, Routable, field_of, needs_of
+from manus.actors.plan import Choice, Plan, Use, omitted, plan_of
+from manus.actors.standing import Standing
 from manus.messages.failures import Failed
-from manus.messages.ids import DeploymentId, deployment_id
+from manus.messages.ids import deployment_id
 from manus.messages.outcomes import Candidate
 from manus.messages.policy import ModelCard, ProviderPolicy
-from manus.messages.requests import ChatRequest, EmbedRequest, Strategy
+from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing_policy import RouterPolicy
-
-STRATEGY: Strategy = "priority"
-"""How this file orders candidates; what a route says of itself."""
 
 PLANS_KEPT = 256
 """Plans remembered per kind of request; a kind is what was named and what is needed, so there are few."""
@@ -35,32 +33,6 @@ OTHERWISE = {"anthropic": ("json_schema",), "bedrock": ("json_schema",)}
 
 OTHER_VECTORS = "its vectors cannot be compared with the first choice's; name it in fallback_providers to allow it"
 """Why another model is not asked for an embedding that the first choice cannot make."""
-
-
-Use = Literal["any", "larger_window", "policy"]
-"""When a deployment of a plan is asked: in its turn; only after a context length failure; only after a content policy
-refused."""
-
-
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment that a plan may ask. `key` names the key to show, of an entry that has several."""
-
-    deployment: DeploymentId
-    provider: str
-    model: str
-    card: ModelCard
-    reason: str
-    key: str | None = None
-    score: float | None = None
-    use: Use = "any"
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The deployments to ask, in order, and the same told to people, with those left out."""
-
-    choices: tuple[Choice, ...]
-    candidates: tuple[Candidate, ...] = ()
-    left_out: tuple[Candidate, ...] = ()
 
 
 class RoutingTable:
@@ -94,7 +66,7 @@ class RoutingTable:
         self._having: dict[str, dict[str, ModelCard]] = {p.name: {c.name: c for c in p.models} for p in providers}
         self._plans: dict[tuple[object, ...], tuple[Plan, int]] = {}
 
-    def plan(self, request: Routable, *, estimated_input_tokens: int) -> Plan | Failed:
+    def plan(self, request: Routable, *, estimated_input_tokens: int, standing: Standing) -> Plan | Failed:
         """Order the candidates for `request`, or say why nobody can answer it."""
         needs = needs_of(request)
         criteria = request.criteria if isinstance(request, ChatRequest) else None
@@ -182,15 +154,15 @@ class RoutingTable:
         """Pick the model of entry `name` that is to answer, or say why none can."""
         provider = self._providers.get(name)
         if provider is None:
-            return _left_out(name, request.model or "*", "the entry is disabled; set `enabled = true` to use it")
+            return omitted(name, request.model or "*", "the entry is disabled; set `enabled = true` to use it")
         if request.model is not None and name in owners:
             card = self._having[name].get(request.model) or provider.unlisted(request.model)
             lacking = _lacking(provider, card, needs, least_window)
-            return _left_out(name, card.name, lacking) if lacking else _choice(name, card, why)
+            return omitted(name, card.name, lacking) if lacking else _choice(name, card, why)
         if request.model is not None and name == request.provider:
-            return _left_out(name, request.model, "lacks the model asked for")
+            return omitted(name, request.model, "lacks the model asked for")
         if not provider.models:
-            return _left_out(name, "*", "no model was named and the entry lists none")
+            return omitted(name, "*", "no model was named and the entry lists none")
         reasons: list[str] = []
         cards = provider.models if "embeddings" not in needs else sorted(provider.models, key=_unlike_an_embedder)
         for card in cards:
@@ -198,7 +170,7 @@ class RoutingTable:
             if not lacking:
                 return _choice(name, card, why if request.model is None else f"{why}, with its own model")
             reasons.append(lacking)
-        return _left_out(name, provider.models[0].name, "; ".join(dict.fromkeys(reasons)))
+        return omitted(name, provider.models[0].name, "; ".join(dict.fromkeys(reasons)))
 
     def _larger_siblings(self, choice: Choice, needs: Needs) -> Iterator[Choice]:
         """Name the able models of the same entry with a larger known window, the smallest of them first."""
@@ -256,7 +228,7 @@ def _fit_context(plan: Plan, tokens: int) -> Plan | Failed:
             doubtful.append(choice)
         else:
             told = f"its window of {window} tokens is too small for a prompt of about {tokens}"
-            left_out.append(_left_out(choice.provider, choice.model, told))
+            left_out.append(omitted(choice.provider, choice.model, told))
     if not fits_primary:
         # Nothing that would be asked at once surely fits: models kept for long prompts come forward.
         sure = [msgspec.structs.replace(choice, use="any") for choice in sure]
@@ -289,7 +261,7 @@ def _same_vectors(choices: list[Choice], left_out: list[Candidate]) -> list[Choi
     """Keep the deployments of the first choice's model; tell of the others why not."""
     model = choices[0].card.vendor_name
     others = (choice for choice in choices if choice.card.vendor_name != model)
-    left_out.extend(_left_out(choice.provider, choice.model, OTHER_VECTORS) for choice in others)
+    left_out.extend(omitted(choice.provider, choice.model, OTHER_VECTORS) for choice in others)
     return [choice for choice in choices if choice.card.vendor_name == model]
 
 
@@ -300,27 +272,9 @@ def _unlike_an_embedder(card: ModelCard) -> int:
     return 1 if "embed" in card.vendor_name.lower() else 2
 
 
-def plan_of(choices: tuple[Choice, ...], left_out: tuple[Candidate, ...]) -> Plan:
-    """Make a plan that asks `choices` in their order."""
-    candidates = tuple(
-        Candidate(deployment=c.deployment, provider=c.provider, model=c.model, rank=rank, reason=c.reason)
-        for rank, c in enumerate(choices)
-    )
-    return Plan(choices=choices, candidates=candidates, left_out=left_out)
-
-
 def _choice(name: str, card: ModelCard, reason: str, *, use: Use = "any") -> Choice:
     deployment = deployment_id(name, card.name)
     return Choice(deployment=deployment, provider=name, model=card.name, card=card, reason=reason, use=use)
-
-
-def _left_out(name: str, model: str, reason: str) -> Candidate:
-    return Candidate(deployment=deployment_id(name, model), provider=name, model=model, reason=reason)
-
-
-def left_out_of(choice: Choice, reason: str) -> Candidate:
-    """Say why a deployment that was chosen is left out after all."""
-    return _left_out(choice.provider, choice.model, reason)
 
 
 def _nobody(left_out: list[Candidate], request: Routable, needs: Needs) -> Failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import msgspec
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manus.actors.affinity import Affinity, Turns
 from manus.actors.needs import needs_of
-from manus.actors.routing import PLANS_KEPT, Plan, RoutingTable
+from manus.actors.plan import Plan
+from manus.actors.routing import PLANS_KEPT, RoutingTable
+from manus.actors.standing import UNOBSERVED, Standing
 from manus.messages.content import Audio, Document, Image, Text, ToolResult, Turn, text_turn
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId
@@ -29,6 +33,10 @@ def ask(**fields: Any) -> ChatRequest:
     return ChatRequest(request_id=RequestId("r1"), **fields)
 
 
+def standing() -> Standing:
+    return Standing(now=0.0, health=UNOBSERVED, rng=random.Random(1), turns=Turns(), affinity=Affinity())
+
+
 def planned(
     request: ChatRequest,
     *providers: ProviderPolicy,
@@ -37,14 +45,14 @@ def planned(
     tokens: int = 10,
 ) -> Plan:
     table = RoutingTable(providers, policy or RouterPolicy(), disabled=disabled)
-    plan = table.plan(request, estimated_input_tokens=tokens)
+    plan = table.plan(request, estimated_input_tokens=tokens, standing=standing())
     assert isinstance(plan, Plan), plan
     return plan
 
 
 def refused(request: ChatRequest, *providers: ProviderPolicy, tokens: int = 10, **options: Any) -> Failed:
     table = RoutingTable(providers, options.pop("policy", RouterPolicy()), **options)
-    plan = table.plan(request, estimated_input_tokens=tokens)
+    plan = table.plan(request, estimated_input_tokens=tokens, standing=standing())
     assert isinstance(plan, Failed), plan
     return plan
 
@@ -305,11 +313,11 @@ def test_prompt_beyond_every_window_is_a_context_length_failure() -> None:
 
 def test_plans_are_remembered_by_kind_and_bounded() -> None:
     table = RoutingTable((entry("any", any_model=True),), RouterPolicy())
-    first = table.plan(ask(model="x0"), estimated_input_tokens=1)
+    first = table.plan(ask(model="x0"), estimated_input_tokens=1, standing=standing())
 
-    assert table.plan(ask(model="x0"), estimated_input_tokens=2) is first
+    assert table.plan(ask(model="x0"), estimated_input_tokens=2, standing=standing()) is first
     for number in range(PLANS_KEPT + 5):
-        table.plan(ask(model=f"x{number}"), estimated_input_tokens=1)
+        table.plan(ask(model=f"x{number}"), estimated_input_tokens=1, standing=standing())
     assert len(table._plans) <= PLANS_KEPT
 
 
@@ -341,7 +349,7 @@ def test_every_plan_is_finite_ranked_and_names_each_deployment_once(data: st.Dat
     )
     tokens = data.draw(st.sampled_from([10, 600, 4000, 50_000]))
 
-    plan = RoutingTable(providers, RouterPolicy()).plan(request, estimated_input_tokens=tokens)
+    plan = RoutingTable(providers, RouterPolicy()).plan(request, estimated_input_tokens=tokens, standing=standing())
 
     if isinstance(plan, Failed):
         assert plan.kind in ("no_candidate", "context_length", "unsupported")
