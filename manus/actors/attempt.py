@@ -2,7 +2,7 @@
 
 An attempt is opened with a place booked at accounting and ends by using that place, exactly once, whatever happens:
 `ending()` says how, from what the provider answered or, when it cannot answer any more, from what its delivery saw.
-Synchronous; the awaiting is `router_request`'s.
+Synchronous but for the wait for the books; the other awaiting is that of `attempts`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from manus.actors.routing import Choice
 from manus.messages.accounting import Booked, Dispatched, Doubt, Release, Settle
 from manus.messages.failures import Advice, Failed, FailureKind
 from manus.messages.ids import RequestId
-from manus.messages.outcomes import Answer, Attempt, CallEnded
+from manus.messages.outcomes import Answer, Attempt, AttemptRole, CallEnded
 from manus.messages.usage import NO_USAGE
 from manus.messages.watching import AttemptEnded
 from manus.supervisor.ref import Place, Ref
@@ -58,6 +58,8 @@ class OpenAttempt:
         "number",
         "price",
         "request_id",
+        "role",
+        "scope",
         "started_at",
     )
 
@@ -67,6 +69,7 @@ class OpenAttempt:
         number: int,
         choice: Choice,
         *,
+        role: AttemptRole,
         accounting: Ref,
         channel: CallerChannel | None,
         input_tokens: int,
@@ -74,6 +77,7 @@ class OpenAttempt:
         self.request_id = request_id
         self.number = number
         self.choice = choice
+        self.role = role
         self.delivery = Delivery(channel, on_sending=self._dispatched)
         self.started_at = trio.current_time()
         self.granted = False
@@ -81,6 +85,8 @@ class OpenAttempt:
         self.ended: CallEnded | None = None
         self.failure: Failed | None = None
         self.booked: Booked | None = None
+        self.scope: trio.CancelScope | None = None
+        """Covers its reservation and its call, where it may have to be ended before its time."""
         self._place: Place | None = None
         self._accounting = accounting
         self._input_tokens = input_tokens
@@ -112,6 +118,13 @@ class OpenAttempt:
         answer = await self._place.ask(ending, deadline=deadline)
         if isinstance(answer, Booked):
             self.booked = answer
+
+    def end_early(self, failure: Failed) -> None:
+        """Have it end with `failure`: nothing more of it is heard, and its call is cancelled. Synchronous."""
+        assert self.scope is not None, "only an attempt with a scope can be ended before its time"
+        self.delivery.fence()
+        self.failure = failure
+        self.scope.cancel()
 
     def close(self) -> None:
         """End it in the books without waiting. Synchronous; harmless when it has ended."""
@@ -166,6 +179,7 @@ class OpenAttempt:
             result="ok" if failure is None else failure.kind,
             started_s=self.started_at - admitted_at,
             ended_s=trio.current_time() - admitted_at,
+            role=self.role,
             first_content_s=None if first is None else first - admitted_at,
             failure=failure,
             usage=NO_USAGE if booked is None else booked.usage,

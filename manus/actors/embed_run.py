@@ -8,7 +8,6 @@ books; the outcome has the sums.
 from __future__ import annotations
 
 import msgspec
-import trio
 
 from manus.actors.attempt import OpenAttempt
 from manus.actors.estimate import bound_tokens, estimate_prompt_tokens, estimate_tokens
@@ -18,7 +17,6 @@ from manus.actors.routing import Choice, Plan, left_out_of, plan_of
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Answer, Embedded, Outcome, Unfinished
 from manus.messages.requests import EmbedRequest
-from manus.messages.usage import NO_USAGE
 from manus.supervisor.envelope import Envelope
 
 
@@ -41,10 +39,10 @@ class EmbedRun(RequestRun):
             plan = self._able(plan)
         if isinstance(plan, Failed):
             return self._unfinished(plan)
-        self._plan = plan
+        self._story.plan = plan
         while True:
             batch = self._batch(plan, len(self._vectors))
-            self._prompt_tokens = estimate_prompt_tokens(batch)
+            self._attempts.prompt_tokens = estimate_prompt_tokens(batch)
             ended = await self._answered(plan, batch)
             if isinstance(ended, Failed):
                 return self._unfinished(ended)
@@ -94,7 +92,7 @@ class EmbedRun(RequestRun):
     def _unfinished(self, failure: Failed) -> Unfinished:
         """Hand over what earlier calls gave: it was paid for."""
         if self._vectors:
-            self._partial = Answer(vectors=tuple(self._vectors))
+            self._story.partial = Answer(vectors=tuple(self._vectors))
         return super()._unfinished(failure)
 
     def _completes(self, attempt: OpenAttempt) -> bool:
@@ -105,7 +103,7 @@ class EmbedRun(RequestRun):
     def _finished(self, attempt: OpenAttempt) -> Outcome:
         """Make the outcome of the last call."""
         self._keep(attempt)
-        ended = attempt.ended
+        ended, story = attempt.ended, self._story
         assert ended is not None
         return Embedded(
             request_id=self._asked.request_id,
@@ -114,11 +112,11 @@ class EmbedRun(RequestRun):
             model=attempt.choice.model,
             vendor_request_id=ended.answer.vendor_request_id,
             warnings=tuple(self._warnings),
-            usage=self._usage or NO_USAGE,
-            cost_nano_usd=self._cost,
-            durable=self._durable,
-            latency_s=trio.current_time() - self._admitted_at,
-            route=self._route(),
+            usage=story.usage,
+            cost_nano_usd=story.cost_nano_usd,
+            durable=story.durable,
+            latency_s=story.latency_s,
+            route=story.route(),
         )
 
 

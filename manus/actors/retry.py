@@ -8,11 +8,14 @@ only by advice, and all attempts together are bounded.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import msgspec
 
 from manus.actors.routing import Choice, Plan
-from manus.messages.failures import Failed
+from manus.messages.failures import Advice, Failed
+from manus.messages.outcomes import AttemptRole
+from manus.messages.requests import ChatRequest
 from manus.messages.routing_policy import RetryPolicy
 
 WINDOW_S = 60.0
@@ -61,18 +64,31 @@ class RetryBudget:
         return self._current % SLOTS
 
 
+Wanted = Callable[[Choice], bool]
+"""Says whether a deployment is one that is looked for."""
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask `choice` after `wait_s`. `shed` is False where nobody else is left: then wait for room in its queue."""
+    """Ask `choice` after `wait_s`.
+
+    Args:
+        role: why, for the story of the route.
+        shed: False where nobody else is left: then wait for room in its queue.
+        request: what to ask, where it is not the caller's own request.
+    """
 
     choice: Choice
+    role: AttemptRole = "first"
     wait_s: float = 0.0
     shed: bool = True
+    request: ChatRequest | None = None
 
 
 class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
-    """No attempt follows; `reason` is for the route's story."""
+    """No attempt follows; `reason` goes into the route. `failure` ends the request in place of the last one."""
 
     reason: str
+    failure: Failed | None = None
 
 
 class _Wait(msgspec.Struct, frozen=True):
@@ -84,13 +100,44 @@ class _Wait(msgspec.Struct, frozen=True):
 
 
 class PlanCursor:
-    """Walks one request's plan. Made per request, kept by its task alone."""
+    """Walks one request's plan. Made per request, kept by its task alone.
 
-    __slots__ = ("_attempts", "_coming", "_plan", "_policy", "_tries", "_waits")
+    Args:
+        budget: what retries of one deployment are taken from.
+        rng: where jitter comes from.
+        deadline: the request's, on the loop's clock; nothing is started that could not begin before it.
+        tokens: about how long the prompt is, for larger windows.
+    """
 
-    def __init__(self, plan: Plan, policy: RetryPolicy) -> None:
+    __slots__ = (
+        "_attempts",
+        "_budget",
+        "_coming",
+        "_deadline",
+        "_plan",
+        "_policy",
+        "_rng",
+        "_tokens",
+        "_tries",
+        "_waits",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        policy: RetryPolicy,
+        *,
+        budget: RetryBudget,
+        rng: random.Random,
+        deadline: float,
+        tokens: int,
+    ) -> None:
         self._plan = plan
         self._policy = policy
+        self._budget = budget
+        self._rng = rng
+        self._deadline = deadline
+        self._tokens = tokens
         self._coming: list[Choice] | None = None
         self._tries: dict[str, int] = {}
         self._waits: list[_Wait] = []
@@ -107,98 +154,102 @@ class PlanCursor:
         failure: Failed,
         *,
         now: float,
-        deadline: float,
-        tokens: int,
-        budget: RetryBudget,
-        rng: random.Random,
-        full: bool = False,
+        want: Wanted | None = None,
+        insist: bool = False,
     ) -> Ask | GiveUp:
         """Decide what follows `failure` of `choice`.
 
         Args:
             choice: who failed.
-            failure: how; only its advice and its hint are read.
+            failure: how; only its advice, its hint, and whether it was our own queue are read.
             now: the loop's clock.
-            deadline: the request's, on the same clock; nothing is started that could not begin before it.
-            tokens: about how long the prompt is, for larger windows.
-            budget: what retries of one deployment are taken from.
-            rng: where jitter comes from.
-            full: it was our own queue for this deployment that had no room; no vendor said anything.
+            want: prefers, among those that may be asked at once, the first one that it is true of, also `choice`
+                itself where the advice allows to return to it.
+            insist: only such a one will do.
         """
         if self._coming is None:
             self._coming = list(self._plan.choices[1:])
         if self._attempts >= self._policy.attempts_max:
             return GiveUp(reason=f"{self._attempts} attempts were made, the most one request may take")
-        step = self._next(choice, failure, now=now, deadline=deadline, tokens=tokens, budget=budget, rng=rng, full=full)
+        step = self._next(choice, failure, now, want, insist)
         if isinstance(step, Ask):
             self._attempts += 1
         return step
 
-    def _next(
-        self,
-        choice: Choice,
-        failure: Failed,
-        *,
-        now: float,
-        deadline: float,
-        tokens: int,
-        budget: RetryBudget,
-        rng: random.Random,
-        full: bool,
-    ) -> Ask | GiveUp:
+    def _next(self, choice: Choice, failure: Failed, now: float, want: Wanted | None, insist: bool) -> Ask | GiveUp:
         advice = failure.what_to_do
         tries = self._tries[choice.deployment] = self._tries.get(choice.deployment, 0) + 1
         hint = failure.retry_after_s
-        pause = self._backoff(tries, rng)
+        pause = self._backoff(tries)
+        may_return = False
         if advice.retry_here == "after_wait" or (advice.retry_here == "once" and hint is not None):
             # Others come first; a vendor that named a time is worth returning to when nobody else is left.
+            full = _is_full(failure)
             ready_at = now if full else now + max(hint or 0.0, pause)
             if ready_at - now <= self._policy.wait_hint_max_s and (
                 advice.retry_here == "after_wait" or tries <= self._policy.same_deployment
             ):
                 self._waits.append(_Wait(ready_at, choice, not full))
-        elif (
-            advice.retry_here == "once"
-            and tries <= self._policy.same_deployment
-            and now + pause < deadline
-            and budget.spend(now)
-        ):
-            return Ask(choice=choice, wait_s=pause)
-        if advice.elsewhere == "larger_window":
-            least_window = choice.card.context_tokens or tokens
-        elif advice.elsewhere == "yes":
-            least_window = 0
+        else:
+            may_return = (
+                advice.retry_here == "once" and tries <= self._policy.same_deployment and now + pause < self._deadline
+            )
+        least_window = self._least_window(choice, advice)
+        if want is not None:
+            if may_return and want(choice) and self._budget.spend(now):
+                return Ask(choice=choice, role="retry", wait_s=pause)
+            wanted = None if least_window is None else self._take_other(least_window, want)
+            if wanted is not None:
+                return Ask(choice=wanted, role="failover")
+            if insist:
+                return GiveUp(reason="no candidate is left that could go on with it")
+        if may_return and self._budget.spend(now):
+            return Ask(choice=choice, role="retry", wait_s=pause)
+        if least_window is not None:
+            other = self._take_other(least_window, None)
+            if other is not None:
+                return Ask(choice=other, role="failover")
         elif advice.retry_here == "no":
             return GiveUp(reason=f"{failure.kind} is not answered by asking again")
-        else:
-            return self._earliest_wait(now, deadline, least_window=0)
-        other = self._take_other(least_window)
-        return Ask(choice=other) if other is not None else self._earliest_wait(now, deadline, least_window=least_window)
+        return self._earliest_wait(now, least_window=least_window or 0)
 
-    def _take_other(self, least_window: int) -> Choice | None:
+    def _least_window(self, choice: Choice, advice: Advice) -> int | None:
+        """Say what others must have more tokens than, 0 for any; None where nobody else may be asked."""
+        if advice.elsewhere == "larger_window":
+            return choice.card.context_tokens or self._tokens
+        return 0 if advice.elsewhere == "yes" else None
+
+    def _take_other(self, least_window: int, want: Wanted | None) -> Choice | None:
         """Take the next deployment that may be asked; only one with a larger window, where that is what is needed."""
         assert self._coming is not None
         for place, other in enumerate(self._coming):
-            if _is_larger(other, least_window) if least_window else other.use == "any":
+            usable = _is_larger(other, least_window) if least_window else other.use == "any"
+            if usable and (want is None or want(other)):
                 del self._coming[place]
                 return other
         return None
 
-    def _earliest_wait(self, now: float, deadline: float, *, least_window: int) -> Ask | GiveUp:
+    def _earliest_wait(self, now: float, *, least_window: int) -> Ask | GiveUp:
         """Return to whoever asked for patience and may be asked soonest."""
         waits = [wait for wait in self._waits if not least_window or _is_larger(wait.choice, least_window)]
         if not waits:
             return GiveUp(reason="no candidate is left")
         earliest = min(waits, key=_ready_at)
-        if earliest.ready_at >= deadline:
+        if earliest.ready_at >= self._deadline:
             return GiveUp(reason="no candidate is left, and waiting would take longer than the deadline")
         self._waits.remove(earliest)
-        return Ask(choice=earliest.choice, wait_s=max(0.0, earliest.ready_at - now), shed=earliest.shed)
+        wait_s = max(0.0, earliest.ready_at - now)
+        return Ask(choice=earliest.choice, role="wait", wait_s=wait_s, shed=earliest.shed)
 
-    def _backoff(self, tries: int, rng: random.Random) -> float:
+    def _backoff(self, tries: int) -> float:
         """Draw an exponential back-off with full jitter, never zero: a reset is seldom over at once."""
         ceiling = min(self._policy.max_s, self._policy.base_s * 2.0 ** (tries - 1))
-        return ceiling * (0.1 + 0.9 * rng.random())
+        return ceiling * (0.1 + 0.9 * self._rng.random())
+
+
+def _is_full(failure: Failed) -> bool:
+    """Whether it was our own queue for a deployment that had no room; no vendor said anything."""
+    return failure.kind == "overloaded" and failure.status is None and failure.phase == "queued"
 
 
 def _is_larger(choice: Choice, window: int) -> bool:

@@ -34,28 +34,18 @@ class Walk:
     """A cursor with the clock, the budget and the jitter that a test needs."""
 
     def __init__(self, *choices: Choice, policy: RetryPolicy = POLICY, deadline: float = 100.0) -> None:
-        self.cursor = PlanCursor(Plan(choices=choices), policy)
         self.budget = RetryBudget(policy)
-        self.rng = random.Random(1)
+        self.cursor = PlanCursor(
+            Plan(choices=choices), policy, budget=self.budget, rng=random.Random(1), deadline=deadline, tokens=10
+        )
         self.now = 0.0
-        self.deadline = deadline
         self.current = self.cursor.first()
 
-    def fail(self, kind: FailureKind, *, retry_after_s: float | None = None, full: bool = False) -> Ask | GiveUp:
-        failure = Failed(kind=kind, message="", retry_after_s=retry_after_s)
-        return self.fail_with(failure, full=full)
+    def fail(self, kind: FailureKind, *, retry_after_s: float | None = None) -> Ask | GiveUp:
+        return self.fail_with(Failed(kind=kind, message="", retry_after_s=retry_after_s))
 
-    def fail_with(self, failure: Failed, *, full: bool = False) -> Ask | GiveUp:
-        step = self.cursor.after(
-            self.current,
-            failure,
-            now=self.now,
-            deadline=self.deadline,
-            tokens=10,
-            budget=self.budget,
-            rng=self.rng,
-            full=full,
-        )
+    def fail_with(self, failure: Failed) -> Ask | GiveUp:
+        step = self.cursor.after(self.current, failure, now=self.now)
         if isinstance(step, Ask):
             self.current = step.choice
             self.now += step.wait_s
@@ -180,11 +170,11 @@ def test_503_with_a_hint_lets_others_go_first_and_is_returned_to_once() -> None:
 
 
 def test_full_queue_goes_elsewhere_and_waits_for_room_only_where_nobody_is_left() -> None:
-    full = Failed(kind="overloaded", message="", advice=Advice("after_wait", "yes", False))
+    full = Failed(kind="overloaded", message="", phase="queued", advice=Advice("after_wait", "yes", False))
     walk = Walk(choice("a"), choice("b"))
 
-    other = walk.fail_with(full, full=True)
-    patient = walk.fail_with(full, full=True)
+    other = walk.fail_with(full)
+    patient = walk.fail_with(full)
 
     assert isinstance(other, Ask)
     assert (other.choice.provider, other.shed) == ("b", True)

@@ -9,6 +9,9 @@ RETRY = "manus/actors/retry.py"
 DELIVERY = "manus/actors/delivery.py"
 METERING = "manus/actors/metering.py"
 ATTEMPT = "manus/actors/attempt.py"
+ATTEMPTS = "manus/actors/attempts.py"
+STORY = "manus/actors/story.py"
+RESCUE = "manus/actors/rescue.py"
 REQUEST = "manus/actors/router_request.py"
 ROUTER = "manus/actors/router.py"
 CALL = "manus/actors/provider_call.py"
@@ -48,16 +51,16 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="reserve serves any failure",
         file=RETRY,
-        original="if least_window else not other.reserve:",
-        mutated="if least_window else True:",
+        original='if least_window else other.use == "any"',
+        mutated="if least_window else True",
         killers=(f"{T_RETRY}::test_reserve_is_not_used_for_any_other_failure",),
         rule="larger siblings are for prompts that were too long",
     ),
     Mutant(
         name="retries cost no budget",
         file=RETRY,
-        original="            and budget.spend(now)\n",
-        mutated="",
+        original="if may_return and self._budget.spend(now):",
+        mutated="if may_return:",
         killers=(f"{T_RETRY}::test_retries_here_stop_when_the_budget_is_spent",),
         rule="retries of one deployment are a share of traffic",
     ),
@@ -80,8 +83,8 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="hint beyond the deadline is waited for",
         file=RETRY,
-        original="if earliest.ready_at >= deadline:",
-        mutated="if earliest.ready_at >= deadline + 1000.0:",
+        original="if earliest.ready_at >= self._deadline:",
+        mutated="if earliest.ready_at >= self._deadline + 1000.0:",
         killers=(f"{T_RETRY}::test_429_whose_hint_does_not_fit_the_deadline_ends_the_request",),
         rule="429 waits only if Retry-After fits the deadline",
     ),
@@ -168,30 +171,30 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="a crash of the router drops the attempt",
         file=REQUEST,
-        original="                self._attempt.close()",
-        mutated="                self._attempt.delivery.fence()",
+        original="            self._attempts.close()",
+        mutated="            self._attempts.open.clear()",
         killers=(f"{T_CRASHES}::test_router_that_crashes_answers_its_callers_and_owes_the_books_nothing",),
         rule="a router's crash owes the books nothing",
     ),
     Mutant(
         name="a stream goes on unasked",
-        file=REQUEST,
-        original='== "restart"',
-        mutated='!= "error"',
+        file=RESCUE,
+        original='self._mode != "restart"',
+        mutated='self._mode == "error"',
         killers=(f"{T_FAILOVER}::test_stream_cut_after_content_ends_with_what_the_caller_saw_and_why",),
         rule="a caller who did not ask for it is not started over",
     ),
     Mutant(
         name="a restart is not announced",
-        file=REQUEST,
-        original="        if channel.start_over(reset) or await channel.wait_room():",
-        mutated="        if reset or await channel.wait_room():",
+        file=RESCUE,
+        original="if self._channel.start_over(self._reset) or await",
+        mutated="if self._reset or await",
         killers=(f"{T_FAILOVER}::test_caller_who_handles_it_is_told_to_start_over",),
         rule="a caller is told to forget",
     ),
     Mutant(
         name="an unbooked call is made",
-        file=REQUEST,
+        file=ATTEMPTS,
         original="                attempt.free()\n                return failure",
         mutated="                attempt.free()\n                return None",
         killers=(f"{T_CRASHES}::test_fault_of_the_store_leaves_one_outcome_and_true_books",),
@@ -207,7 +210,7 @@ JOURNEY_MUTANTS = [
     ),
     Mutant(
         name="the partial answer claims to be whole",
-        file=REQUEST,
+        file=STORY,
         original="finish=Finish(reason=reason, raw=partial.finish.raw)",
         mutated='finish=Finish(reason="stop" if reason else reason)',
         killers=(f"{T_FAILOVER}::test_stream_cut_after_content_ends_with_what_the_caller_saw_and_why",),
