@@ -13,7 +13,7 @@ import trio
 
 from manus.actors.delivery import CallerChannel, Delivery
 from manus.actors.metering import usage_received
-from manus.actors.routing import Choice
+from manus.actors.plan import Choice
 from manus.messages.accounting import Booked, Dispatched, Doubt, Release, Settle
 from manus.messages.failures import Advice, Failed, FailureKind
 from manus.messages.ids import RequestId

@@ -13,8 +13,8 @@ import trio
 from manus.actors.attempt import OpenAttempt, failure_of_terminal
 from manus.actors.delivery import CallerChannel
 from manus.actors.estimate import bound_usage, expected_usage
+from manus.actors.plan import Choice
 from manus.actors.router_desk import Desk
-from manus.actors.routing import Choice
 from manus.actors.story import Story
 from manus.messages.accounting import Denied, Granted, Reserve
 from manus.messages.calls import Call

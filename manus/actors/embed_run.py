@@ -11,9 +11,9 @@ import msgspec
 
 from manus.actors.attempt import OpenAttempt
 from manus.actors.estimate import bound_tokens, estimate_prompt_tokens, estimate_tokens
+from manus.actors.plan import Choice, Plan, left_out_of, plan_of
 from manus.actors.router_desk import Desk
 from manus.actors.router_request import RequestRun
-from manus.actors.routing import Choice, Plan, left_out_of, plan_of
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Answer, Embedded, Outcome, Unfinished
 from manus.messages.requests import EmbedRequest
@@ -34,7 +34,9 @@ class EmbedRun(RequestRun):
     async def _journey(self) -> Outcome:
         """Plan, and have one call after another answered."""
         longest = max(estimate_tokens(text) for text in self._asked.inputs)
-        plan = self._desk.table.plan(self._asked, estimated_input_tokens=longest)
+        plan = self._desk.table.plan(
+            self._asked, estimated_input_tokens=longest, standing=self._desk.standing(self._story.admitted_at)
+        )
         if isinstance(plan, Plan):
             plan = self._able(plan)
         if isinstance(plan, Failed):

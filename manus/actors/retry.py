@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from manus.actors.routing import Choice, Plan
+from manus.actors.plan import Choice, Plan
 from manus.messages.failures import Advice, Failed
 from manus.messages.outcomes import AttemptRole
 from manus.messages.requests import ChatRequest

@@ -6,6 +6,8 @@ of the router), the endings of its open attempts are on their way to the books b
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 import trio
 
@@ -13,10 +15,10 @@ from manus.actors.attempt import OpenAttempt
 from manus.actors.attempts import Attempts
 from manus.actors.delivery import CallerChannel
 from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.plan import Plan
 from manus.actors.rescue import Rescue
 from manus.actors.retry import Ask, GiveUp, PlanCursor
 from manus.actors.router_desk import Desk
-from manus.actors.routing import Plan
 from manus.actors.story import Story
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Unfinished
@@ -47,14 +49,17 @@ class RequestRun:
         tokens = estimate_prompt_tokens(request)
         self._attempts = Attempts(desk, env, self._story, channel=self._channel, prompt_tokens=tokens)
 
-    async def run(self) -> Outcome:
+    async def run(self, *, first: Callable[[], Awaitable[None]] | None = None) -> Outcome:
         """Live; gives the outcome, also after the envelope's scope was cancelled.
 
+        `first` is awaited before anything else is done, within that scope: for a request that waits for its place.
         Cancelling the actor passes through; then the runner answers, and only the books are seen to here.
         """
         outcome: Outcome | None = None
         try:
             with self._env.scope as scope:
+                if first is not None:
+                    await first()
                 outcome = await self._journey()
             if outcome is None:
                 outcome = await self._cut_short(deadline_passed=trio.current_time() >= scope.deadline)
@@ -66,7 +71,10 @@ class RequestRun:
 
     async def _journey(self) -> Outcome:
         """Plan, and have the request answered; what follows a success is its outcome."""
-        plan = self._desk.table.plan(self._request, estimated_input_tokens=self._attempts.prompt_tokens)
+        standing = self._desk.standing(self._story.admitted_at)
+        plan = self._desk.table.plan(
+            self._request, estimated_input_tokens=self._attempts.prompt_tokens, standing=standing
+        )
         if isinstance(plan, Failed):
             return self._unfinished(plan)
         self._story.plan = plan

@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from manus.actors.attempt import OpenAttempt
-from manus.actors.routing import STRATEGY, Plan
+from manus.actors.plan import Plan
 from manus.messages.events import FinishReason
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId
@@ -116,7 +116,7 @@ class Story:
         """Tell how the request was routed, and what became of it."""
         plan = self.plan
         return Route(
-            strategy=STRATEGY,
+            strategy=plan.strategy,
             candidates=plan.candidates,
             left_out=plan.left_out,
             attempts=tuple(self.attempts),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manus.actors.plan import Choice, Plan
 from manus.actors.retry import WINDOW_S, Ask, GiveUp, PlanCursor, RetryBudget
-from manus.actors.routing import Choice, Plan
 from manus.messages.failures import ADVICE, Advice, Failed, FailureKind
 from manus.messages.ids import deployment_id
 from manus.messages.policy import ModelCard
