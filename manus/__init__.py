@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from manus.asking import AskOptions as AskOptions
     from manus.attachments import document as document
     from manus.attachments import image as image
+    from manus.config.routing_schema import RoutingStrategy as RoutingStrategy
+    from manus.config.schema import KeyConfig as KeyConfig
     from manus.config.schema import LLMConfig as LLMConfig
     from manus.config.schema import ModelConfig as ModelConfig
     from manus.config.schema import ProviderConfig as ProviderConfig
-    from manus.config.schema import RoutingStrategy as RoutingStrategy
     from manus.config.secrets import Secret as Secret
     from manus.embedding import EmbeddingResponse as EmbeddingResponse
     from manus.embedding import EmbedOptions as EmbedOptions
@@ -69,7 +70,8 @@ _MODULES = {
     "agent": ("LLMAgent", "open_agent"),
     "asking": ("AskOptions",),
     "attachments": ("document", "image"),
-    "config.schema": ("LLMConfig", "ModelConfig", "ProviderConfig", "RoutingStrategy"),
+    "config.routing_schema": ("RoutingStrategy",),
+    "config.schema": ("KeyConfig", "LLMConfig", "ModelConfig", "ProviderConfig"),
     "config.secrets": ("Secret",),
     "embedding": ("EmbedOptions", "EmbeddingResponse"),
     "errors": (

@@ -167,7 +167,7 @@ class Examination:
         """Give every key by itself, with where it is from; what several keys have in common is not of interest here."""
         entry = self._entry
         if entry.api_keys:
-            return [(key.source, self._with(entry, api_keys=(), api_key=key)) for key in entry.api_keys]
+            return [(each.key.source, self._with(entry, api_keys=(), api_key=each.key)) for each in entry.api_keys]
         return [(source_of(self._type, entry), self._with(entry))]
 
     def _with(self, entry: ProviderConfig, **changes: object) -> Credentials:

@@ -60,7 +60,7 @@ def keys_of(kind: str, entry: ProviderConfig) -> dict[str, Credentials]:
     """Make what shows each key of an entry that has several, by the key's name in the books; else there is nothing."""
     if len(entry.api_keys) < 2:
         return {}
-    shown = [_static(kind, key) for key in entry.api_keys]
+    shown = [_static(kind, each.key) for each in entry.api_keys]
     return {key.fingerprint: _with_headers(key, entry) for key in shown}
 
 
@@ -68,7 +68,10 @@ def key_policies(entry: ProviderConfig) -> tuple[KeyPolicy, ...]:
     """Tell the router of the keys of an entry that has several, under their names in the books."""
     if len(entry.api_keys) < 2:
         return ()
-    return tuple(KeyPolicy(name=fingerprint_of(key.reveal())) for key in entry.api_keys)
+    return tuple(
+        KeyPolicy(name=fingerprint_of(each.key.reveal()), weight=each.weight, tags=tuple(each.tags))
+        for each in entry.api_keys
+    )
 
 
 def _with_headers(shown: Credentials, entry: ProviderConfig) -> Credentials:
@@ -106,7 +109,7 @@ def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
             case Secret() as secret:
                 found.append(secret)
             case tuple() as several:
-                found.extend(several)
+                found.extend(each.key for each in several)
             case table:
                 found.extend(table.values())
     if isinstance(entry.entra, EntraConfig) and entry.entra.client_secret is not None:
@@ -115,7 +118,7 @@ def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
 
 
 def _by_type(kind: str, entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:
-    keys = [*filter(None, (entry.api_key,)), *entry.api_keys]
+    keys = [*filter(None, (entry.api_key,)), *(each.key for each in entry.api_keys)]
     if keys:
         shown = [_static(kind, key) for key in keys]
         return shown[0] if len(shown) == 1 else Rotation(shown, order=entry.key_order)

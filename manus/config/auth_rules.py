@@ -68,7 +68,7 @@ def keys_are_given_once(name: str, entry: ProviderConfig) -> Iterator[Problem]:
     """One key or a list of different keys."""
     if entry.api_key is not None and entry.api_keys:
         yield Problem(path="api_keys", message="contradicts api_key; put all keys into api_keys")
-    if len(set(entry.api_keys)) < len(entry.api_keys):
+    if len({each.key for each in entry.api_keys}) < len(entry.api_keys):
         yield Problem(path="api_keys", message="holds the same key twice; keep one of the two")
 
 

@@ -82,6 +82,10 @@ _FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
 """What a key is missed for only because another one was reported already."""
 
 
+_ABOUT_NAMES: Final = ("general.fallback_providers", "routing.fallbacks", "routing.content_policy_fallbacks")
+"""Where providers and their models are named: wrong only because an entry was, and left out."""
+
+
 def _broken_rules(config: LLMConfig) -> Iterator[Problem]:
     for rule in RULES:
         yield from rule(config)
@@ -98,7 +102,7 @@ def _follows(path: str, seen: set[str], raw: Mapping[str, Any]) -> bool:
     entry, _, field = path.rpartition(".")
     if field in _FOLLOWS:
         return any(f"{entry}.{other}" in seen for other in _FOLLOWS[field])
-    if path in ("providers", "general.default_provider") or path.startswith("general.fallback_providers"):
+    if path in ("providers", "general.default_provider") or path.startswith(_ABOUT_NAMES):
         entries = raw.get("providers")
         names = entries if isinstance(entries, Mapping) else ()
         return not seen.isdisjoint({"providers", *(child_path("providers", str(name)) for name in names)})

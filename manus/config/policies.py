@@ -13,7 +13,7 @@ from manus.config.provider_places import base_url_of, type_of
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
 from manus.messages.policy import LedgerPolicy, LocalPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import OnUnsupported
-from manus.messages.routing_policy import RetryPolicy, RouterPolicy
+from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy, RouterPolicy
 from manus.messages.usage import FREE, Price, nano_usd
 
 IN_MEMORY: Final = ":memory:"
@@ -96,18 +96,27 @@ def timeouts_of(name: str, config: LLMConfig) -> Timeouts:
 
 
 def router_policy(config: LLMConfig) -> RouterPolicy:
-    """Give the router's numbers. The strategy is what the router of this version acts on."""
-    fallback = config.fallback_providers
-    if fallback is not None:
-        fallback = [name for name in fallback if name in config.providers]
+    """Give the router's bounds and rules. A fallback that is not configured was warned of, and is nobody here."""
+    fallback, routing = config.fallback_providers, config.routing
     return RouterPolicy(
         in_flight_max=config.limits.in_flight_max,
+        batch_share=config.limits.batch_share,
+        batch_waiting_max=config.limits.batch_waiting_max,
         stream_buffer=config.limits.stream_buffer,
         consumer_stall_s=config.timeouts.consumer_stall_s,
         timeout_s=config.timeouts.request_s,
+        on_interrupt=routing.on_interrupt,
         default_provider=config.default_provider,
-        fallback_providers=None if fallback is None else tuple(fallback),
+        fallback_providers=None
+        if fallback is None
+        else tuple(each for each in fallback if _is_configured(each, config)),
+        fallbacks={model: tuple(items) for model, items in routing.fallbacks.items()},
+        policy_fallbacks=tuple(each for each in routing.content_policy_fallbacks if _is_configured(each, config)),
+        strategy=config.routing_strategy.value,
+        affinity_s=routing.affinity_s,
         retry=RetryPolicy(**msgspec.structs.asdict(config.retry)),
+        health=HealthPolicy(**msgspec.structs.asdict(config.health)),
+        hedge=HedgePolicy(**msgspec.structs.asdict(config.hedge)),
     )
 
 
@@ -152,6 +161,11 @@ def local_policy(entry: ProviderConfig, *, base: Path) -> LocalPolicy:
 def concurrency_of(kind: str, entry: ProviderConfig) -> int:
     """Say how many calls may be made at once; what is beyond waits with us, where it can still go elsewhere."""
     return entry.concurrency or TYPE_CONCURRENCY[kind]
+
+
+def _is_configured(item: str, config: LLMConfig) -> bool:
+    """Tell whether an item of a fallback list, `entry` or `entry/model`, names an entry that there is."""
+    return item.partition("/")[0] in config.providers
 
 
 def _window_we_give(kind: str, entry: ProviderConfig) -> int | None:

@@ -1,7 +1,7 @@
 """Own the rules that no single key can break: what the tables of one configuration say about each other.
 
-Each rule is a small generator of problems over the whole configuration; `RULES` is all of them. What one provider
-entry must hold by itself is in `provider_rules`.
+Each rule is a small generator of problems over the whole configuration; `RULES` is all of them. Those about where
+requests go are in `routing_rules`; what one provider entry must hold by itself is in `provider_rules`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import msgspec
-
-from manus.config.did_you_mean import listing, suggestion
+from manus.config import routing_rules
 from manus.config.problems import Problem, child_path
-from manus.config.provider_places import TYPES
-from manus.config.schema import BudgetsConfig, IpcConfig, LimitsConfig, LLMConfig, RoutingStrategy
-
-STRATEGIES_WIRED: Final = frozenset({RoutingStrategy.PRIORITY})
-"""What the router of this version acts on."""
+from manus.config.schema import BudgetsConfig, IpcConfig, LimitsConfig, LLMConfig
 
 Rule = Callable[[LLMConfig], Iterator[Problem]]
 
@@ -28,36 +22,6 @@ def some_provider_is_enabled(config: LLMConfig) -> Iterator[Problem]:
         yield Problem(path="providers", message="no provider is configured; add a table [providers.NAME]")
     elif not any(entry.enabled for entry in config.providers.values()):
         yield Problem(path="providers", message="every provider has enabled = false; enable one of them")
-
-
-def default_provider_exists(config: LLMConfig) -> Iterator[Problem]:
-    """The first choice must be an enabled entry."""
-    name = config.default_provider
-    if name is not None:
-        yield from _names_an_entry(config, name, "general.default_provider", disabled="error")
-
-
-def fallback_providers_exist(config: LLMConfig) -> Iterator[Problem]:
-    """Fallbacks must be entries; one that is switched off, or a type that has no entry, is skipped, and said so."""
-    for index, name in enumerate(config.fallback_providers or ()):
-        if name in TYPES and name not in config.providers:
-            message = f"names {name}, which is not configured and so is never asked; add [providers.{name}]"
-            yield Problem(path=f"general.fallback_providers[{index}]", message=message, severity="warning")
-            continue
-        yield from _names_an_entry(config, name, f"general.fallback_providers[{index}]", disabled="warning")
-
-
-def fallback_order_has_no_cycle(config: LLMConfig) -> Iterator[Problem]:
-    """Nobody is asked twice: not the first choice again, not a fallback again."""
-    seen = {config.default_provider}
-    for index, name in enumerate(config.fallback_providers or ()):
-        if name in seen:
-            which = "the default provider itself" if name == config.default_provider else "named before in this list"
-            yield Problem(
-                path=f"general.fallback_providers[{index}]",
-                message=f"is {which}; a provider is asked once per request, so remove it",
-            )
-        seen.add(name)
 
 
 def waits_end_before_their_whole(config: LLMConfig) -> Iterator[Problem]:
@@ -88,9 +52,6 @@ def retry_waits_are_ordered(config: LLMConfig) -> Iterator[Problem]:
 
 def what_is_not_enforced_is_said(config: LLMConfig) -> Iterator[Problem]:
     """A limit that is accepted and not enforced would be a lie if nobody said so."""
-    strategy = config.routing_strategy
-    if strategy not in STRATEGIES_WIRED:
-        yield _not_yet("general.routing_strategy", "is accepted, but this version routes by 'priority' only")
     for field in ("global_rate_limit_rpm", "global_token_limit_daily"):
         if getattr(config, field):
             yield _not_yet(f"general.{field}", "is accepted, but not enforced by this version")
@@ -129,25 +90,21 @@ def provider_names_differ_by_more_than_case(config: LLMConfig) -> Iterator[Probl
 
 RULES: Final[tuple[Rule, ...]] = (
     some_provider_is_enabled,
-    default_provider_exists,
-    fallback_providers_exist,
-    fallback_order_has_no_cycle,
+    routing_rules.default_provider_exists,
+    routing_rules.fallback_providers_exist,
+    routing_rules.fallback_order_has_no_cycle,
+    routing_rules.policy_fallbacks_exist,
+    routing_rules.model_fallbacks_exist,
+    routing_rules.model_fallbacks_have_no_cycle,
+    routing_rules.weights_can_be_shared_out,
     waits_end_before_their_whole,
     retry_waits_are_ordered,
+    routing_rules.breakers_can_work,
+    routing_rules.hedging_can_happen,
     limits_do_not_contradict,
     provider_names_differ_by_more_than_case,
     what_is_not_enforced_is_said,
 )
-
-
-def _names_an_entry(config: LLMConfig, name: str, path: str, *, disabled: str) -> Iterator[Problem]:
-    entry = config.providers.get(name)
-    if entry is None:
-        known = listing(config.providers)
-        yield Problem(path=path, message=f"names no provider; there is {known}{suggestion(name, config.providers)}")
-    elif not entry.enabled:
-        problem = Problem(path=path, message=f"names {name}, which has enabled = false; enable it or name another")
-        yield problem if disabled == "error" else msgspec.structs.replace(problem, severity="warning")
 
 
 def _not_yet(path: str, message: str) -> Problem:

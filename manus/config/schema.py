@@ -1,46 +1,34 @@
 """Own the shape of the configuration file: its tables and keys, their types, units, bounds and defaults.
 
 `LLMConfig` is the whole file; `[general]` stands flat in it, as programs write it:
-`LLMConfig(default_provider="openai", providers={"openai": ProviderConfig(...)})`. Rules across keys are in `rules`.
-Descriptions in `Meta` are what an error says was expected.
+`LLMConfig(default_provider="openai", providers={"openai": ProviderConfig(...)})`. The tables about routing are in
+`routing_schema`, what numbers may be in `units`, and rules across keys in `rules`.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from manus.config.routing_schema import HealthConfig, HedgeConfig, RetryConfig, RoutingConfig, RoutingStrategy
 from manus.config.secrets import Secret
+from manus.config.units import (
+    Count,
+    CountOrNone,
+    InFlight,
+    Seconds,
+    Section,
+    ShareAboveNone,
+    Usd,
+    UsdPerMillionTokens,
+    Weight,
+)
 from manus.messages.requests import Effort, OnUnsupported
 
 ProviderType = Literal["openai", "anthropic", "bedrock", "ollama", "azure", "local"]
-
-Seconds = Annotated[float, Meta(gt=0, le=86_400, description="seconds, more than 0 and at most a day (86400)")]
-UsdPerMillionTokens = Annotated[float, Meta(ge=0, le=1e6, description="USD per million tokens, 0 or more")]
-Usd = Annotated[float, Meta(ge=0, le=1e9, description="an amount of USD, 0 or more")]
-Count = Annotated[int, Meta(ge=1, le=10**12, description="a whole number, 1 or more")]
-CountOrNone = Annotated[int, Meta(ge=0, le=10**12, description="a whole number, 0 or more")]
-InFlight = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")]
-
-
-class RoutingStrategy(enum.StrEnum):
-    """How the first choice and the order after it are found."""
-
-    PRIORITY = "priority"
-    COST_AWARE = "cost_aware"
-    CAPABILITY = "capability"
-    LATENCY = "latency"
-    LEAST_BUSY = "least_busy"
-    WEIGHTED = "weighted"
-    ROUND_ROBIN = "round_robin"
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """What all tables of the file have in common: immutable, by keyword."""
 
 
 class ModelConfig(Section, frozen=True, kw_only=True):
@@ -171,13 +159,32 @@ SECRET_FIELDS: Final = (
 """The keys of a provider entry that hold secrets, besides those of its tables."""
 
 
+class KeyConfig(Section, frozen=True, kw_only=True):
+    """One of several keys of a provider. Keys without a weight of their own share the traffic evenly.
+
+    Args:
+        key: the secret; in a file `{ env = "NAME", weight = 2 }`, `{ file = "PATH", ... }` or `{ key = "...", ... }`.
+        weight: its share of the provider's traffic under the `weighted` strategy; 0 is used after the others.
+        tags: labels in addition to the provider's.
+    """
+
+    key: Secret
+    weight: Weight = 1.0
+    tags: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Hide a key that a program passed as plain text."""
+        msgspec.structs.force_setattr(self, "key", _hidden(self.key))
+
+
 class ProviderConfig(Section, frozen=True, kw_only=True):
     """One `[providers.NAME]`.
 
     Args:
         type: which wire it speaks; left out where NAME itself is a type.
         priority: lower is asked first.
-        api_key, api_keys: text, `${VARIABLE}`, or a table `{ env = "NAME" }` or `{ file = "PATH" }`.
+        api_key: text, `${VARIABLE}`, or a table `{ env = "NAME" }` or `{ file = "PATH" }`.
+        api_keys: several of them, each of which may also say `weight` and `tags`.
         key_order: whether several keys are used in turn, or the first one for as long as it lives.
         auth_token: of `anthropic` and `azure`: a bearer token in place of a key, for as long as it lasts.
         base_url: where the API lives, up to and without the endpoint's own path.
@@ -191,7 +198,8 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         headers: sent with every request; treated as secrets.
         any_model: whether models that are not listed may be asked for; default: only where none is listed.
         on_unsupported: what is done with a parameter that a model rejects; left out, what `[general]` says.
-        weight: share of the traffic under the `weighted` strategy.
+        weight: share of the traffic under the `weighted` strategy; 0 is asked only after everybody else.
+        tags: labels that a request may ask for (`criteria.tags`).
         concurrency: calls at once; more wait in the mailbox.
         proxy: URL of an HTTP proxy, may carry credentials.
         verify: false accepts any TLS certificate; for test servers only.
@@ -210,7 +218,7 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
     enabled: bool = True
     priority: Annotated[int, Meta(ge=-(10**6), le=10**6, description="a whole number; lower is asked first")] = 100
     api_key: Secret | None = None
-    api_keys: Sequence[Secret] = ()
+    api_keys: Sequence[KeyConfig] = ()
     key_order: Literal["round_robin", "sticky"] = "round_robin"
     auth_token: Secret | None = None
     base_url: str | None = None
@@ -231,7 +239,7 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
     timeouts: TimeoutsConfig = TimeoutsConfig()
     wire: WireConfig = WireConfig()
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] | None = None
-    weight: Annotated[float, Meta(gt=0, le=1e6, description="a number more than 0")] = 1.0
+    weight: Weight = 1.0
     tags: Sequence[str] = ()
     proxy: Secret | None = None
     verify: bool = True
@@ -249,20 +257,9 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         """Hide keys that a program passed as plain text, before anything can print them."""
         for field in SECRET_FIELDS:
             msgspec.structs.force_setattr(self, field, _hidden(getattr(self, field)))
+        msgspec.structs.force_setattr(self, "api_keys", _keys(self.api_keys))
         if self.entra == EntraConfig():
             msgspec.structs.force_setattr(self, "entra", True)
-
-
-class RetryConfig(Section, frozen=True, kw_only=True):
-    """`[retry]`: how failures are answered; the meaning of each is told at `messages.policy.RetryPolicy`."""
-
-    same_deployment: Annotated[int, Meta(ge=0, le=10, description="a whole number from 0 to 10")] = 1
-    base_s: Seconds = 0.2
-    max_s: Seconds = 5.0
-    attempts_max: Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")] = 8
-    wait_hint_max_s: Seconds = 60.0
-    budget_ratio: Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")] = 0.2
-    budget_min: Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")] = 10
 
 
 class LedgerConfig(Section, frozen=True, kw_only=True):
@@ -281,9 +278,19 @@ class LedgerConfig(Section, frozen=True, kw_only=True):
 
 
 class LimitsConfig(Section, frozen=True, kw_only=True):
-    """`[limits]`: what all requests together may use."""
+    """`[limits]`: what all requests together may use.
+
+    Args:
+        in_flight_max: requests at once; what is beyond is refused with a time to come back.
+        batch_share: requests of priority `batch` start only while less than this share of those places is taken.
+        batch_waiting_max: so many of them may wait for that; beyond, they are refused too.
+        stream_buffer: socket reads that a caller may be behind before its stream waits.
+        requests_per_minute, tokens_per_minute, tokens_per_day: not enforced yet.
+    """
 
     in_flight_max: InFlight = 1024
+    batch_share: ShareAboveNone = 0.75
+    batch_waiting_max: Annotated[int, Meta(ge=0, le=100_000, description="a whole number from 0 to 100000")] = 1024
     stream_buffer: Annotated[int, Meta(ge=1, le=4096, description="a whole number from 1 to 4096")] = 32
     requests_per_minute: Count | None = None
     tokens_per_minute: Count | None = None
@@ -313,7 +320,9 @@ class General(Section, frozen=True, kw_only=True):
 
     Args:
         default_provider: the first choice; left out, the enabled provider of lowest priority number.
-        fallback_providers: who is asked next, in order; left out, every enabled provider by priority.
+        fallback_providers: who is asked next, in order: `entry` or `entry/model`; left out, every enabled provider by
+            priority.
+        routing_strategy: how candidates are ordered, where a request does not say.
         enable_streaming: whether the command line streams unless told otherwise.
         on_unsupported: what is done with a parameter that a model rejects: `drop` it with a warning, or `refuse` the
             request; a provider and a request may say otherwise.
@@ -337,12 +346,22 @@ class LLMConfig(General, frozen=True, kw_only=True):
     """The whole configuration. In a file, the keys of `General` stand under `[general]`."""
 
     providers: Mapping[str, ProviderConfig] = {}
+    routing: RoutingConfig = RoutingConfig()
     timeouts: GlobalTimeoutsConfig = GlobalTimeoutsConfig()
     retry: RetryConfig = RetryConfig()
+    health: HealthConfig = HealthConfig()
+    hedge: HedgeConfig = HedgeConfig()
     ledger: LedgerConfig = LedgerConfig()
     limits: LimitsConfig = LimitsConfig()
     budgets: BudgetsConfig = BudgetsConfig()
     ipc: IpcConfig = IpcConfig()
+
+
+def _keys(value: object) -> object:
+    """Make keys that were given bare into whole ones; leave what is neither for the checks to refuse."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(KeyConfig(key=item) if isinstance(item, Secret) else item for item in value)
 
 
 def _hidden(value: object) -> object:

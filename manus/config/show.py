@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from manus.config.problems import child_path
-from manus.config.schema import General, LLMConfig
+from manus.config.schema import General, KeyConfig, LLMConfig
 from manus.config.secrets import Secret
 
 
@@ -60,6 +60,8 @@ def _value(value: object) -> str:
             return repr(value)
         case list() | tuple():
             return _array([_value(item) for item in value])
+        case KeyConfig(key=key) if value == KeyConfig(key=key):
+            return _value(key)
         case msgspec.Struct():
             return _inline(msgspec.structs.asdict(value))
         case Mapping():

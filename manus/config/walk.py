@@ -19,7 +19,7 @@ from msgspec import inspect
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.expand import expand
 from manus.config.problems import Problem, child_path
-from manus.config.schema import General, LLMConfig
+from manus.config.schema import General, KeyConfig, LLMConfig
 from manus.config.secrets import Secret
 
 SECRET_BYTES_MAX: Final = 64 * 1024
@@ -105,6 +105,8 @@ class Walk:
                 return self._array(value, item, path)
             case inspect.DictType(value_type=item):
                 return self._table(value, item, path)
+            case inspect.StructType(cls=cls, fields=fields) if cls is KeyConfig:
+                return self._key(value, fields, path)
             case inspect.StructType(cls=cls, fields=fields):
                 return self._struct(value, cls, fields, path)
             case _:
@@ -208,6 +210,18 @@ class Walk:
             case _:
                 return self._unfit(path, 'a string, { env = "NAME" } or { file = "PATH" }', value)
         return self._fit_for_a_header(text.strip(), source, path) if isinstance(text, str) else text
+
+    def _key(self, value: object, fields: tuple[inspect.Field, ...], path: str) -> object:
+        """Build one of several keys: a secret as anywhere else, or a table that says more about it."""
+        if not isinstance(value, Mapping):
+            secret = self._secret(value, path)
+            return KeyConfig(key=secret) if isinstance(secret, Secret) else secret
+        known = {field.name: field for field in fields}
+        more = {name: each for name, each in value.items() if name in known and name != "key"}
+        built = self._fields(more, known, path)
+        spelt = {name: each for name, each in value.items() if name not in more}
+        secret = self._secret(spelt["key"] if spelt.keys() == {"key"} else spelt, path)
+        return KeyConfig(key=secret, **built) if isinstance(secret, Secret) else secret  # type: ignore[arg-type]
 
     def _fit_for_a_header(self, text: str, source: str, path: str) -> object:
         if not text:

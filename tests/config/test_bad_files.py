@@ -244,7 +244,6 @@ def test_each_mistake_is_named_with_its_place_and_line(added: str, path: str, me
             "the default provider itself",
         ),
         ("routing_strategy = 'costaware'", "general.routing_strategy", "did you mean 'cost_aware'?"),
-        ("routing_strategy = 'cost_aware'", "general.routing_strategy", "routes by 'priority' only"),
         ("enable_streaming = 1", "general.enable_streaming", "expected true or false; got 1"),
         ("global_rate_limit_rpm = -1", "general.global_rate_limit_rpm", "expected a whole number, 0 or more"),
         ("global_rate_limit_rpm = 9", "general.global_rate_limit_rpm", "not enforced"),

@@ -10,17 +10,17 @@ from manus.actors.codecs import CODECS
 from manus.actors.codecs.base import CodecOptions
 from manus.config.policies import TYPE_CONCURRENCY, TYPE_TIMEOUTS, local_policy, router_policy
 from manus.config.provider_places import DEFAULT_BASE_URLS, TYPES
+from manus.config.routing_schema import HealthConfig, HedgeConfig, RetryConfig
 from manus.config.schema import (
     General,
     LedgerConfig,
     LLMConfig,
     ProviderConfig,
-    RetryConfig,
     TimeoutsConfig,
     WireConfig,
 )
 from manus.messages.policy import LedgerPolicy, LocalPolicy, Timeouts
-from manus.messages.routing_policy import RetryPolicy, RouterPolicy
+from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy, RouterPolicy
 from manus.wiring import WIRES
 
 
@@ -31,6 +31,8 @@ def test_every_named_wait_can_be_configured() -> None:
 def test_an_empty_configuration_means_the_policies_own_defaults() -> None:
     assert router_policy(LLMConfig()) == RouterPolicy()
     assert RetryPolicy(**msgspec.structs.asdict(RetryConfig())) == RetryPolicy()
+    assert HealthPolicy(**msgspec.structs.asdict(HealthConfig())) == HealthPolicy()
+    assert HedgePolicy(**msgspec.structs.asdict(HedgeConfig())) == HedgePolicy()
     assert (LedgerConfig().durability, LedgerConfig().confirm_s) == (
         LedgerPolicy().durability,
         LedgerPolicy().confirm_s,

@@ -10,7 +10,8 @@ import pytest
 from manus.config.load import FILE_BYTES_MAX, find, load, load_file
 from manus.config.policies import router_policy
 from manus.config.problems import InvalidConfig
-from manus.config.schema import LLMConfig, ProviderConfig, RoutingStrategy
+from manus.config.routing_schema import RoutingStrategy
+from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 
 GOOD = '[providers.openai]\napi_key = "k"\nmodels = [{ name = "NAME" }]\n'

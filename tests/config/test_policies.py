@@ -15,7 +15,7 @@ from manus.config.policies import (
 )
 from manus.config.schema import LLMConfig
 from manus.messages.policy import ModelCard, ProviderPolicy, Timeouts
-from manus.messages.routing_policy import RetryPolicy, RouterPolicy
+from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy, RouterPolicy
 from manus.messages.usage import FREE, UNKNOWN_PRICE, Price, Usage
 
 
@@ -92,19 +92,36 @@ def test_a_providers_own_waits_come_before_all_providers_before_its_types() -> N
 
 def test_the_router_is_handed_numbers() -> None:
     config = config_of(
-        general={"default_provider": "openai", "fallback_providers": []},
+        general={"default_provider": "openai", "fallback_providers": ["bedrock"], "routing_strategy": "weighted"},
+        routing={
+            "fallbacks": {"a": ["b", "openai/c"]},
+            "content_policy_fallbacks": ["openai/x", "azure"],
+            "on_interrupt": "restart",
+            "affinity_s": 0,
+        },
         retry={"attempts_max": 3},
-        limits={"in_flight_max": 9, "stream_buffer": 4},
+        health={"failures": 2},
+        hedge={"enabled": True},
+        limits={"in_flight_max": 9, "batch_share": 0.5, "batch_waiting_max": 7, "stream_buffer": 4},
         timeouts={"request_s": 20, "consumer_stall_s": 5},
     )
     assert router_policy(config) == RouterPolicy(
         in_flight_max=9,
+        batch_share=0.5,
+        batch_waiting_max=7,
         stream_buffer=4,
         consumer_stall_s=5.0,
         timeout_s=20.0,
+        on_interrupt="restart",
         default_provider="openai",
         fallback_providers=(),
+        fallbacks={"a": ("b", "openai/c")},
+        policy_fallbacks=("openai/x",),
+        strategy="weighted",
+        affinity_s=0.0,
         retry=RetryPolicy(attempts_max=3),
+        health=HealthPolicy(failures=2),
+        hedge=HedgePolicy(enabled=True),
     )
 
 
