@@ -1,0 +1,156 @@
+"""Own what is known of one deployment, and of one key of one provider entry, which all deployments under it share."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Final
+
+from manus.actors.health.breaker import Breaker
+from manus.actors.health.cooldown import Cooldown
+from manus.actors.health.latency import PeakAverage, RecentSamples
+from manus.actors.health.verdicts import NotBefore
+from manus.actors.health.window import SlidingCounts
+from manus.messages.ids import DeploymentId
+from manus.messages.outcomes import BreakerState
+from manus.messages.routing import BreakerMove, DeploymentMetrics
+from manus.messages.routing_policy import HealthPolicy
+from manus.messages.watching import BreakerMoved
+
+MOVES_KEPT: Final = 32
+"""Transitions remembered per deployment: an outage of an hour with a probe a minute, more or less."""
+
+RELIABILITY_WINDOW_S: Final = 600.0
+"""What `prefer_reliable` looks back on: longer than a breaker does, so that an outage is not forgotten at its end."""
+
+UNKNOWN_LATENCY_S: Final = 1.0
+"""What a call of a deployment is thought to take of which none is over yet, so that not everybody tries the new one."""
+
+PROBE_WAIT_S: Final = 0.5
+"""When to ask again while a probe is under way: nobody knows how long it takes."""
+
+
+class TrackedKey:
+    """One key of one provider entry. Its breaker opens when the vendor refuses the key."""
+
+    __slots__ = ("breaker", "deployments", "key", "listed", "lists", "provider")
+
+    def __init__(self, provider: str, key: str | None, policy: HealthPolicy, rng: random.Random) -> None:
+        self.provider = provider
+        self.key = key
+        self.breaker = Breaker(policy, rng)
+        self.deployments: dict[DeploymentId, Tracked] = {}
+        self.lists = True
+        """Whether its vendor can be asked for a list of models, as far as is known."""
+        self.listed = False
+        """Whether the key itself could be tried by such a list: of one without quota that would prove nothing."""
+
+
+class Tracked:
+    """One deployment."""
+
+    __slots__ = (
+        "breaker",
+        "cooldown",
+        "deployment",
+        "first_content",
+        "first_contents",
+        "good_at",
+        "in_flight",
+        "key",
+        "latency",
+        "moves",
+        "outcomes",
+        "shown",
+        "used_at",
+        "well",
+    )
+
+    def __init__(self, deployment: DeploymentId, key: TrackedKey, policy: HealthPolicy, rng: random.Random) -> None:
+        self.deployment = deployment
+        self.key = key
+        self.breaker = Breaker(policy, rng)
+        self.cooldown = Cooldown(policy)
+        self.in_flight = 0
+        self.first_content = PeakAverage()
+        self.first_contents = RecentSamples()
+        self.latency = PeakAverage()
+        self.outcomes = SlidingCounts(RELIABILITY_WINDOW_S)
+        self.good_at: float | None = None
+        self.used_at = 0.0
+        self.moves: deque[BreakerMove] = deque(maxlen=MOVES_KEPT)
+        self.shown: BreakerState = self.state
+        self.well = self.shown == "closed"
+        """Whether nothing stands in the way, so that a request need not look closer."""
+
+    @property
+    def state(self) -> BreakerState:
+        """How the breaker stands that stands worse: its own, or the key's."""
+        own, key = self.breaker.state, self.key.breaker.state
+        if own == "open" or key == "open":
+            return "open"
+        return "half_open" if own == "half_open" or key == "half_open" else "closed"
+
+    def restate(self, now: float, why: str) -> BreakerMoved | None:
+        """Note a move, if the state that is shown has changed."""
+        before, after = self.shown, self.state
+        if before == after:
+            return None
+        self.shown = after
+        self.moves.append(BreakerMove(at=now, before=before, after=after, reason=why))
+        retry_in_s: float | None = None
+        if after == "open":
+            retry_in_s = max(0.0, self.breaker.rest.until - now, self.key.breaker.rest.until - now)
+        return BreakerMoved(
+            at=now, deployment=self.deployment, before=before, after=after, reason=why, retry_in_s=retry_in_s
+        )
+
+    def refusal(self, now: float, hold_s: float) -> NotBefore | None:
+        """Say until when and why it is left alone; None where it may be asked.
+
+        Args:
+            now: the loop's clock.
+            hold_s: how long after a rest requests wait, so that a free probe may go first.
+        """
+        at, why = -1.0, ""
+        key = self.key
+        for breaker, held_s in (
+            (key.breaker, hold_s if key.listed and key.lists else 0.0),
+            (self.breaker, hold_s if key.lists else 0.0),
+        ):
+            if breaker.state == "open" and breaker.rest.holds(now, longer_s=held_s):
+                if breaker.rest.until + held_s > at:
+                    at, why = breaker.rest.until + held_s, breaker.why
+            elif breaker.state == "half_open" and breaker.probing and now + PROBE_WAIT_S > at:
+                at, why = now + PROBE_WAIT_S, "a probe is under way"
+        rest = self.cooldown.rest
+        if rest.holds(now) and rest.until > at:
+            at, why = rest.until, self.cooldown.why
+        return NotBefore(at=at, why=why, state=self.state) if why else None
+
+    def success_rate(self, now: float) -> float | None:
+        """Give the share of attempts that did not fail, of those of the last ten minutes."""
+        good, bad = self.outcomes.totals(now)
+        return good / (good + bad) if good + bad else None
+
+    def cost(self, now: float) -> float:
+        """Give how long another call would take if those that run go first: what `latency` and `least_busy` compare."""
+        latency_s = self.latency.faded(now)
+        if latency_s is None:
+            return UNKNOWN_LATENCY_S * self.in_flight
+        return latency_s * (self.in_flight + 1)
+
+    def metrics(self, now: float, hold_s: float) -> DeploymentMetrics:
+        """Tell how it is doing; what came of its attempts is counted elsewhere."""
+        refusal = self.refusal(now, hold_s)
+        return DeploymentMetrics(
+            deployment=self.deployment,
+            in_flight=self.in_flight,
+            breaker=self.state,
+            moves=tuple(self.moves),
+            ready_in_s=None if refusal is None else refusal.at - now,
+            resting=None if refusal is None else refusal.why,
+            first_content_s=self.first_content.value,
+            first_content_p95_s=self.first_contents.quantile(0.95),
+            latency_s=self.latency.value,
+        )
