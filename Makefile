@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PROMPT ?= In one sentence: why do actors restart?
+# How many processes share the tests: a file goes to one of them as a whole.
+WORKERS ?= 2
 
 BIN  := $(VENV)/bin
 # A second make must not find half an environment: the stamps are written last.
@@ -75,7 +77,7 @@ demo: $(RUN_READY)
 
 test: $(TEST_READY)
 	@$(BIN)/python -c 'import trio, sys; print("trio", trio.__version__, "on Python", sys.version.split()[0]); assert tuple(map(int, trio.__version__.split(".")[:2])) >= (0, 34)'
-	@$(NO_KEYS) $(BIN)/python -m pytest -m "not long" $(ARGS)
+	@$(NO_KEYS) $(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-long: $(TEST_READY)
 	@$(NO_KEYS) $(BIN)/python -m pytest -m long -o faulthandler_timeout=3600 $(ARGS)
