@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 
 import msgspec
+import trio
 
 from manus.actors.affinity import Affinity, Turns
 from manus.actors.codecs import embed_codec_for
 from manus.actors.codecs.base import CodecOptions, EmbedLimits
+from manus.actors.health import Health
 from manus.actors.plan import Choice
 from manus.actors.retry import RetryBudget
 from manus.actors.routing import RoutingTable
-from manus.actors.standing import UNOBSERVED, Standing
+from manus.actors.standing import Standing
 from manus.messages.ids import DeploymentId
 from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
@@ -50,13 +52,14 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
 class RouterCell:
     """What survives a crash of the router. Each method is one synchronous mutation."""
 
-    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "planning_rng", "rng", "turns")
+    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "planning_rng", "rng", "turns")
 
     def __init__(self, spec: RouterSpec) -> None:
         self.budget = RetryBudget(spec.policy.retry)
         self.rng = random.Random(spec.seed)
         # A stream of its own: how often others retry must not change whom a request is sent to.
         self.planning_rng = random.Random(None if spec.seed is None else f"plans of {spec.seed}")
+        self.health = Health(spec.policy.health, random.Random(None if spec.seed is None else f"health of {spec.seed}"))
         self.turns = Turns()
         self.affinity = Affinity()
         self.counts = dict.fromkeys(
@@ -89,16 +92,16 @@ class RouterCell:
         results[result] = results.get(result, 0) + 1
 
     def metrics(self, in_flight: int) -> RoutingMetrics:
-        """Tell it all."""
-        deployments = tuple(
-            DeploymentMetrics(
-                deployment=deployment,
+        """Tell it all: the counts, and how the deployments are doing now."""
+        found = {each.deployment: each for each in self.health.metrics(trio.current_time())}
+        for deployment, results in self._by_deployment.items():
+            found[deployment] = msgspec.structs.replace(
+                found.get(deployment) or DeploymentMetrics(deployment=deployment),
                 attempts=sum(results.values()),
                 successes=results.get("ok", 0),
                 failures={kind: count for kind, count in results.items() if kind != "ok"},
             )
-            for deployment, results in sorted(self._by_deployment.items())
-        )
+        deployments = tuple(found[deployment] for deployment in sorted(found))
         return RoutingMetrics(in_flight=in_flight, deployments=deployments, **self.counts)
 
 
@@ -110,6 +113,7 @@ class Desk:
     def __init__(self, spec: RouterSpec, ctx: Context) -> None:
         self.spec = spec
         self.cell: RouterCell = ctx.cell
+        self.cell.health.new_incarnation()
         self.table = RoutingTable(spec.providers, spec.policy, disabled=spec.disabled)
         self.accounting = ctx.ref("accounting")
         self.emit = ctx.emit
@@ -131,7 +135,7 @@ class Desk:
     def standing(self, now: float) -> Standing:
         """Tell how things stand for a plan that is made at `now`."""
         cell = self.cell
-        return Standing(now=now, health=UNOBSERVED, rng=cell.planning_rng, turns=cell.turns, affinity=cell.affinity)
+        return Standing(now=now, health=cell.health, rng=cell.planning_rng, turns=cell.turns, affinity=cell.affinity)
 
     def provider(self, name: str) -> Ref:
         """Give the ref of a provider entry's actor."""
