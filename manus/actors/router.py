@@ -1,13 +1,17 @@
-"""Own the router actor: its table of deployments, its bound on requests in flight, and how routing has gone.
+"""Own the router actor: who is let in, who waits and who is shed, and how routing has gone.
 
 One request's life is `router_request.RequestRun`, a task of this actor. What must survive a crash (the retry budget,
-the counts) lives in the durable cell.
+the counts) lives in the durable cell; the places and who waits for one do not: with an incarnation everything it had
+in hand is answered for, requests that still waited as safe to retry.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
+import msgspec
 import trio
 
 from manus.actors.embed_run import EmbedRun
@@ -16,6 +20,7 @@ from manus.actors.plan import Plan
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
 from manus.actors.router_request import RequestRun
 from manus.actors.validate import problem_of
+from manus.actors.waiting_room import WaitingRoom
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Route, Unfinished
 from manus.messages.requests import ChatRequest, EmbedRequest
@@ -24,8 +29,7 @@ from manus.supervisor.context import Context
 from manus.supervisor.envelope import Envelope
 from manus.supervisor.spec import ChildSpec, MailboxSpec
 
-SHED_RETRY_S = 1.0
-"""When a request that was shed may come back: about the time in which a full router has answered some of its own."""
+NEVER_BEGUN: Final = "The request's deadline passed while it waited for its turn among the batch requests."
 
 
 def router_child(spec: RouterSpec) -> ChildSpec:
@@ -50,45 +54,82 @@ async def run_router(spec: RouterSpec, ctx: Context) -> None:
 class Router:
     """One incarnation."""
 
-    __slots__ = ("_desk", "_in_flight", "_spec")
+    __slots__ = ("_desk", "_room", "_spec")
 
     def __init__(self, spec: RouterSpec, ctx: Context) -> None:
         self._spec = spec
         self._desk = Desk(spec, ctx)
-        self._in_flight = 0
+        policy = spec.policy
+        self._room = WaitingRoom(
+            policy.in_flight_max,
+            batch_share=policy.batch_share,
+            waiting_max=policy.batch_waiting_max,
+            rng=self._desk.cell.rng,
+        )
 
     async def handle(self, env: Envelope) -> object:
         """Answer one envelope: a request with its `Outcome`, a question with its answer."""
         match env.message:
             case ChatRequest() | EmbedRequest() as request:
-                if self._in_flight >= self._spec.policy.in_flight_max:
-                    return self._shed(request)
-                self._in_flight += 1
-                try:
-                    return await self._run(env, request)
-                finally:
-                    self._in_flight -= 1
+                batch = isinstance(request, ChatRequest) and request.priority == "batch"
+                began_at = trio.current_time()
+                if self._room.enter(began_at, batch=batch):
+                    return await self._run(env, request, began_at)
+                if batch and not self._room.full:
+                    return await self._run_in_turn(env, request)
+                return self._shed(request, began_at, batch=batch)
             case ExplainAsked(request=request):
                 return self._explain(request)
             case RoutingMetricsAsked():
-                return self._desk.cell.metrics(self._in_flight)
+                metrics = self._desk.cell.metrics(self._room.taken)
+                return msgspec.structs.replace(metrics, waiting=self._room.waiting)
             case other:
                 raise TypeError(f"the router was sent a {type(other).__name__}")
 
-    async def _run(self, env: Envelope, request: ChatRequest | EmbedRequest) -> Outcome:
+    async def _run(self, env: Envelope, request: ChatRequest | EmbedRequest, began_at: float) -> Outcome:
+        """Answer a request that has its place, and give the place back."""
+        try:
+            return await self._counted(env, request, None)
+        finally:
+            now = trio.current_time()
+            self._room.leave(now - began_at, now)
+
+    async def _run_in_turn(self, env: Envelope, request: ChatRequest | EmbedRequest) -> Outcome:
+        """Have a batch request wait for its place, and answer it."""
+        began_at: float | None = None
+
+        async def take_place() -> None:
+            nonlocal began_at
+            await self._room.wait()
+            began_at = trio.current_time()
+
+        try:
+            outcome = await self._counted(env, request, take_place)
+        finally:
+            if began_at is not None:
+                now = trio.current_time()
+                self._room.leave(now - began_at, now)
+        if began_at is None and isinstance(outcome, Unfinished) and outcome.failure.kind == "deadline":
+            failure = msgspec.structs.replace(outcome.failure, message=NEVER_BEGUN)
+            return msgspec.structs.replace(outcome, failure=failure)
+        return outcome
+
+    async def _counted(
+        self, env: Envelope, request: ChatRequest | EmbedRequest, first: Callable[[], Awaitable[None]] | None
+    ) -> Outcome:
         problem = problem_of(request, self._spec.bounds)
         if problem is not None:
             return Unfinished(request_id=request.request_id, failure=problem, cost_nano_usd=0)
         cell = self._desk.cell
         counts = cell.counts
         counts["requests"] += 1
-        if self._in_flight > counts["in_flight_peak"]:
-            counts["in_flight_peak"] = self._in_flight
+        if self._room.taken > counts["in_flight_peak"]:
+            counts["in_flight_peak"] = self._room.taken
         cell.budget.count_request(trio.current_time())
         if isinstance(request, EmbedRequest):
-            outcome = await EmbedRun(self._desk, env, request).run()
+            outcome = await EmbedRun(self._desk, env, request).run(first=first)
         else:
-            outcome = await RequestRun(self._desk, env, request).run()
+            outcome = await RequestRun(self._desk, env, request).run(first=first)
         if not isinstance(outcome, Unfinished):
             counts["finished"] += 1
         elif outcome.failure.kind == "cancelled":
@@ -97,16 +138,20 @@ class Router:
             counts["unfinished"] += 1
         return outcome
 
-    def _shed(self, request: ChatRequest | EmbedRequest) -> Unfinished:
+    def _shed(self, request: ChatRequest | EmbedRequest, now: float, *, batch: bool) -> Unfinished:
         self._desk.cell.count("shed")
-        limit = self._spec.policy.in_flight_max
+        policy = self._spec.policy
+        if batch:
+            why = f"{policy.batch_waiting_max} batch requests wait, the most that may (`batch_waiting_max`)."
+        else:
+            why = f"{policy.in_flight_max} requests are in flight, the most the router takes (`in_flight_max`)."
         return Unfinished(
             request_id=request.request_id,
             cost_nano_usd=0,
             failure=Failed(
                 kind="shed",
-                message=f"{limit} requests are in flight, the most the router takes (`in_flight_max`). Come back soon.",
-                retry_after_s=SHED_RETRY_S,
+                message=why,
+                retry_after_s=self._room.come_back_s(now),
                 safe_to_retry=True,
                 phase="queued",
             ),

@@ -13,7 +13,6 @@ ATTEMPTS = "manus/actors/attempts.py"
 STORY = "manus/actors/story.py"
 RESCUE = "manus/actors/rescue.py"
 REQUEST = "manus/actors/router_request.py"
-ROUTER = "manus/actors/router.py"
 CALL = "manus/actors/provider_call.py"
 UPSTREAM = "manus/actors/upstream.py"
 EMBED = "manus/actors/embed_run.py"
@@ -218,9 +217,9 @@ JOURNEY_MUTANTS = [
     ),
     Mutant(
         name="the router takes everybody",
-        file=ROUTER,
-        original="if self._in_flight >= self._spec.policy.in_flight_max:",
-        mutated="if self._in_flight > 2 * self._spec.policy.in_flight_max:",
+        file="manus/actors/waiting_room.py",
+        original="        if self.taken >= (self._batch_places if batch else self._places):",
+        mutated="        if self.taken > 2 * (self._batch_places if batch else self._places):",
         killers=(f"{T_CRASHES}::test_router_sheds_above_its_bound_and_says_when_to_come_back",),
         rule="requests in flight are bounded",
     ),
