@@ -11,7 +11,9 @@ from typing import Any, Final, TypedDict, get_args
 
 import msgspec
 
-from manus.config.did_you_mean import listing, suggestion
+from manus.config.did_you_mean import suggestion
+from manus.config.routing_schema import RoutingStrategy
+from manus.criteria import criteria_of
 from manus.errors import InvalidRequestError
 from manus.messages.ids import RequestId
 from manus.messages.requests import (
@@ -20,16 +22,18 @@ from manus.messages.requests import (
     EmbedPurpose,
     OnInterrupt,
     OnUnsupported,
+    Priority,
     ReasoningOptions,
     RoutingCriteria,
     Sampling,
+    Strategy,
     ToolChoice,
 )
+from manus.option_checks import NAME_CHARS_MAX, names_of, number, one_of, printable_name, whole_number
 from manus.output_format import ResponseFormat, output_format_of
 from manus.prompts import Prompt, clean, turns_of
 from manus.tools import ToolLike, tool_choice_of, tools_of
 
-NAME_CHARS_MAX: Final = 256
 TOKENS_MAX: Final = 10**9
 TIMEOUT_S_MAX: Final = 86_400.0
 STOPS_MAX: Final = 64
@@ -44,7 +48,7 @@ class AskOptions(TypedDict, total=False):
 
     Args:
         provider, model: the first choice; failover may go elsewhere, unless `fallback_providers=[]`.
-        fallback_providers: who is asked next, for this request.
+        fallback_providers: who is asked next, for this request: `entry` or `entry/model`.
         system_prompt: put before the conversation as a system turn.
         temperature, top_p, top_k, seed, stop, presence_penalty, frequency_penalty: how the answer is drawn.
         logprobs: ask for log probabilities, with so many of the likeliest other tokens (0: none) beside each.
@@ -53,8 +57,11 @@ class AskOptions(TypedDict, total=False):
         response_format: a msgspec Struct type (then `parsed` is an instance), a JSON Schema, or `"json"`.
         reasoning: how much to think: an effort (`low`, `medium`, `high` ...) or `ReasoningOptions`.
         criteria: what is asked of the model that answers.
+        routing_strategy: how candidates are ordered, a `RoutingStrategy` or its name.
+        priority: `batch` gives way to `interactive`, which is the default.
         timeout_s: the whole request's time, all attempts included.
-        on_interrupt: what happens when a stream breaks off: `auto`, `restart` (a `reset` chunk, then anew), `error`.
+        on_interrupt: what happens when a stream breaks off: `auto` (it is taken up where it was, or raises), `restart`
+            (a `reset` chunk, then anew), `error`; left out, what the configuration says.
         on_unsupported: what happens to a parameter that the model rejects: `drop` it with a warning, or `refuse`.
         tags, conversation_id: labels kept in the ledger.
         end_user_id: who asks, in your own words; some vendors want to know it. Never a name or an address.
@@ -81,8 +88,10 @@ class AskOptions(TypedDict, total=False):
     response_format: ResponseFormat | None
     reasoning: ReasoningOptions | Effort | None
     criteria: RoutingCriteria | None
+    routing_strategy: RoutingStrategy | Strategy | None
+    priority: Priority | None
     timeout_s: float | None
-    on_interrupt: OnInterrupt
+    on_interrupt: OnInterrupt | None
     on_unsupported: OnUnsupported
     tags: Sequence[str]
     conversation_id: str | None
@@ -140,17 +149,11 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stops(value: object) -> tuple[str, ...]:
-    return (clean(value, "stop"),) if isinstance(value, str) else _names(value, "stop", STOPS_MAX)
+    return (clean(value, "stop"),) if isinstance(value, str) else names_of(value, "stop", STOPS_MAX)
 
 
 def _reasoning(asked: object) -> ReasoningOptions:
     return asked if isinstance(asked, ReasoningOptions) else ReasoningOptions(effort=_effort(asked))
-
-
-def _criteria(asked: object) -> RoutingCriteria:
-    if isinstance(asked, RoutingCriteria):
-        return asked
-    raise InvalidRequestError(f"criteria: expected RoutingCriteria; got {type(asked).__name__}")
 
 
 def _penalty(name: str) -> Callable[[object], float]:
@@ -162,63 +165,12 @@ def _penalty(name: str) -> Callable[[object], float]:
     return check
 
 
-def _number(name: str, most: float, *, positive: bool) -> Callable[[object], float]:
-    least = "more than 0" if positive else "0 or more"
-
-    def check(value: object) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        # Written so that NaN, which compares with nothing, is out of range too.
-        if is_number and 0 <= value <= most and not (positive and value == 0):  # type: ignore[operator]
-            return float(value)  # type: ignore[arg-type]
-        raise InvalidRequestError(f"{name}: expected a number, {least} and at most {most:g}")
-
-    return check
-
-
-def _whole(name: str, least: int, most: int) -> Callable[[object], int]:
-    def check(value: object) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
-            return value
-        raise InvalidRequestError(f"{name}: expected a whole number from {least} to {most}")
-
-    return check
-
-
-def _name(place: str) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= NAME_CHARS_MAX:
-            return value
-        raise InvalidRequestError(f"{place}: expected 1 to {NAME_CHARS_MAX} characters of text")
-
-    return check
-
-
-def _one_of(choices: tuple[str, ...], place: str) -> Callable[[object], Any]:
-    """Make the check for one of `choices`; Any, because what passes has the Literal type they come from."""
-
-    def check(value: object) -> Any:
-        if value in choices:
-            return value
-        hint = suggestion(value, choices) if isinstance(value, str) else ""
-        raise InvalidRequestError(f"{place}: expected {listing(choices)}{hint}")
-
-    return check
-
-
-def _names(value: object, place: str, most: int) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
-        raise InvalidRequestError(f"{place}: expected a list of texts")
-    if len(value) > most:
-        raise InvalidRequestError(f"{place}: {len(value)} of them; at most {most}")
-    return tuple(clean(each, f"{place}[{index}]") for index, each in enumerate(value))
-
-
 def _fallbacks(value: object) -> tuple[str, ...]:
-    return _names(value, "fallback_providers", NAME_CHARS_MAX)
+    return names_of(value, "fallback_providers", NAME_CHARS_MAX)
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    return _names(value, "tags", TAGS_MAX)
+    return names_of(value, "tags", TAGS_MAX)
 
 
 def _extra(value: object) -> dict[str, msgspec.Raw]:
@@ -235,39 +187,41 @@ def _extra(value: object) -> dict[str, msgspec.Raw]:
     return made
 
 
-_effort = _one_of(get_args(Effort), "reasoning")
+_effort = one_of(get_args(Effort), "reasoning")
 
 _SAMPLING: Final[dict[str, Callable[[object], object]]] = {
-    "temperature": _number("temperature", 2.0, positive=False),
-    "top_p": _number("top_p", 1.0, positive=True),
-    "top_k": _whole("top_k", 1, TOKENS_MAX),
-    "seed": _whole("seed", -SEED_MAX, SEED_MAX),
+    "temperature": number("temperature", 2.0, positive=False),
+    "top_p": number("top_p", 1.0, positive=True),
+    "top_k": whole_number("top_k", 1, TOKENS_MAX),
+    "seed": whole_number("seed", -SEED_MAX, SEED_MAX),
     "stop": _stops,
     "presence_penalty": _penalty("presence_penalty"),
     "frequency_penalty": _penalty("frequency_penalty"),
-    "logprobs": _whole("logprobs", 0, LOGPROBS_MAX),
+    "logprobs": whole_number("logprobs", 0, LOGPROBS_MAX),
 }
 
 _FIELDS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
-    "provider": ("provider", _name("provider")),
-    "model": ("model", _name("model")),
+    "provider": ("provider", printable_name("provider")),
+    "model": ("model", printable_name("model")),
     "fallback_providers": ("fallback_providers", _fallbacks),
-    "max_tokens": ("max_output_tokens", _whole("max_tokens", 1, TOKENS_MAX)),
+    "max_tokens": ("max_output_tokens", whole_number("max_tokens", 1, TOKENS_MAX)),
     "tools": ("tools", tools_of),
     "tool_choice": ("tool_choice", tool_choice_of),
     "response_format": ("output", output_format_of),
     "reasoning": ("reasoning", _reasoning),
-    "criteria": ("criteria", _criteria),
-    "timeout_s": ("timeout_s", _number("timeout_s", TIMEOUT_S_MAX, positive=True)),
-    "on_interrupt": ("on_interrupt", _one_of(get_args(OnInterrupt), "on_interrupt")),
-    "on_unsupported": ("on_unsupported", _one_of(get_args(OnUnsupported), "on_unsupported")),
+    "criteria": ("criteria", criteria_of),
+    "routing_strategy": ("strategy", one_of(get_args(Strategy), "routing_strategy")),
+    "priority": ("priority", one_of(get_args(Priority), "priority")),
+    "timeout_s": ("timeout_s", number("timeout_s", TIMEOUT_S_MAX, positive=True)),
+    "on_interrupt": ("on_interrupt", one_of(get_args(OnInterrupt), "on_interrupt")),
+    "on_unsupported": ("on_unsupported", one_of(get_args(OnUnsupported), "on_unsupported")),
     "tags": ("tags", _tags),
-    "conversation_id": ("conversation_id", _name("conversation_id")),
-    "end_user_id": ("end_user_id", _name("end_user_id")),
-    "service_tier": ("service_tier", _name("service_tier")),
-    "request_key": ("request_key", _name("request_key")),
+    "conversation_id": ("conversation_id", printable_name("conversation_id")),
+    "end_user_id": ("end_user_id", printable_name("end_user_id")),
+    "service_tier": ("service_tier", printable_name("service_tier")),
+    "request_key": ("request_key", printable_name("request_key")),
     "extra": ("extra", _extra),
-    "dimensions": ("dimensions", _whole("dimensions", 1, TOKENS_MAX)),
-    "purpose": ("purpose", _one_of(get_args(EmbedPurpose), "purpose")),
+    "dimensions": ("dimensions", whole_number("dimensions", 1, TOKENS_MAX)),
+    "purpose": ("purpose", one_of(get_args(EmbedPurpose), "purpose")),
 }
 """Each option besides the prompt's and the sampling's: the field it makes, and the check that makes it."""

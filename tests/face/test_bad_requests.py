@@ -17,7 +17,7 @@ from manus.errors import error_of
 from manus.messages.content import Audio, Document, Image, Text, ToolCall, ToolResult, Turn
 from manus.messages.outcomes import Unfinished
 from manus.messages.policy import Bounds
-from manus.messages.requests import ChatRequest, ToolChoice
+from manus.messages.requests import ChatRequest, RoutingCriteria, ToolChoice
 from manus.prompts import PROMPT_BYTES_MAX
 from tests.face.rig import Rig, open_rig
 
@@ -33,6 +33,11 @@ def build(prompt: Any = "Hello", **options: Any) -> ChatRequest:
     if problem is not None:
         raise error_of(Unfinished(request_id=request.request_id, failure=problem))
     return request
+
+
+def criteria(**fields: Any) -> RoutingCriteria:
+    """Give criteria as a program without a type checker may write them."""
+    return RoutingCriteria(**fields)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +199,26 @@ def test_a_bad_prompt_is_refused_by_name(prompt: object, message: str) -> None:
         ({"system_prompt": "\0"}, "system_prompt: holds a NUL"),
         ({"reasoning": "hard"}, "reasoning: expected off"),
         ({"criteria": {"requires_vision": True}}, "criteria: expected RoutingCriteria; got dict"),
+        ({"criteria": criteria(requires_vision=1)}, "criteria.requires_vision: expected True or False; got int"),
+        ({"criteria": criteria(prefer_cheap="yes")}, "criteria.prefer_cheap: expected True or False; got str"),
+        ({"criteria": criteria(task_complexity=0)}, "criteria.task_complexity: expected a whole number from 1 to 10"),
+        ({"criteria": criteria(task_complexity=11)}, "criteria.task_complexity: expected a whole number from 1 to 10"),
+        ({"criteria": criteria(task_complexity=5.5)}, "criteria.task_complexity: expected a whole number"),
+        ({"criteria": criteria(min_context_length=0)}, "criteria.min_context_length: expected a whole number from 1"),
+        ({"criteria": criteria(max_cost_usd=-0.01)}, "criteria.max_cost_usd: expected a number, 0 or more"),
+        ({"criteria": criteria(max_cost_usd=float("nan"))}, "criteria.max_cost_usd: expected a number"),
+        ({"criteria": criteria(max_latency_ms=0)}, "criteria.max_latency_ms: expected a number, more than 0"),
+        ({"criteria": criteria(max_latency_ms=float("inf"))}, "criteria.max_latency_ms: expected a number"),
+        ({"criteria": criteria(tags="eu")}, "criteria.tags: expected a list of texts"),
+        ({"criteria": criteria(tags=("a\0",))}, "criteria.tags[0]: holds a NUL"),
+        ({"routing_strategy": "cost-aware"}, "routing_strategy: expected priority, cost_aware"),
+        ({"routing_strategy": "cost-aware"}, "did you mean 'cost_aware'?"),
+        ({"routing_strategy": ["latency"]}, "routing_strategy: expected priority"),
+        ({"priority": "low"}, "priority: expected interactive or batch"),
+        ({"priority": 1}, "priority: expected interactive or batch"),
+        ({"on_interrupt": "resume"}, "on_interrupt: expected auto, restart or error"),
         ({"timeout_s": 0}, "timeout_s: expected a number, more than 0"),
+        ({"timeout_s": -3.0}, "timeout_s: expected a number, more than 0"),
         ({"timeout_s": float("inf")}, "timeout_s: expected a number"),
         ({"timeout_s": "5"}, "timeout_s: expected a number"),
         ({"on_interrupt": "reset"}, "on_interrupt: expected auto, restart or error"),
@@ -309,7 +333,9 @@ def test_options_reach_the_canonical_request() -> None:
         tools=[{"type": "function", "function": {"name": "look", "description": "Look.", "strict": True}}],
         tool_choice="look",
         reasoning="low",
-        criteria=manus.RoutingCriteria(requires_vision=True),
+        criteria=manus.RoutingCriteria(requires_vision=True, task_complexity=8, tags=("eu",)),
+        routing_strategy=manus.RoutingStrategy.COST_AWARE,
+        priority="batch",
         timeout_s=5,
         on_interrupt="restart",
         tags=["a"],
@@ -329,6 +355,10 @@ def test_options_reach_the_canonical_request() -> None:
     assert (request.tools[0].name, request.tools[0].strict) == ("look", True)
     assert request.tool_choice == manus.ToolChoice(mode="tool", name="look")
     assert request.reasoning == manus.ReasoningOptions(effort="low")
+    assert request.criteria == manus.RoutingCriteria(requires_vision=True, task_complexity=8, tags=("eu",))
+    assert (request.strategy, request.priority) == ("cost_aware", "batch")
+    assert build(routing_strategy="round_robin").strategy == "round_robin"
+    assert build(criteria=criteria(tags=["a", "b"])).criteria == manus.RoutingCriteria(tags=("a", "b"))
     assert (request.timeout_s, request.on_interrupt, request.tags, request.request_key) == (
         5.0,
         "restart",
