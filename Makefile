@@ -86,7 +86,7 @@ test-long: $(TEST_READY)
 SEED ?= 0
 RUNS ?= 1
 chaos: $(RUN_READY)
-	@$(BIN)/python -m manus.sim.chaos --seed $(SEED) --runs $(RUNS) $(ARGS)
+	@$(BIN)/manus chaos --seed $(SEED) --runs $(RUNS) $(ARGS)
 
 lint: $(TEST_READY)
 	@$(BIN)/ruff check .

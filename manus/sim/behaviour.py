@@ -19,6 +19,9 @@ from manus.sim.wire import ChatAsked
 
 ScriptedFinish = Literal["stop", "length", "content_filter"]
 
+Prefill = Literal["continue", "ignore", "refuse"]
+"""What a model does with a last turn of the assistant: go on from it, answer as if it were history, or answer 400."""
+
 
 class ScriptedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tool call the simulated model makes; `arguments` is JSON text, sent as it stands.
@@ -41,6 +44,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             a few words are drawn. Chat Completions only counts it, the others show it.
         tool_calls: made after the text; the finish reason follows from them.
         finish: the finish reason, where it is not to follow from the answer.
+        prefill: what becomes of a last turn of the assistant; None for what the vendor's models do (`prefill.py`).
         cached_tokens: how much of the prompt is reported as read from the cache.
         cache_write_tokens: how much of the rest is reported as written to the cache, where the wire says so.
         chunk_tokens: how many tokens go into one chunk of a stream.
@@ -48,6 +52,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         first_token_s: from the head to the first content.
         gap_s: between chunks of content. An answer that is not streamed takes the same time in all.
         split_bytes: send the body in pieces of this many bytes, cut anywhere; 0 sends event by event.
+        limits_reset_s: the rate-limit headers of a vendor that has any say that no request remains, until so many
+            seconds later.
         fault: what goes wrong.
     """
 
@@ -56,6 +62,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasoning: str = ""
     tool_calls: tuple[ScriptedCall, ...] = ()
     finish: ScriptedFinish | None = None
+    prefill: Prefill | None = None
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     chunk_tokens: int = 1
@@ -63,11 +70,12 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     first_token_s: float = 0.0
     gap_s: float = 0.0
     split_bytes: int = 0
+    limits_reset_s: float | None = None
     fault: Fault | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no provider could play."""
-        waits = (self.latency_s, self.first_token_s, self.gap_s)
+        waits = (self.latency_s, self.first_token_s, self.gap_s, self.limits_reset_s or 0.0)
         counts = (self.words, self.cached_tokens, self.cache_write_tokens, self.split_bytes)
         if min(*waits, *counts) < 0:
             raise ValueError("a script's waits and counts must not be negative")

@@ -14,9 +14,9 @@ from manus.actors.ledger_rows import LedgerRow
 from manus.messages.content import text_of as text_in
 from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.bill import BillRow
+from manus.sim.chaos_clients import Seen
 from manus.sim.chaos_keys import SECRET
-from manus.sim.chaos_plan import ClientPlan
-from manus.sim.chaos_world import Report, Seen, meeting_of, number_in, text_of
+from manus.sim.chaos_world import Report, number_in
 from manus.sim.faults import (
     CorruptFrame,
     DuplicateTerminal,
@@ -112,7 +112,7 @@ def no_lie(report: Report) -> list[str]:
     wrong: list[str] = []
     for seen in report.seen:
         if isinstance(seen.outcome, Finished):
-            wrong += _doubts_about(seen.client, seen.outcome)
+            wrong += _doubts_about(report, seen, seen.outcome)
     return wrong
 
 
@@ -132,7 +132,7 @@ def whole_streams(report: Report) -> list[str]:
                     wrong.append(f"client {number} read {seen.text!r}, the partial is {text_in(partial.parts)!r}")
             case _:
                 pass
-        if not any(told.startswith(seen.text) for told in _all_that_could_be_said(seen)):
+        if not any(told.startswith(seen.text) for told in _all_that_was_said(report, number)):
             wrong.append(f"client {number} read {seen.text!r}, which nobody said")
     return wrong
 
@@ -278,18 +278,20 @@ def _short(outcome: object) -> str:
     return f"{type(outcome).__name__} {kind}".strip()
 
 
-def _doubts_about(client: ClientPlan, outcome: Finished) -> list[str]:
+def _doubts_about(report: Report, seen: Seen, outcome: Finished) -> list[str]:
     """Hold a success against what its provider was told to do."""
+    client = seen.client
     said = text_in(outcome.answer.parts)
-    name = outcome.provider
-    for attempt in range(1, len(client.meets.get(name, ())) + 9):
-        meeting = meeting_of(client, name, attempt)
-        script = meeting.script
+    for visit in report.visits:
+        if visit.number != client.number or visit.provider != outcome.provider:
+            continue
+        script = visit.script
+        assert script.text is not None
         if isinstance(script.fault, Refusal | PauseTurn) and outcome.answer.finish.reason != "stop":
-            if text_of(name, client.number, attempt, script.words).startswith(said):
+            if script.text.startswith(said):
                 return []  # it is not called whole, and is the beginning of what was to be said
             continue
-        if said != text_of(name, client.number, attempt, script.words):
+        if said != script.text:
             continue
         match script.fault:
             case None | WrongCharset() | PingsOnly(count=int()):
@@ -302,18 +304,14 @@ def _doubts_about(client: ClientPlan, outcome: Finished) -> list[str]:
                 return []
             case _:
                 continue
+    name = outcome.provider
     return [f"client {client.number} was told that {name} finished with {said!r}; no attempt there could end so"]
 
 
-def _all_that_could_be_said(seen: Seen) -> list[str]:
-    client = seen.client
-    said = [""]
-    for name, meets in client.meets.items():
-        for attempt in range(1, len(meets) + 9):
-            words = meeting_of(client, name, attempt).script.words
-            # The UTF-8 cut adds a character to a text that has none beyond ASCII.
-            said.append(text_of(name, client.number, attempt, words) + " \U0001f30d")
-    return said
+def _all_that_was_said(report: Report, number: int) -> list[str]:
+    # The UTF-8 cut adds a character to a text that has none beyond ASCII.
+    said = (visit.script.text for visit in report.visits if visit.number == number)
+    return ["", *(text + " \U0001f30d" for text in said if text is not None)]
 
 
 def _covers(row: LedgerRow) -> tuple[int, int]:

@@ -1,5 +1,8 @@
 """Own how a chaos world's providers are let into: with nothing, several keys, or tokens that live for seconds.
 
+Several keys are shown in turn by the entry's credentials (`keys`), or are deployments that the router chooses among
+(`deployments`).
+
 Every secret begins with `SECRET`, so that it can be looked for wherever it must not be; and what was shown is kept, so
 that a token that was shown after its end can be found out.
 """
@@ -7,13 +10,15 @@ that a token that was shown after its end can be found out.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import httpx
 import trio
 
-from manus.actors.credentials import Credentials, NoCredentials, Rotation, StaticKey
+from manus.actors.credentials import Credentials, NoCredentials, Rotation, StaticKey, fingerprint_of
 from manus.actors.credentials.tokens import BearerTokens
 from manus.messages.failures import Failed
+from manus.messages.policy import KeyPolicy
 from manus.sim.chaos_plan import Proof
 from manus.sim.memory import GRID_S
 
@@ -29,19 +34,22 @@ class Doorkeeper:
     Args:
         name: the provider's.
         proof: which kind of credentials.
-        unix_epoch_s: what the wall clock said when the loop's said 0.
+        now_unix_s: the wall clock. Whoever gives a token dates its end by it, and the token lives by the loop's clock.
         seed: decides how tokens are fetched: how long that takes, how long they live, which fetch fails.
     """
 
-    def __init__(self, name: str, proof: Proof, *, unix_epoch_s: float, seed: int) -> None:
+    def __init__(self, name: str, proof: Proof, *, now_unix_s: Callable[[], float], seed: int) -> None:
         self._name = name
-        self._epoch_s = unix_epoch_s
+        self._now_unix_s = now_unix_s
         self._rng = random.Random(f"{seed}/tokens/{name}")
         self._expires_at: dict[str, float] = {}
         self.stale = 0
         """How many requests showed a token that had expired, or that nobody had given."""
         self.shown: set[str] = set()
         """Every key and token that any request showed."""
+        self.keys: dict[str, Credentials] = {}
+        """What shows each key, by its name in the books, where the router chooses among them."""
+        self.key_policies: tuple[KeyPolicy, ...] = ()
         self.credentials: Credentials = self._make(proof)
 
     def look_at(self, request: httpx.Request) -> None:
@@ -59,21 +67,30 @@ class Doorkeeper:
             case "none":
                 return NoCredentials()
             case "keys":
-                keys = [StaticKey(f"{SECRET}-{self._name}-key-{number}") for number in range(KEYS)]
-                return Rotation(keys, order=self._rng.choice(("round_robin", "sticky")))
+                shown = [StaticKey(secret) for secret in self._secrets()]
+                return Rotation(shown, order=self._rng.choice(("round_robin", "sticky")))
+            case "deployments":
+                self.keys = {fingerprint_of(secret): StaticKey(secret) for secret in self._secrets()}
+                self.key_policies = tuple(
+                    KeyPolicy(name=name, weight=self._rng.choice((0.5, 1.0, 3.0))) for name in self.keys
+                )
+                return next(iter(self.keys.values()))
             case "tokens":
                 return BearerTokens(
                     self._fetch,
                     name=self._name,
-                    now_unix_s=lambda: self._epoch_s + trio.current_time(),
+                    now_unix_s=self._now_unix_s,
                     fetch_s=FETCH_S,
                 )
+
+    def _secrets(self) -> list[str]:
+        return [f"{SECRET}-{self._name}-key-{number}" for number in range(KEYS)]
 
     async def _fetch(self) -> tuple[str, float | None] | Failed:
         await trio.sleep(self._rng.choice((0.0, GRID_S, 0.5, 2 * FETCH_S)))
         if self._rng.random() < 0.2:
             return Failed(kind="auth", message="nobody gives tokens at present", safe_to_retry=True)
         token = f"{SECRET}-{self._name}-token-{len(self._expires_at)}"
-        expires_at = trio.current_time() + self._rng.choice(TOKEN_LIVES_S)
-        self._expires_at[token] = expires_at
-        return token, self._epoch_s + expires_at
+        lives_s = self._rng.choice(TOKEN_LIVES_S)
+        self._expires_at[token] = trio.current_time() + lives_s
+        return token, self._now_unix_s() + lives_s

@@ -7,7 +7,7 @@ means is for `chaos_invariants`.
 
 from __future__ import annotations
 
-import math
+import random
 from typing import Literal
 
 import httpx
@@ -24,29 +24,29 @@ from manus.actors.provider import provider_child
 from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec
 from manus.actors.upstream import ProviderSpec
-from manus.messages.content import text_turn
-from manus.messages.events import Reset, StreamEvent, TextDelta
-from manus.messages.ids import RequestId
 from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, Timeouts
-from manus.messages.requests import ChatRequest
+from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
 from manus.messages.routing_policy import RouterPolicy
 from manus.messages.usage import Price
 from manus.sim.behaviour import Responder, Script
 from manus.sim.bill import BillRow
 from manus.sim.chaos_bugs import BuggyTransport, InjectedBug
+from manus.sim.chaos_clients import Seen, be_client
 from manus.sim.chaos_keys import Doorkeeper
 from manus.sim.chaos_plan import BlowPlan, Bug, ClientPlan, Meeting, Plan, ProviderPlan
+from manus.sim.chaos_weather import clogged_until, script_under, wall_offset_s
 from manus.sim.memory import GRID_S, SimTransport
 from manus.sim.provider import CODECS, SimProvider
 from manus.sim.wire import ChatAsked, WireName
 from manus.sim.words import draw_text
 from manus.supervisor.bus import EventBus
-from manus.supervisor.dialog import Dialog
 from manus.supervisor.spec import Backoff, ChildSpec, Intensity, SupervisorSpec
 from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.tree import Tree, open_tree
 
 MODEL = "sim-large"
+WIDE_MODEL = "sim-small"
+SHARED_WORDS_MAX = 24
 PRICE = Price(
     input=1_000_000_000,
     output=2_000_000_000,
@@ -60,25 +60,20 @@ QUIET_S = 60.0
 """How long after the last client the tree may take to come to rest, in virtual time."""
 
 
-class Seen(msgspec.Struct, kw_only=True):
-    """What one client saw.
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One request that reached a provider, and what it was to be answered.
 
     Args:
-        outcome: the terminal, or None where the client walked away before it.
-        walked_away: it left without waiting for the last word.
-        text: what a caller has who prints what comes and starts over when told to.
-        after_end: items that came after the terminal was there and the stream had been read to its end.
+        attempt: which one of its client's at this provider, from 1.
+        at: when it came.
+        script: the answer as it was played, weather included; its text is set.
     """
 
-    client: ClientPlan
-    began_at: float
-    ended_at: float = math.nan
-    outcome: object = None
-    walked_away: bool = False
-    text: str = ""
-    resets: int = 0
-    items: int = 0
-    after_end: int = 0
+    provider: str
+    number: int
+    attempt: int
+    at: float
+    script: Script
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -88,6 +83,8 @@ class Report(msgspec.Struct, kw_only=True):
     seen: list[Seen]
     rows: list[LedgerRow]
     bills: dict[str, list[BillRow]]
+    visits: list[Visit]
+    metrics: RoutingMetrics | None
     events: list[object]
     statuses: tuple[ActorStatus, ...]
     quiet: bool
@@ -105,8 +102,10 @@ class ChaosWorld:
         self._plan = plan
         self._clients = {client.number: client for client in plan.clients}
         self._attempts: dict[tuple[str, int], int] = {}
+        self._visits: list[Visit] = []
+        self._chance = {each.name: random.Random(f"{plan.seed}/weather/{each.name}") for each in plan.providers}
         self._doors = {
-            each.name: Doorkeeper(each.name, each.proof, unix_epoch_s=UNIX_EPOCH_S, seed=plan.seed)
+            each.name: Doorkeeper(each.name, each.proof, now_unix_s=self._unix_s, seed=plan.seed)
             for each in plan.providers
         }
         self._sims = {each.name: SimProvider(each.wire, self._responder(each.name)) for each in plan.providers}
@@ -125,16 +124,19 @@ class ChaosWorld:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 nursery.start_soon(self._strike, tree)
                 for each in seen:
-                    nursery.start_soon(self._be_client, tree, each)
+                    nursery.start_soon(be_client, tree.ref("router"), each)
             self._heal_disk()
             quiet = await self._come_to_rest(tree)
+            metrics = await tree.ref("router").ask(RoutingMetricsAsked(), deadline=trio.current_time() + QUIET_S)
             statuses = tree.status()
             events = list(self._events)
         return Report(
             plan=self._plan,
             seen=seen,
             rows=list(self._store.rows.values()),
-            bills={name: list(sim.bill) for name, sim in self._sims.items()},
+            bills={name: [row for row in sim.bill if row.prompt] for name, sim in self._sims.items()},
+            visits=self._visits,
+            metrics=metrics if isinstance(metrics, RoutingMetrics) else None,
             events=events,
             statuses=statuses,
             quiet=quiet,
@@ -154,13 +156,25 @@ class ChaosWorld:
                 name=each.name,
                 type=each.wire,
                 priority=priority,
-                models=(ModelCard(name=MODEL, price=PRICE, context_tokens=32_000, max_output_tokens=256),),
+                models=_models(each),
+                keys=self._doors[each.name].key_policies,
+                weight=each.weight,
             )
             for priority, each in enumerate(plan.providers)
         )
-        policy = RouterPolicy(in_flight_max=plan.in_flight_max, consumer_stall_s=plan.consumer_stall_s)
+        policy = RouterPolicy(
+            in_flight_max=plan.in_flight_max,
+            batch_share=plan.batch_share,
+            batch_waiting_max=plan.batch_waiting_max,
+            consumer_stall_s=plan.consumer_stall_s,
+            strategy=plan.strategy,
+            affinity_s=plan.affinity_s,
+            retry=plan.retry,
+            health=plan.health,
+            hedge=plan.hedge,
+        )
         router = router_child(RouterSpec(policy=policy, providers=policies, confirm_s=plan.confirm_s, seed=plan.seed))
-        books = accounting_child(self._store, LedgerPolicy(confirm_s=plan.confirm_s), now_unix_s=_unix_s)
+        books = accounting_child(self._store, LedgerPolicy(confirm_s=plan.confirm_s), now_unix_s=self._unix_s)
         # The plan's blows must not exhaust what escalates: that the tree falls then is proven elsewhere.
         patient = Intensity(max_restarts=1000, period_s=60.0)
         quick = Backoff(min_s=GRID_S, max_s=GRID_S, jitter=0.0)
@@ -182,7 +196,8 @@ class ChaosWorld:
             options=CodecOptions(api="responses" if provider.wire == "openai-responses" else "chat"),
             policy=policy,
             credentials=self._doors[provider.name].credentials,
-            transport_factory=lambda _base_url: self._transport(provider.name),
+            keys=self._doors[provider.name].keys,
+            transport_factory=lambda _base_url: self._transport(provider),
             base_url="http://sim.test" + self._sims[provider.name].wire.base_path,
             timeouts=Timeouts(
                 connect_s=1.0,
@@ -195,7 +210,7 @@ class ChaosWorld:
             ),
             concurrency=provider.concurrency,
             queue=provider.queue,
-            now_unix_s=_unix_s,
+            now_unix_s=self._unix_s,
         )
         child = provider_child(
             spec,
@@ -205,21 +220,30 @@ class ChaosWorld:
         )
         return msgspec.structs.replace(child, shutdown_s=plan.shutdown_s)
 
-    def _transport(self, name: str) -> httpx.AsyncBaseTransport:
-        transport = SimTransport(self._sims[name], grid_s=GRID_S)
+    def _transport(self, provider: ProviderPlan) -> httpx.AsyncBaseTransport:
+        name, weather = provider.name, self._plan.weather
+        transport = SimTransport(
+            self._sims[name],
+            grid_s=GRID_S if provider.grid else 0.0,
+            held_until=lambda at_s: clogged_until(weather, name, at_s),
+        )
         self._transports.append(transport)
         return BuggyTransport(transport, lambda request: self._bug_of(name, request))
 
     def _bug_of(self, name: str, request: httpx.Request) -> Bug | None:
         self._doors[name].look_at(request)
-        return self._meeting_now(name, request).bug
+        return self._meeting_now(name, request).bug if request.method == "POST" else None
 
     def _responder(self, name: str) -> Responder:
         def respond(asked: ChatAsked) -> Script:
             number = number_in(asked.prompt)
             attempt = self._attempts[name, number] = self._attempts.get((name, number), 0) + 1
-            script = meeting_of(self._clients[number], name, attempt).script
-            return msgspec.structs.replace(script, text=text_of(name, number, attempt, script.words))
+            client, now = self._clients[number], trio.current_time()
+            met = meeting_of(client, name, attempt).script
+            script = script_under(self._plan.weather, met, name=name, at_s=now, chance=self._chance[name])
+            script = msgspec.structs.replace(script, text=text_of(client, name, attempt, script.words))
+            self._visits.append(Visit(provider=name, number=number, attempt=attempt, at=now, script=script))
+            return script
 
         return respond
 
@@ -228,41 +252,10 @@ class ChaosWorld:
         number = number_in(request.content.decode())
         return meeting_of(self._clients[number], name, self._attempts.get((name, number), 0) + 1)
 
-    # --- the clients --------------------------------------------------------------------------------
-
-    async def _be_client(self, tree: Tree, seen: Seen) -> None:
-        client = seen.client
-        await trio.sleep_until(client.at_s)
-        request = ChatRequest(
-            request_id=RequestId(f"client-{client.number}"),
-            turns=(text_turn("user", f"client {client.number} asks"),),
-            provider=client.provider,
-            fallback_providers=() if client.alone else None,
-            stream=client.stream,
-            on_interrupt=client.on_interrupt,
-        )
-        leaves_at = math.inf if client.leaves_after_s is None else client.at_s + client.leaves_after_s
-        if not client.stream and client.leaves == "close":
-            with trio.move_on_at(leaves_at) as interest:
-                seen.outcome = await tree.ref("router").ask(request, deadline=client.at_s + client.timeout_s)
-            seen.walked_away = interest.cancelled_caught
-        else:
-            await self._stream(tree, seen, request, leaves_at)
-        seen.ended_at = trio.current_time()
-
-    async def _stream(self, tree: Tree, seen: Seen, request: ChatRequest, leaves_at: float) -> None:
-        client = seen.client
-        deadline = client.at_s + client.timeout_s
-        with tree.ref("router").ask_stream(request, deadline=deadline, buffer=client.buffer) as dialog:
-            with trio.move_on_at(leaves_at) as interest:
-                await _read(dialog, seen)
-            if not interest.cancelled_caught:
-                return
-            if client.leaves == "close":
-                seen.walked_away = True
-                return
-            dialog.cancel()
-            await _read(dialog, seen)
+    def _unix_s(self) -> float:
+        """Tell what the wall clock says, which is set now and then."""
+        now = trio.current_time()
+        return UNIX_EPOCH_S + now + wall_offset_s(self._plan.jumps, now)
 
     # --- trouble ------------------------------------------------------------------------------------
 
@@ -321,37 +314,24 @@ def meeting_of(client: ClientPlan, name: str, attempt: int) -> Meeting:
     return meets[min(attempt, len(meets)) - 1]
 
 
-def text_of(name: str, number: int, attempt: int, words: int) -> str:
-    """Tell what provider `name` says to the `attempt`-th attempt of client `number`: no two answers are alike."""
-    return draw_text(f"{name}/{number}/{attempt}", words)
+def text_of(client: ClientPlan, name: str, attempt: int, words: int) -> str:
+    """Tell what provider `name` says to the `attempt`-th attempt of a client.
+
+    No two answers are alike, but for their first `shared_words`.
+    """
+    own = draw_text(f"{name}/{client.number}/{attempt}", words)
+    if client.shared_words == 0:
+        return own
+    shared = draw_text(f"shared/{client.number}", SHARED_WORDS_MAX).split(" ")[: min(client.shared_words, words)]
+    return " ".join((*shared, *own.split(" ")[len(shared) :]))
 
 
-async def _read(dialog: Dialog, seen: Seen) -> None:
-    """Read a stream to its end, at the client's own pace."""
-    async for item in dialog:
-        assert isinstance(item, list)
-        seen.items += 1
-        _take(item, seen)
-        if seen.client.read_gap_s:
-            await trio.sleep(seen.client.read_gap_s)
-    seen.outcome = await dialog.outcome()
-    if await dialog.receive() is not None:
-        seen.after_end += 1
-
-
-def _take(events: list[StreamEvent], seen: Seen) -> None:
-    for event in events:
-        if isinstance(event, TextDelta):
-            seen.text += event.text
-        elif isinstance(event, Reset):
-            seen.text = ""
-            seen.resets += 1
+def _models(provider: ProviderPlan) -> tuple[ModelCard, ...]:
+    card = ModelCard(name=MODEL, price=PRICE, context_tokens=32_000, max_output_tokens=256)
+    wide = msgspec.structs.replace(card, name=WIDE_MODEL, context_tokens=64_000)
+    return (card, wide) if provider.wide else (card,)
 
 
 def _entry_of(wire: WireName) -> WireName:
     """Tell under whose entry a wire stands: Responses is spoken beside Chat Completions."""
     return "openai" if wire == "openai-responses" else wire
-
-
-def _unix_s() -> float:
-    return UNIX_EPOCH_S + trio.current_time()

@@ -35,15 +35,24 @@ class SimTransport(httpx.AsyncBaseTransport):
         provider: who answers.
         grid_s: waits end at multiples of this virtual time; 0 takes them as they are.
         connect_s: how long connecting takes.
+        held_until: told the time, tells when what the provider sends then comes through: a clogged network.
     """
 
     reports_phases = True
     """It calls `manus_phase`, so callers know when bytes leave."""
 
-    def __init__(self, provider: SimProvider, *, grid_s: float = 0.0, connect_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        provider: SimProvider,
+        *,
+        grid_s: float = 0.0,
+        connect_s: float = 0.0,
+        held_until: Callable[[float], float] | None = None,
+    ) -> None:
         self.provider = provider
         self._grid_s = grid_s
         self._connect_s = connect_s
+        self._held_until = held_until
         self._open: set[Exchange] = set()
         self._closed = False
 
@@ -102,6 +111,14 @@ class SimTransport(httpx.AsyncBaseTransport):
         until = trio.current_time() + seconds
         await trio.sleep_until(math.ceil(until / self._grid_s - 1e-9) * self._grid_s)
 
+    async def come_through(self) -> None:
+        """Wait while the network is clogged. A checkpoint only where it is."""
+        if self._held_until is None:
+            return
+        until = self._held_until(trio.current_time())
+        if until > trio.current_time():
+            await trio.sleep_until(until)
+
     async def _until_head(self, request: httpx.Request, exchange: Exchange) -> Head:
         tell = _phase_listener(request)
         tell("connecting")
@@ -119,12 +136,14 @@ class SimTransport(httpx.AsyncBaseTransport):
         while True:
             match exchange.next_step():
                 case Head() as head:
+                    await self.come_through()
                     return head
                 case Wait() as wait:
                     await self.sleep(wait.seconds)
                 case Silence():
                     await trio.sleep_forever()
                 case Hangup() as hangup:
+                    await self.come_through()
                     _hung_up(request, hangup, "Server disconnected without sending a response.")
                 case Send() | End() | Refuse() | None as step:
                     raise AssertionError(f"{step!r} before the head")
@@ -177,12 +196,14 @@ class SimBody(httpx.AsyncByteStream):
         while True:
             match self._exchange.next_step():
                 case Send() as send:
+                    await self._transport.come_through()
                     return send.data
                 case Wait() as wait:
                     await self._transport.sleep(wait.seconds)
                 case Silence():
                     await trio.sleep_forever()
                 case Hangup() as hangup:
+                    await self._transport.come_through()
                     received = self._exchange.row.sent_bytes
                     missing = (
                         "incomplete chunked read"
@@ -192,6 +213,7 @@ class SimBody(httpx.AsyncByteStream):
                     text = f"peer closed connection without sending complete message body ({missing})"
                     _hung_up(self._request, hangup, text)
                 case End():
+                    await self._transport.come_through()
                     return None
                 case None:
                     if self._exchange.row.state == "disconnected":

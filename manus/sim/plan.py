@@ -33,6 +33,7 @@ from manus.sim.faults import (
     Stall,
     WrongCharset,
 )
+from manus.sim.limits import telling_limits
 from manus.sim.steps import Accept, End, Generate, Hangup, Head, Planned, Refuse, Send, Silence, Wait
 from manus.sim.wire import Finish, Headers, Piece, Reply, Spoken, Wire, http_date
 
@@ -56,6 +57,11 @@ def reply_steps(reply: Reply) -> Iterator[Planned]:
 
 def answer_steps(wire: Wire, spoken: Spoken, script: Script, *, stream: bool, key: str) -> Iterator[Planned]:
     """Play `script` as an answer to one chat request."""
+    steps = _answered(wire, spoken, script, stream=stream, key=key)
+    return steps if script.limits_reset_s is None else telling_limits(steps, script.limits_reset_s)
+
+
+def _answered(wire: Wire, spoken: Spoken, script: Script, *, stream: bool, key: str) -> Iterator[Planned]:
     fault = script.fault
     match fault:
         case Refused():
