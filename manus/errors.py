@@ -274,6 +274,8 @@ def _class_of(failure: Failed, route: Route) -> type[LLMError]:
     asked = {attempt.deployment for attempt in route.attempts}
     if len(asked) > 1 and failure.what_to_do.elsewhere == "yes":
         return FallbackError
+    if failure.kind == "network" and failure.phase == "streaming":
+        return StreamingError  # the answer had begun: to the caller it broke off, whatever broke
     return ERROR_OF[failure.kind]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import pickle
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 import pytest
@@ -56,6 +56,14 @@ def unfinished(failure: Failed, *providers: str) -> Unfinished:
         cost_nano_usd=5,
         route=Route(attempts=tuple(attempt(i, name, failure) for i, name in enumerate(providers, start=1))),
     )
+
+
+@pytest.mark.parametrize(("phase", "cls"), [("streaming", manus.StreamingError), ("sent", manus.ProviderError)])
+def test_a_connection_that_breaks_inside_an_answer_is_an_error_of_its_stream(
+    phase: Literal["streaming", "sent"], cls: type[LLMError]
+) -> None:
+    failure = Failed(kind="network", message="The connection broke.", phase=phase)
+    assert type(error_of(unfinished(failure, "first"))) is cls
 
 
 def test_every_kind_of_failure_has_its_exception() -> None:
