@@ -80,9 +80,9 @@ class Breaker:
             case "half_open":
                 return not self.probing
 
-    def begin_probe(self) -> None:
+    def begin_probe(self, why: str) -> None:
         """Let one attempt through, to find out."""
-        self._move("probe_begun", "its rest is over: one request finds out")
+        self._move("probe_begun", why)
         self.probing = True
 
     def count_good(self, now: float) -> None:

@@ -11,6 +11,7 @@ from manus.actors.health.cooldown import Cooldown
 from manus.actors.health.latency import PeakAverage, RecentSamples
 from manus.actors.health.verdicts import NotBefore
 from manus.actors.health.window import SlidingCounts
+from manus.messages.failures import Failed, FailureKind
 from manus.messages.ids import DeploymentId
 from manus.messages.outcomes import BreakerState
 from manus.messages.routing import BreakerMove, DeploymentMetrics
@@ -33,7 +34,7 @@ PROBE_WAIT_S: Final = 0.5
 class TrackedKey:
     """One key of one provider entry. Its breaker opens when the vendor refuses the key."""
 
-    __slots__ = ("breaker", "deployments", "key", "listed", "lists", "provider")
+    __slots__ = ("breaker", "deployments", "key", "lists", "provider", "refused_kind")
 
     def __init__(self, provider: str, key: str | None, policy: HealthPolicy, rng: random.Random) -> None:
         self.provider = provider
@@ -42,8 +43,17 @@ class TrackedKey:
         self.deployments: dict[DeploymentId, Tracked] = {}
         self.lists = True
         """Whether its vendor can be asked for a list of models, as far as is known."""
-        self.listed = False
-        """Whether the key itself could be tried by such a list: of one without quota that would prove nothing."""
+        self.refused_kind: FailureKind | None = None
+        """How the key was refused last."""
+
+    @property
+    def list_proves(self) -> bool:
+        """Whether a list of models would tell something of the key: of one without quota it does not."""
+        return self.refused_kind != "quota_exhausted"
+
+    def refused_for(self, failure: Failed) -> None:
+        """Note how the key was refused."""
+        self.refused_kind = failure.kind
 
 
 class Tracked:
@@ -115,7 +125,7 @@ class Tracked:
         at, why = -1.0, ""
         key = self.key
         for breaker, held_s in (
-            (key.breaker, hold_s if key.listed and key.lists else 0.0),
+            (key.breaker, hold_s if key.lists and key.list_proves else 0.0),
             (self.breaker, hold_s if key.lists else 0.0),
         ):
             if breaker.state == "open" and breaker.rest.holds(now, longer_s=held_s):
