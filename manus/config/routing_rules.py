@@ -167,13 +167,20 @@ def _target_in_entry(name: str, entry: ProviderConfig, model: str, place: str) -
 
 
 def _model_target_exists(target: str, place: str, config: LLMConfig) -> Iterator[Problem]:
-    if _is_listed(target, config):
-        return
-    name, slash, model = target.partition("/")
-    if slash and name in config.providers:
-        yield from _target_in_entry(name, config.providers[name], model, place)
+    """Check an item of `routing.fallbacks`: an `entry/model` that there is, or else a model."""
+    name, _, model = target.partition("/")
+    entry = config.providers.get(name)
+    if _names_a_place(target, config):
+        if entry is not None and not entry.enabled:
+            yield _disabled_entry(name, place, "warning")
     elif not _is_a_model(target, config):
-        yield Problem(path=place, message=_no_model(target, config))
+        if model and entry is not None:
+            yield from _target_in_entry(name, entry, model, place)
+        else:
+            yield Problem(path=place, message=_no_model(target, config))
+    elif not _is_served(target, config):
+        message = "is a model of none but providers with enabled = false; enable one, or name another"
+        yield _warning(place, message)
 
 
 def _named_twice(targets: Iterable[str], path: str) -> Iterator[Problem]:
@@ -186,8 +193,7 @@ def _named_twice(targets: Iterable[str], path: str) -> Iterator[Problem]:
 
 def _model_of(target: str, config: LLMConfig) -> str:
     """Name the model that a target of `routing.fallbacks` asks for."""
-    name, slash, model = target.partition("/")
-    return model if slash and name in config.providers and not _is_listed(target, config) else target
+    return target.partition("/")[2] if _names_a_place(target, config) else target
 
 
 def _cycle_through(start: str, graph: Mapping[str, list[str]]) -> list[str]:
@@ -204,13 +210,21 @@ def _cycle_through(start: str, graph: Mapping[str, list[str]]) -> list[str]:
     return []
 
 
+def _names_a_place(target: str, config: LLMConfig) -> bool:
+    """Tell whether a target is an `entry/model` that there is; what is none may still be a model's name."""
+    name, slash, model = target.partition("/")
+    entry = config.providers.get(name)
+    return bool(slash) and entry is not None and _has(entry, model)
+
+
 def _is_a_model(model: str, config: LLMConfig) -> bool:
     """Tell whether somebody has a model, or whoever lists it is only switched off for a while."""
-    return _is_listed(model, config) or any(_has(entry, model) for entry in config.providers.values() if entry.enabled)
+    listed = any(each.name == model for entry in config.providers.values() for each in entry.models)
+    return listed or _is_served(model, config)
 
 
-def _is_listed(model: str, config: LLMConfig) -> bool:
-    return any(each.name == model for entry in config.providers.values() for each in entry.models)
+def _is_served(model: str, config: LLMConfig) -> bool:
+    return any(_has(entry, model) for entry in config.providers.values() if entry.enabled)
 
 
 def _has(entry: ProviderConfig, model: str) -> bool:

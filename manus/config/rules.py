@@ -31,7 +31,16 @@ def waits_end_before_their_whole(config: LLMConfig) -> Iterator[Problem]:
     }
     for path, table in tables.items():
         total_s = table.total_s or config.timeouts.total_s
-        for field in ("connect_s", "tls_s", "write_s", "headers_s", "answer_s", "first_content_s", "idle_s"):
+        for field in (
+            "connect_s",
+            "tls_s",
+            "write_s",
+            "headers_s",
+            "answer_s",
+            "first_content_s",
+            "idle_s",
+            "finish_s",
+        ):
             wait_s = getattr(table, field)
             if total_s is not None and wait_s is not None and wait_s > total_s:
                 yield Problem(

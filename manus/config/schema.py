@@ -87,6 +87,7 @@ class TimeoutsConfig(Section, frozen=True, kw_only=True):
     answer_s: Seconds | None = None
     first_content_s: Seconds | None = None
     idle_s: Seconds | None = None
+    finish_s: Seconds | None = None
     total_s: Seconds | None = None
 
 

@@ -139,7 +139,7 @@ PARKED = TWO.replace("enabled = false", "enabled = false\nmodels = [{ name = 'pa
             "goes round in a circle: gpt-large -> gpt-small -> gpt-large; remove one of them",
         ),
         (
-            "{ gpt-large = ['parked', 'gpt-small'], gpt-small = ['qwen/qwen3'], 'qwen/qwen3' = ['gpt-large'] }",
+            "{ gpt-large = ['gpt-small'], gpt-small = ['qwen/qwen3'], 'qwen/qwen3' = ['gpt-large'] }",
             "routing.fallbacks.gpt-large",
             "gpt-large -> gpt-small -> qwen/qwen3 -> gpt-large",
         ),
@@ -148,6 +148,19 @@ PARKED = TWO.replace("enabled = false", "enabled = false\nmodels = [{ name = 'pa
 def test_fallbacks_of_models_name_models_and_go_nowhere_twice(fallbacks: str, path: str, message: str) -> None:
     (problem,) = problems_of(f"[routing]\nfallbacks = {fallbacks}\n{PARKED}")
     assert (problem.path, problem.line, problem.severity) == (path, 2, "error")
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("parked", "is a model of none but providers with enabled = false"),
+        ("parked/parked", "names parked, which has enabled = false"),
+    ],
+)
+def test_a_fallback_that_is_only_switched_off_is_a_warning(target: str, message: str) -> None:
+    (problem,) = problems_of(f"[routing]\nfallbacks = {{ gpt-large = ['{target}'] }}\n{PARKED}")
+    assert (problem.path, problem.severity) == ("routing.fallbacks.gpt-large[0]", "warning")
     assert message in problem.message
 
 
