@@ -137,6 +137,36 @@ async def test_old_token_is_used_while_the_next_one_is_fetched(autojump_clock: o
     assert source.begun == 2
 
 
+@pytest.mark.parametrize("when_s", [SLOW_S / 2, SLOW_S + 1], ids=["during the fetch", "after it"])
+@pytest.mark.parametrize("by_s", [-86_400.0, 86_400.0], ids=["back", "ahead"])
+async def test_no_expired_token_is_shown_when_the_wall_clock_is_set(
+    by_s: float, when_s: float, autojump_clock: object
+) -> None:
+    """A vendor's day has as many seconds as before: whoever dates tokens by the clock that is set gives them so."""
+    ends_at: dict[str, float] = {}
+
+    def unix_s() -> float:
+        return 1e9 + trio.current_time() + (by_s if trio.current_time() >= when_s else 0.0)
+
+    async def fetch() -> tuple[str, float]:
+        await trio.sleep(SLOW_S)
+        token = f"token-{len(ends_at) + 1}"
+        ends_at[token] = trio.current_time() + LIFE_S
+        return token, unix_s() + LIFE_S
+
+    tokens = Renewing(fetch, what="the token", now_unix_s=unix_s)
+    shown: list[str] = []
+    for _ in range(60):
+        token = await tokens.get()
+        if isinstance(token, str):
+            assert trio.current_time() < ends_at[token]
+            shown.append(token)
+        await trio.sleep(0.35 * LIFE_S)  # so that nobody asks between the time to renew and the end
+
+    assert len(shown) > 55
+    assert len(ends_at) <= 23, "set once, it costs one fetch more at most"
+
+
 async def test_token_that_expired_is_waited_for_and_never_shown(autojump_clock: object) -> None:
     source = Source()
     tokens = source.renewing()

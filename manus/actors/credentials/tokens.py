@@ -48,19 +48,34 @@ told by its type alone: its text may quote a secret."""
 
 
 class _Held(Generic[T]):
-    """A value, and when it has to be renewed and may not be shown any more, in Unix time."""
+    """A value, and when it has to be renewed and may not be shown any more.
 
-    __slots__ = ("expires_at", "refresh_at", "usable_until", "value")
+    Both are told by two clocks, and whichever comes first holds: the wall clock, which a vendor dates by and which goes
+    on while the machine sleeps, and the loop's, which nobody sets back.
 
-    def __init__(self, value: T, *, fetched_at: float, expires_at: float | None) -> None:
+    Args:
+        fetched_unix_s, fetched_at: when its fetch began, by the wall clock and by the loop's.
+        expires_at: Unix time; None: never.
+    """
+
+    __slots__ = ("_refresh_at", "_refresh_unix_s", "_usable_until", "_usable_until_unix_s", "expires_at", "value")
+
+    def __init__(self, value: T, *, fetched_unix_s: float, fetched_at: float, expires_at: float | None) -> None:
         self.value = value
         self.expires_at = expires_at
-        if expires_at is None:
-            self.refresh_at = self.usable_until = float("inf")
-        else:
-            life_s = max(0.0, expires_at - fetched_at)
-            self.refresh_at = fetched_at + REFRESH_SHARE * life_s
-            self.usable_until = expires_at - min(MARGIN_S, 0.1 * life_s)
+        life_s = float("inf") if expires_at is None else max(0.0, expires_at - fetched_unix_s)
+        refresh_s = REFRESH_SHARE * life_s
+        usable_s = life_s - min(MARGIN_S, 0.1 * life_s)
+        self._refresh_unix_s, self._refresh_at = fetched_unix_s + refresh_s, fetched_at + refresh_s
+        self._usable_until_unix_s, self._usable_until = fetched_unix_s + usable_s, fetched_at + usable_s
+
+    def is_young(self, unix_s: float) -> bool:
+        """Whether it need not be renewed yet; `unix_s` is what the wall clock says."""
+        return unix_s < self._refresh_unix_s and trio.current_time() < self._refresh_at
+
+    def is_usable(self, unix_s: float) -> bool:
+        """Whether it may be shown."""
+        return unix_s < self._usable_until_unix_s and trio.current_time() < self._usable_until
 
 
 @final
@@ -70,7 +85,8 @@ class Renewing(Generic[T]):
     Args:
         fetch: gets a fresh one.
         what: how failures name it: `the AWS credentials`.
-        now_unix_s: the wall clock, which expiry is told by; pauses and deadlines go by the loop's.
+        now_unix_s: the wall clock, which expiry is dated by. It may be set at any time: what was fetched is shown for
+            no longer than its life by the loop's clock. Pauses and deadlines go by that one alone.
         fetch_s: how long one fetch may take.
         mend: what to do where one fails, a sentence.
     """
@@ -130,11 +146,11 @@ class Renewing(Generic[T]):
         while True:
             held = self._held
             if held is not None:
-                now = self._now()
-                if now < held.refresh_at:
+                unix_s = self._now()
+                if held.is_young(unix_s):
                     return held.value
                 self._begin()
-                if now < held.usable_until:
+                if held.is_usable(unix_s):
                     return held.value
             else:
                 self._begin()
@@ -179,7 +195,7 @@ class Renewing(Generic[T]):
         """Fetch once. A task of the loop itself, so nothing may leave it: what is raised becomes a failure."""
         held: _Held[T] | None = None
         failure: Failed | None = None
-        began_at = self._now()
+        began_at, began_unix_s = trio.current_time(), self._now()
         try:
             with scope, trio.move_on_after(self._fetch_s) as limit:
                 outcome = await self._fetch()
@@ -187,7 +203,11 @@ class Renewing(Generic[T]):
                     failure = outcome
                 else:
                     value, expires_at = outcome
-                    held = _Held(value, fetched_at=began_at, expires_at=expires_at)
+                    # A wall clock that was set ahead meanwhile would lengthen the token's life by as much.
+                    ahead_s = max(0.0, self._now() - began_unix_s - (trio.current_time() - began_at))
+                    held = _Held(
+                        value, fetched_unix_s=began_unix_s + ahead_s, fetched_at=began_at, expires_at=expires_at
+                    )
             if limit.cancelled_caught:
                 failure = self._failed(f"did not come within {self._fetch_s:g} s")
         except Exception as error:
@@ -198,7 +218,7 @@ class Renewing(Generic[T]):
     def _settle(self, held: _Held[T] | None, failure: Failed | None) -> None:
         done, self._done, self._scope = self._done, None, None
         if held is not None:
-            if self._now() < held.usable_until:
+            if held.is_usable(self._now()):
                 self._held, self._pause_s = held, PAUSE_S
             else:
                 failure = self._failed("had expired by the time of its coming; check this machine's clock")
