@@ -93,7 +93,7 @@ class WaitingRoom:
         self._moved_at = now
         if self._owed:
             self._owed -= 1
-        while self._lot and self.taken < self._batch_places:
+        if self._lot and self.taken < self._batch_places:  # there is one place more than before, so one at most
             self.taken += 1
             self._lot.unpark()
 

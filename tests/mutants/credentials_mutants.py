@@ -113,8 +113,8 @@ CREDENTIALS_MUTANTS = [
     Mutant(
         name="nobody tells the credentials",
         file=CALL,
-        original="            return credentials.refused(authorisation, failure)",
-        mutated="            return failure",
+        original="            failure = credentials.refused(authorisation, failure)\n",
+        mutated="",
         killers=(f"{T_AGENTS}::test_token_of_the_program_is_renewed_when_it_is_refused",),
         rule="a refused token is renewed and the call tried once more",
     ),

@@ -216,14 +216,6 @@ JOURNEY_MUTANTS = [
         rule="a cut answer never says stop",
     ),
     Mutant(
-        name="the router takes everybody",
-        file="manus/actors/waiting_room.py",
-        original="        if self.taken >= (self._batch_places if batch else self._places):",
-        mutated="        if self.taken > 2 * (self._batch_places if batch else self._places):",
-        killers=(f"{T_CRASHES}::test_router_sheds_above_its_bound_and_says_when_to_come_back",),
-        rule="requests in flight are bounded",
-    ),
-    Mutant(
         name="pings feed the idle timer",
         file=CALL,
         original="            if _has_content(events) if streamed else not body_complete(response):",

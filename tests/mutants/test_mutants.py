@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mutants.admission_mutants import ADMISSION_MUTANTS
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS
 from tests.mutants.core_mutants import CORE_MUTANTS
@@ -30,6 +31,7 @@ MUTANTS: list[Mutant] = [
     *AGENT_MUTANTS,
     *CATALOGUE_MUTANTS,
     *CREDENTIALS_MUTANTS,
+    *ADMISSION_MUTANTS,
     *OPENAI_MUTANTS,
 ]
 UNMUTATED = "unmutated"
