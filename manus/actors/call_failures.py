@@ -16,6 +16,7 @@ WAITS: dict[TimeoutPhase, str] = {
     "headers": "The server took the request and did not answer.",
     "first_content": "The answer began and no content came.",
     "idle": "The answer stopped coming.",
+    "finish": "The answer said that it was over, and its end did not come.",
     "total": "The answer took longer than one attempt may.",
 }
 """What happened when a named wait ran out."""
@@ -25,6 +26,23 @@ def redacted(failure: Failed, redact: Callable[[str], str]) -> Failed:
     """Strike secrets out of all that a server may have said in a failure: some repeat the key they were shown."""
     words = {field: getattr(failure, field) for field in ("message", "code", "param", "vendor_request_id")}
     return msgspec.structs.replace(failure, **{field: redact(word) for field, word in words.items() if word})
+
+
+def timed_out(waited_for: TimeoutPhase, *, after_s: float) -> Failed:
+    """A named wait ran out, so many seconds after the attempt began."""
+    return Failed(
+        kind="timeout",
+        timeout=waited_for,
+        message=f"{WAITS[waited_for]} The attempt was given up after {after_s:.3g} s (`timeouts.{waited_for}_s`).",
+    )
+
+
+def without_evidence() -> Failed:
+    """The body is over, and nothing says that the answer is."""
+    return Failed(
+        kind="incomplete",
+        message="The answer ended without the vendor's end marker or a finish reason: it may be cut short.",
+    )
 
 
 def stalled() -> Failed:

@@ -2,7 +2,7 @@
 
 One cancel scope covers the attempt, the envelope's own; its deadline moves from one named wait to the next. The
 transport owns the waits for a connection, TLS and writing; this file those for headers, the first content, idleness
-between content, and the total. Pings and keep-alives move nothing.
+between content, the end after a finish reason, and the total. Pings and keep-alives move nothing.
 
 Every end but a bug is a value, `CallEnded`. The socket is closed or given back for reuse in every case.
 """
@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from manus.actors.assembly import Assembly
-from manus.actors.call_failures import WAITS, redacted, stalled, web_page
+from manus.actors.call_failures import redacted, stalled, timed_out, web_page, without_evidence
 from manus.actors.codecs.base import Decoder, HttpRequest
 from manus.actors.codecs.classify import request_id_of
 from manus.actors.credentials import REFUSALS, Authorisation
@@ -51,6 +51,7 @@ class ProviderCall:
         "_authorisation",
         "_body",
         "_call",
+        "_decoder",
         "_delivery",
         "_dialect",
         "_env",
@@ -82,6 +83,7 @@ class ProviderCall:
         self._limits: tuple[RateLimitReading, ...] = ()
         self._body: AsyncIterator[bytes] | None = None
         self._at_end = False
+        self._decoder: Decoder | None = None  # of an answer that has named its finish reason
         self._authorisation: Authorisation | None = None
 
     async def run(self) -> object:
@@ -102,7 +104,9 @@ class ProviderCall:
         if self._env.replied:
             return LATER
         if scope.cancelled_caught:
-            failure = self._cut_short(trio.current_time() >= scope.deadline)
+            failure = self._cut_short(trio.current_time() < scope.deadline)
+            if failure is not None and failure.timeout == "finish" and await self._is_whole_without_end():
+                failure = None
         return self._ended(failure)
 
     # --- the exchange -------------------------------------------------------------------------------
@@ -187,6 +191,11 @@ class ProviderCall:
                 return stalled()
             if decoder.done:
                 break
+            if streamed and decoder.finishing:
+                if self._decoder is None or _has_content(events):
+                    self._decoder = decoder
+                    self._expect("finish", timeouts.finish_s)
+                continue
             # An answer that is not streamed has no content before its end: there any byte is a sign of life.
             if _has_content(events) if streamed else not body_complete(response):
                 now = trio.current_time()
@@ -221,7 +230,11 @@ class ProviderCall:
         self._waiting_for = self._hard_name
         if not await self._delivery.wait_room():
             return False
-        self._expect("idle", self._upstream.spec.timeouts.idle_s)
+        timeouts = self._upstream.spec.timeouts
+        if self._decoder is None:
+            self._expect("idle", timeouts.idle_s)
+        else:
+            self._expect("finish", timeouts.finish_s)
         return True
 
     async def _linger(self) -> None:
@@ -278,21 +291,29 @@ class ProviderCall:
 
     # --- how it ended -------------------------------------------------------------------------------
 
-    def _cut_short(self, timed_out: bool) -> Failed:
+    def _cut_short(self, in_time: bool) -> Failed:
         """Say why the scope was cancelled: a named wait ran out, the request's deadline came, or the caller left."""
-        if not timed_out:
+        if in_time:
             return Failed(kind="cancelled", message="The caller left.")
         if self._status is not None and not 200 <= self._status < 300:
             return self._refusal()  # only the text of a refusal was still to come
         waited_for = self._waiting_for
         if waited_for is None:
             return Failed(kind="deadline", message="The request's deadline passed while this attempt ran.")
-        seconds = trio.current_time() - self._started_at
-        return Failed(
-            kind="timeout",
-            timeout=waited_for,
-            message=f"{WAITS[waited_for]} The attempt was given up after {seconds:.3g} s (`timeouts.{waited_for}_s`).",
-        )
+        return timed_out(waited_for, after_s=trio.current_time() - self._started_at)
+
+    async def _is_whole_without_end(self) -> bool:
+        """Whether the finish reason is all that the codec needs to believe an answer; then that ends it."""
+        assert self._decoder is not None
+        delivery = self._delivery
+        has_room = delivery.deliver(self._decoder.finish())
+        if self._verdict() is not None:
+            return False
+        if delivery.flush_held() and has_room:
+            return True
+        with trio.CancelScope(deadline=self._hard):
+            return await delivery.wait_room()
+        return False
 
     def _refusal(self) -> Failed:
         assert self._status is not None
@@ -307,12 +328,7 @@ class ProviderCall:
         assert assembly is not None
         if assembly.failure is not None:
             return assembly.failure
-        if assembly.ended is None or assembly.ended.evidence == "none":
-            return Failed(
-                kind="incomplete",
-                message="The answer ended without the vendor's end marker or a finish reason: it may be cut short.",
-            )
-        return None
+        return without_evidence() if assembly.ended is None or assembly.ended.evidence == "none" else None
 
     def _ended(self, failure: Failed | None) -> CallEnded:
         """Draw the line: the answer as far as it came, the failure with its circumstances, and the bill."""

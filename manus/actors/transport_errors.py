@@ -33,6 +33,7 @@ _WAITS: dict[TimeoutPhase, str] = {
     "idle": "The answer stopped coming (`timeouts.idle_s`).",
     "pool": "No connection was free in time.",
     "first_content": "The answer began and no content came (`timeouts.first_content_s`).",
+    "finish": "The end of the answer did not come (`timeouts.finish_s`).",
     "total": "The attempt took too long (`timeouts.total_s`).",
 }
 

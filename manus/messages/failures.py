@@ -53,7 +53,7 @@ Elsewhere = Literal["no", "yes", "larger_window", "policy_target"]
 Phase = Literal["queued", "connecting", "sending", "sent", "streaming"]
 """How far a call got. From `sent` on, the provider may have billed it."""
 
-TimeoutPhase = Literal["connect", "tls", "write", "headers", "first_content", "idle", "total", "pool"]
+TimeoutPhase = Literal["connect", "tls", "write", "headers", "first_content", "idle", "finish", "total", "pool"]
 """Which named wait ran out."""
 
 

@@ -34,6 +34,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         answer_s: the same for an answer that is not streamed: no byte comes before all of it is written.
         first_content_s: until the first content of a stream; time to first token of slow reasoners.
         idle_s: between two pieces of content.
+        finish_s: from the finish reason of a stream to the end of its body. Nothing of the answer is missing any more,
+            only counts and the end marker, so a server that is silent then is not waited for as long as in the middle.
         total_s: one attempt in all.
     """
 
@@ -44,6 +46,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     answer_s: float = 300.0
     first_content_s: float = 60.0
     idle_s: float = 60.0
+    finish_s: float = 5.0
     total_s: float = 600.0
 
 

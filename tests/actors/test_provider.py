@@ -29,7 +29,7 @@ from manus.supervisor.spec import SupervisorSpec
 from manus.supervisor.tree import open_tree
 from tests.actors.scripted import Piece, Reply, ScriptedTransport
 
-TIMEOUTS = Timeouts(headers_s=10.0, answer_s=20.0, first_content_s=12.0, idle_s=8.0, total_s=100.0)
+TIMEOUTS = Timeouts(headers_s=10.0, answer_s=20.0, first_content_s=12.0, idle_s=8.0, finish_s=3.0, total_s=100.0)
 KEY = "sk-canary-0123456789"
 
 ANSWER = json.dumps(
@@ -50,9 +50,15 @@ def delta(text: str) -> bytes:
 
 
 def finish() -> bytes:
-    usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
-    stop = _event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    return stop + _event({"choices": [], "usage": usage})
+    return stop() + usage_only()
+
+
+def stop() -> bytes:
+    return _event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+
+
+def usage_only() -> bytes:
+    return _event({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}})
 
 
 def _event(fields: dict[str, object]) -> bytes:
@@ -256,6 +262,36 @@ async def test_break_after_the_answer_is_nobodys_failure(autojump_clock: object)
         status = await asked.ref.ask(StatusAsked(), deadline=trio.current_time() + 1)
         assert isinstance(status, ProviderStatus)
         assert (status.calls, status.failures) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [50.0],
+        [1.0, b": ping\n\n", 1.0, b": ping\n\n", 1.0, b": ping\n\n", 50.0],
+        [1.0, usage_only(), 50.0],
+    ],
+)
+async def test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly(
+    more: list[Piece], autojump_clock: object
+) -> None:
+    async with provider(delta("Hello"), 7.0, stop(), *more) as asked:
+        ended = await asked.ended(stream=True)
+
+        assert ended.failure is None
+        assert trio.current_time() == 7.0 + TIMEOUTS.finish_s
+        assert ended.answer.parts == (Text(text="Hello"),)
+        assert ended.answer.finish.reason == "stop"
+        assert ended.billed == ("reported" if usage_only() in more else "estimated")
+        assert asked.transport.left in ([], ["broken"])
+
+
+async def test_body_that_ends_after_the_finish_reason_is_not_waited_for_at_all(autojump_clock: object) -> None:
+    async with provider(delta("Hello"), stop()) as asked:
+        ended = await asked.ended(stream=True)
+
+        assert ended.failure is None
+        assert trio.current_time() == 0.0
 
 
 # --- named waits ----------------------------------------------------------------------------------------------

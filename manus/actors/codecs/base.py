@@ -98,6 +98,11 @@ class Decoder(Protocol):
         """Whether the terminal event has been given; whatever is still fed is ignored."""
         ...
 
+    @property
+    def finishing(self) -> bool:
+        """Whether the vendor has said why the model stopped, so that only counts and an end marker are to come."""
+        ...
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Take the next bytes and give the events they complete. Never raises, whatever the bytes.
 

@@ -65,6 +65,11 @@ class EmbedDecoder:
         self._size_bytes = 0
         self.done = False
 
+    @property
+    def finishing(self) -> bool:
+        """An answer in one piece never has only its end to come."""
+        return False
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Take the next bytes; gives nothing but the failure of a body that is too long."""
         if self.done:

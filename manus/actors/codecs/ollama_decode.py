@@ -63,6 +63,11 @@ class OllamaDecoder:
         """Whether the terminal event has been given."""
         return self._writer.done
 
+    @property
+    def finishing(self) -> bool:
+        """Whether the model has said why it stopped."""
+        return self._writer.finished
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Take the next bytes and give the events they complete."""
         if self._writer.done:
