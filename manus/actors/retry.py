@@ -7,11 +7,11 @@ only by advice, and all attempts together are bounded.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import msgspec
 
+from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice, Plan
 from manus.messages.failures import Advice, Failed
 from manus.messages.outcomes import AttemptRole
@@ -104,7 +104,7 @@ class PlanCursor:
 
     Args:
         budget: what retries of one deployment are taken from.
-        rng: where jitter comes from.
+        jitter: of the request's own.
         deadline: the request's, on the loop's clock; nothing is started that could not begin before it.
         tokens: about how long the prompt is, for larger windows.
     """
@@ -114,9 +114,9 @@ class PlanCursor:
         "_budget",
         "_coming",
         "_deadline",
+        "_jitter",
         "_plan",
         "_policy",
-        "_rng",
         "_tokens",
         "_tries",
         "_waits",
@@ -128,14 +128,14 @@ class PlanCursor:
         policy: RetryPolicy,
         *,
         budget: RetryBudget,
-        rng: random.Random,
+        jitter: Jitter,
         deadline: float,
         tokens: int,
     ) -> None:
         self._plan = plan
         self._policy = policy
         self._budget = budget
-        self._rng = rng
+        self._jitter = jitter
         self._deadline = deadline
         self._tokens = tokens
         self._coming: list[Choice] | None = None
@@ -244,7 +244,7 @@ class PlanCursor:
     def _backoff(self, tries: int) -> float:
         """Draw an exponential back-off with full jitter, never zero: a reset is seldom over at once."""
         ceiling = min(self._policy.max_s, self._policy.base_s * 2.0 ** (tries - 1))
-        return ceiling * (0.1 + 0.9 * self._rng.random())
+        return ceiling * (0.1 + 0.9 * self._jitter.draw())
 
 
 def _is_full(failure: Failed) -> bool:

@@ -52,11 +52,13 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
 class RouterCell:
     """What survives a crash of the router. Each method is one synchronous mutation."""
 
-    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "planning_rng", "rng", "turns")
+    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "planning_rng", "rng", "seed", "turns")
 
     def __init__(self, spec: RouterSpec) -> None:
         self.budget = RetryBudget(spec.policy.retry)
         self.rng = random.Random(spec.seed)
+        # What each request draws its own jitter from: how often others retry must not change how long it waits.
+        self.seed = self.rng.getrandbits(64)
         # A stream of its own: how often others retry must not change whom a request is sent to.
         self.planning_rng = random.Random(None if spec.seed is None else f"plans of {spec.seed}")
         self.health = Health(spec.policy.health, random.Random(None if spec.seed is None else f"health of {spec.seed}"))

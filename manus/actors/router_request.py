@@ -15,6 +15,7 @@ from manus.actors.attempt import OpenAttempt
 from manus.actors.attempts import Attempts
 from manus.actors.delivery import CallerChannel
 from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.jitter import Jitter
 from manus.actors.plan import Plan
 from manus.actors.rescue import Rescue
 from manus.actors.retry import Ask, GiveUp, PlanCursor
@@ -122,7 +123,7 @@ class RequestRun:
             plan,
             desk.spec.policy.retry,
             budget=desk.cell.budget,
-            rng=desk.cell.rng,
+            jitter=Jitter(desk.cell.seed, self._request.request_id),
             deadline=self._env.deadline,
             tokens=self._attempts.prompt_tokens,
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice, Plan
 from manus.actors.retry import WINDOW_S, Ask, GiveUp, PlanCursor, RetryBudget
 from manus.messages.failures import ADVICE, Advice, Failed, FailureKind
@@ -36,7 +36,7 @@ class Walk:
     def __init__(self, *choices: Choice, policy: RetryPolicy = POLICY, deadline: float = 100.0) -> None:
         self.budget = RetryBudget(policy)
         self.cursor = PlanCursor(
-            Plan(choices=choices), policy, budget=self.budget, rng=random.Random(1), deadline=deadline, tokens=10
+            Plan(choices=choices), policy, budget=self.budget, jitter=Jitter(1, "retries"), deadline=deadline, tokens=10
         )
         self.now = 0.0
         self.current = self.cursor.first()

@@ -1,16 +1,16 @@
 """Own the breaker: closed, open, half open with one probe, and every move between them.
 
-Pure: time is an argument, and jitter comes from the generator that it is given. Only ends of attempts that began in
+Pure: time is an argument, and jitter comes from the stream that it is given. Only ends of attempts that began in
 the present period count: what was under way when it opened neither closes it nor keeps it open.
 """
 
 from __future__ import annotations
 
-import random
 from typing import Final, Literal
 
 from manus.actors.health.rest import Rest
 from manus.actors.health.window import SlidingCounts
+from manus.actors.jitter import Jitter
 from manus.messages.outcomes import BreakerState
 from manus.messages.routing_policy import HealthPolicy
 
@@ -45,9 +45,9 @@ class Breaker:
     __slots__ = (
         "_bad_in_a_row",
         "_good_in_a_row",
+        "_jitter",
         "_openings",
         "_policy",
-        "_rng",
         "_window",
         "epoch",
         "probing",
@@ -56,9 +56,9 @@ class Breaker:
         "why",
     )
 
-    def __init__(self, policy: HealthPolicy, rng: random.Random) -> None:
+    def __init__(self, policy: HealthPolicy, jitter: Jitter) -> None:
         self._policy = policy
-        self._rng = rng
+        self._jitter = jitter
         self._window = SlidingCounts(policy.window_s)
         self._bad_in_a_row = 0
         self._good_in_a_row = 0
@@ -133,13 +133,17 @@ class Breaker:
         """Whoever made the probe is gone."""
         self.probing = False
 
+    def spread_s(self, rest_s: float) -> float:
+        """Lengthen a rest by chance, so that those who fell together do not return together."""
+        return rest_s * (1.0 + self._policy.jitter * self._jitter.draw())
+
     def _open(self, event: Event, now: float, rest_s: float | None, why: str) -> None:
         policy = self._policy
         if MOVES[self.state, event] == self.state:
             return  # it is not its turn: a rest is neither begun anew nor made longer
         if rest_s is None:
             rest_s = min(policy.open_s * 2.0**self._openings, policy.open_max_s)
-            rest_s *= 1.0 + policy.jitter * self._rng.random()
+            rest_s = self.spread_s(rest_s)
             self._openings = min(self._openings + 1, DOUBLINGS_MAX)
         self.rest.begin(now, rest_s)
         self._forget_counts()

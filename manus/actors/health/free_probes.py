@@ -74,7 +74,7 @@ def end(registry: Registry, judge: Judge, probe: FreeProbe, probed: Probed, now:
         elif refused:
             assert failure is not None
             why = f"the vendor refuses the key: {in_words(failure)}"
-            shared.breaker.probe_failed(now, why, judge.refused_s(failure))
+            shared.breaker.probe_failed(now, why, judge.refused_s(shared.breaker, failure))
         else:
             shared.breaker.probe_left()
     elif refused:

@@ -26,14 +26,14 @@ from manus.messages.watching import BreakerMoved
 
 
 class Health:
-    """The health of all deployments."""
+    """The health of all deployments. From `rng` comes the seed of the jitter that each of them has for itself."""
 
     __slots__ = ("_hold_s", "_incarnation", "_judge", "_policy", "_registry")
 
     def __init__(self, policy: HealthPolicy, rng: random.Random) -> None:
         self._policy = policy
-        self._registry = Registry(policy, rng)
-        self._judge = Judge(policy, rng)
+        self._registry = Registry(policy, rng.getrandbits(64))
+        self._judge = Judge(policy)
         self._incarnation = 0
         self._hold_s = 2.0 * (policy.probe_interval_s or 0.0)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-
+from manus.actors.health.breaker import Breaker
 from manus.actors.health.counting import Effect, in_words
 from manus.actors.health.rest import believed
 from manus.actors.health.tracked import Tracked, TrackedKey
@@ -15,11 +14,10 @@ from manus.messages.routing_policy import HealthPolicy
 class Judge:
     """Moves breakers by the policy."""
 
-    __slots__ = ("_policy", "_rng")
+    __slots__ = ("_policy",)
 
-    def __init__(self, policy: HealthPolicy, rng: random.Random) -> None:
+    def __init__(self, policy: HealthPolicy) -> None:
         self._policy = policy
-        self._rng = rng
 
     def judge(self, ticket: Ticket, effect: Effect, failure: Failed | None, now: float) -> None:
         """Count the end of an attempt where it counts: as the probe that it was, or in the period that it began in."""
@@ -38,9 +36,9 @@ class Judge:
     def refuse_key(self, key: TrackedKey, failure: Failed, now: float) -> None:
         """Rest a key that was in use, and all deployments under it."""
         key.refused_for(failure)
-        key.breaker.trip(now, self.refused_s(failure), f"the vendor refuses the key: {in_words(failure)}")
+        key.breaker.trip(now, self.refused_s(key.breaker, failure), f"the vendor refuses the key: {in_words(failure)}")
 
-    def refused_s(self, failure: Failed) -> float:
+    def refused_s(self, breaker: Breaker, failure: Failed) -> float:
         """Say how long to rest after a refusal of the key: for long; for longer where the vendor says so.
 
         What our own credentials say, when they have nothing to show, is exact.
@@ -48,7 +46,7 @@ class Judge:
         hint_s = believed(failure.retry_after_s)
         if hint_s is not None and failure.status is None:
             return hint_s
-        rest_s = self._policy.refused_s * (1.0 + self._policy.jitter * self._rng.random())
+        rest_s = breaker.spread_s(self._policy.refused_s)
         return rest_s if hint_s is None else max(hint_s, rest_s)
 
     def _probed(self, tracked: Tracked, effect: Effect, failure: Failed | None, now: float) -> None:
@@ -61,7 +59,7 @@ class Judge:
         elif effect == "model_refused":
             assert failure is not None
             why = f"the vendor refuses the key for this model: {in_words(failure)}"
-            own.probe_failed(now, why, self.refused_s(failure))
+            own.probe_failed(now, why, self.refused_s(own, failure))
         else:
             own.probe_left()
 
@@ -75,7 +73,7 @@ class Judge:
         elif effect == "model_refused":
             assert failure is not None
             why = f"the vendor refuses the key for this model: {in_words(failure)}"
-            own.trip(now, self.refused_s(failure), why)
+            own.trip(now, self.refused_s(own, failure), why)
 
     def _key_probed(self, tracked: Tracked, effect: Effect, failure: Failed | None, now: float) -> None:
         key = tracked.key
@@ -85,7 +83,7 @@ class Judge:
             assert failure is not None
             key.refused_for(failure)
             why = f"the vendor refuses the key: {in_words(failure)}"
-            key.breaker.probe_failed(now, why, self.refused_s(failure))
+            key.breaker.probe_failed(now, why, self.refused_s(key.breaker, failure))
         else:
             key.breaker.probe_left()
 

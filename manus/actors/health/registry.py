@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from typing import Final
 
 from manus.actors.health.tracked import Tracked, TrackedKey
+from manus.actors.jitter import Jitter
 from manus.messages.ids import DeploymentId
 from manus.messages.routing_policy import HealthPolicy
 from manus.messages.watching import BreakerMoved
@@ -24,11 +24,11 @@ UNTOLD_MAX: Final = 2048
 class Registry:
     """All that is tracked."""
 
-    __slots__ = ("_policy", "_rng", "_untold", "deployments", "keys", "unwell")
+    __slots__ = ("_policy", "_seed", "_untold", "deployments", "keys", "unwell")
 
-    def __init__(self, policy: HealthPolicy, rng: random.Random) -> None:
+    def __init__(self, policy: HealthPolicy, seed: int) -> None:
         self._policy = policy
-        self._rng = rng
+        self._seed = seed
         self._untold: deque[BreakerMoved] = deque(maxlen=UNTOLD_MAX)
         self.deployments: dict[DeploymentId, Tracked] = {}
         self.keys: dict[tuple[str, str | None], TrackedKey] = {}
@@ -43,15 +43,17 @@ class Registry:
         if tracked is None:
             shared = self.keys.get((provider, key))
             if shared is not None and shared.breaker.state != "closed":
-                return Tracked(deployment, shared, self._policy, self._rng)
+                return Tracked(deployment, shared, self._policy, Jitter(self._seed, deployment))
         return tracked
 
     def track(self, deployment: DeploymentId, provider: str, key: str | None) -> Tracked:
         """Begin to track a deployment; where there are too many, one that nobody uses is forgotten, or this one."""
         if len(self.deployments) >= TRACKED_MAX:
             self._forget_one()
-        shared = self.keys.get((provider, key)) or TrackedKey(provider, key, self._policy, self._rng)
-        tracked = Tracked(deployment, shared, self._policy, self._rng)
+        shared = self.keys.get((provider, key))
+        if shared is None:
+            shared = TrackedKey(provider, key, self._policy, Jitter(self._seed, f"{provider} key {key}"))
+        tracked = Tracked(deployment, shared, self._policy, Jitter(self._seed, deployment))
         if len(self.deployments) < TRACKED_MAX:
             self.keys[provider, key] = shared
             shared.deployments[deployment] = self.deployments[deployment] = tracked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from typing import Final
 
@@ -11,6 +10,7 @@ from manus.actors.health.cooldown import Cooldown
 from manus.actors.health.latency import PeakAverage, RecentSamples
 from manus.actors.health.verdicts import NotBefore
 from manus.actors.health.window import SlidingCounts
+from manus.actors.jitter import Jitter
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.ids import DeploymentId
 from manus.messages.outcomes import BreakerState
@@ -36,10 +36,10 @@ class TrackedKey:
 
     __slots__ = ("breaker", "deployments", "key", "lists", "provider", "refused_kind")
 
-    def __init__(self, provider: str, key: str | None, policy: HealthPolicy, rng: random.Random) -> None:
+    def __init__(self, provider: str, key: str | None, policy: HealthPolicy, jitter: Jitter) -> None:
         self.provider = provider
         self.key = key
-        self.breaker = Breaker(policy, rng)
+        self.breaker = Breaker(policy, jitter)
         self.deployments: dict[DeploymentId, Tracked] = {}
         self.lists = True
         """Whether its vendor can be asked for a list of models, as far as is known."""
@@ -76,10 +76,10 @@ class Tracked:
         "well",
     )
 
-    def __init__(self, deployment: DeploymentId, key: TrackedKey, policy: HealthPolicy, rng: random.Random) -> None:
+    def __init__(self, deployment: DeploymentId, key: TrackedKey, policy: HealthPolicy, jitter: Jitter) -> None:
         self.deployment = deployment
         self.key = key
-        self.breaker = Breaker(policy, rng)
+        self.breaker = Breaker(policy, jitter)
         self.cooldown = Cooldown(policy)
         self.in_flight = 0
         self.first_content = PeakAverage()
