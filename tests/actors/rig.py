@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -17,7 +17,7 @@ import trio.testing
 
 from manus.actors.accounting import Books, accounting_child
 from manus.actors.codecs.base import CodecOptions
-from manus.actors.credentials import NoCredentials
+from manus.actors.credentials import Credentials, NoCredentials
 from manus.actors.ledger_rows import LedgerRow
 from manus.actors.ledger_store import FaultPlan, MemoryStore, no_faults
 from manus.actors.provider import provider_child
@@ -28,7 +28,7 @@ from manus.messages.content import text_turn
 from manus.messages.events import Reset, StreamEvent, TextDelta
 from manus.messages.ids import RequestId
 from manus.messages.outcomes import Embedded, Finished, Outcome, Unfinished
-from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, Timeouts
+from manus.messages.policy import KeyPolicy, LedgerPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import ChatRequest
 from manus.messages.routing_policy import RouterPolicy
 from manus.messages.usage import Price
@@ -58,6 +58,22 @@ class Upstreams:
         self.made: list[httpx.AsyncBaseTransport] = []
         self.wrap: Callable[[SimTransport], httpx.AsyncBaseTransport] = _as_it_is
         self.connect_s = 0.0
+        self.key_order: Literal["round_robin", "sticky"] = "round_robin"
+
+    @property
+    def keys(self) -> Mapping[str, Credentials]:
+        """What shows each of several keys, by its name in the books."""
+        return {}
+
+    @property
+    def key_policies(self) -> tuple[KeyPolicy, ...]:
+        """What the router knows of them."""
+        return ()
+
+    @property
+    def accounts(self) -> list[tuple[str | None, SimProvider]]:
+        """Who sends bills, and for which key."""
+        return [(None, self.sim)]
 
     def make(self, base_url: str) -> httpx.AsyncBaseTransport:
         """Make the transport of one incarnation."""
@@ -126,11 +142,13 @@ class Rig:
         rows = self.rows()
         assert all(not row.is_open for row in rows), [row for row in rows if row.is_open]
         assert books_of(self.tree).ledger.totals.conserved
-        for name, upstream in self.upstreams.items():
-            assert upstream.open_exchanges == 0
-            assert upstream.sim.bill.open_requests == 0
+        accounts = [(name, key, sim) for name, each in self.upstreams.items() for key, sim in each.accounts]
+        assert all(upstream.open_exchanges == 0 for upstream in self.upstreams.values())
+        for name, key, sim in accounts:
+            assert sim.bill.open_requests == 0
             mine = [row for row in rows if row.provider == name and row.state != "released"]
-            bill = upstream.sim.bill.totals()
+            mine = [row for row in mine if key is None or row.key_fingerprint == key]
+            bill = sim.bill.totals()
             assert len(mine) >= bill.billed
             estimated = [row.usage for row in mine if row.usage.source == "estimated"]
             missed = sum(2 + 0.3 * usage.output for usage in estimated)
@@ -204,14 +222,22 @@ async def open_rig(
     wires: dict[str, str] = {}
     for priority, (name, way) in enumerate(ways.items()):
         models = (cards or {}).get(name, (ModelCard(name=MODEL, price=PRICE, context_tokens=32_000),))
-        entry = ProviderPolicy(name=name, type="openai", priority=priority, models=models)
+        entry = ProviderPolicy(
+            name=name,
+            type="openai",
+            priority=priority,
+            models=models,
+            keys=way.key_policies,
+            key_order=way.key_order,
+        )
         policies.append(entry)
         spec = ProviderSpec(
             name=name,
             wire=CODECS["openai" if way.sim.wire.name == "openai-responses" else way.sim.wire.name],
             options=CodecOptions(api="responses" if way.sim.wire.name == "openai-responses" else "chat"),
             policy=entry,
-            credentials=NoCredentials(),
+            credentials=next(iter(way.keys.values()), NoCredentials()),
+            keys=way.keys,
             transport_factory=way.make,
             base_url="http://sim.test" + way.sim.wire.base_path,
             timeouts=timeouts,
