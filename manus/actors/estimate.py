@@ -127,7 +127,7 @@ def bound_usage(request: ChatRequest | EmbedRequest, card: ModelCard | None = No
     if isinstance(request, EmbedRequest):
         return bound_embed_usage(request)
     window = WINDOW_TOKENS if card is None or card.context_tokens is None else card.context_tokens
-    extra = [fields for raw in request.extra.values() if isinstance(fields := _fields(raw), dict)]
+    extra = _vendor_options(request)
     cap = _bound_answer(request, card, extra)
     prompt = TEMPLATE_TOKENS + sum(_bound_turn(turn, window) for turn in request.turns) + _bound_tools(request)
     if any(_SPECIAL & fields.keys() for fields in extra):
@@ -138,8 +138,23 @@ def bound_usage(request: ChatRequest | EmbedRequest, card: ModelCard | None = No
         prompt += cap
     if card is not None and card.context_tokens is not None:
         prompt, cap = min(prompt, window), min(cap, window)
+    return Usage(input_uncached=prompt, output=_bound_output(cap, extra), source="bound")
+
+
+def bound_output_tokens(request: ChatRequest, card: ModelCard) -> int:
+    """Give the output of `bound_usage` alone, without a look at the prompt."""
+    extra = _vendor_options(request) if request.extra else []
+    cap = _bound_answer(request, card, extra)
+    return _bound_output(cap if card.context_tokens is None else min(cap, card.context_tokens), extra)
+
+
+def _bound_output(cap: int, extra: list[dict[str, object]]) -> int:
     answers = max([1, *(n for fields in extra if isinstance(n := fields.get("n"), int))])
-    return Usage(input_uncached=prompt, output=(cap + OUTPUT_SLACK_TOKENS) * answers, source="bound")
+    return (cap + OUTPUT_SLACK_TOKENS) * answers
+
+
+def _vendor_options(request: ChatRequest) -> list[dict[str, object]]:
+    return [fields for raw in request.extra.values() if isinstance(fields := _fields(raw), dict)]
 
 
 def _bound_answer(request: ChatRequest, card: ModelCard | None, extra: list[dict[str, object]]) -> int:

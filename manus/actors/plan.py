@@ -6,6 +6,7 @@ in circles. What happens to it afterwards is `retry.PlanCursor`'s.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -25,7 +26,6 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         key: names the key to show, of an entry that has several.
-        score: what the strategy ordered by.
         use: when it is asked.
         after_policy: whether it may be asked after a content policy refused: all that have `use="policy"`, and those
             that are asked in their turn and are policy fallbacks too.
@@ -37,29 +37,58 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     card: ModelCard
     reason: str
     key: str | None = None
-    score: float | None = None
     use: Use = "any"
     after_policy: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The deployments to ask, in order, and the same told to people, with those left out."""
+    """The deployments to ask, in order, with those left out.
+
+    Args:
+        choices: at least one, and the first has `use="any"`.
+        left_out: who is not asked, and why.
+        strategy: what ordered them.
+        scores: what it ordered by, lower first, where that is a number.
+        told: the choices told to people, where that was done once for many requests; else `candidates` tells them.
+    """
 
     choices: tuple[Choice, ...]
-    candidates: tuple[Candidate, ...] = ()
     left_out: tuple[Candidate, ...] = ()
     strategy: Strategy = "priority"
+    scores: Mapping[DeploymentId, float] = {}
+    told: tuple[Candidate, ...] | None = None
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The choices told to people, in order, as they are where nothing rests."""
+        return candidates_told(self.choices, self.scores) if self.told is None else self.told
 
 
-def plan_of(choices: tuple[Choice, ...], left_out: tuple[Candidate, ...], strategy: Strategy = "priority") -> Plan:
+def plan_of(
+    choices: Iterable[Choice],
+    left_out: Iterable[Candidate],
+    *,
+    strategy: Strategy = "priority",
+    scores: Mapping[DeploymentId, float] | None = None,
+) -> Plan:
     """Make a plan that asks `choices` in their order."""
-    candidates = tuple(
+    return Plan(choices=tuple(choices), left_out=tuple(left_out), strategy=strategy, scores=scores or {})
+
+
+def candidates_told(choices: Iterable[Choice], scores: Mapping[DeploymentId, float]) -> tuple[Candidate, ...]:
+    """Tell people of choices, in their order."""
+    score_of = scores.get
+    return tuple(
         Candidate(
-            deployment=c.deployment, provider=c.provider, model=c.model, rank=rank, score=c.score, reason=c.reason
+            deployment=c.deployment,
+            provider=c.provider,
+            model=c.model,
+            rank=rank,
+            score=score_of(c.deployment),
+            reason=c.reason,
         )
         for rank, c in enumerate(choices)
     )
-    return Plan(choices=choices, candidates=candidates, left_out=left_out, strategy=strategy)
 
 
 def omitted(provider: str, model: str, reason: str, key: str | None = None) -> Candidate:

@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from manus.actors.affinity import Affinity, Turns
+from manus.actors.health.verdicts import READY, NotBefore, Ready
 from manus.messages.ids import DeploymentId
 
 
@@ -20,6 +21,10 @@ class Readings(Protocol):
     @property
     def all_well(self) -> bool:
         """Whether nothing rests: then nobody needs to be asked one by one."""
+        ...
+
+    def verdict(self, deployment: DeploymentId, *, provider: str, key: str | None, now: float) -> Ready | NotBefore:
+        """Say whether it may be asked now."""
         ...
 
     def in_flight(self, deployment: DeploymentId) -> int:
@@ -45,6 +50,10 @@ class Unobserved:
     __slots__ = ()
 
     all_well = True
+
+    def verdict(self, deployment: DeploymentId, *, provider: str, key: str | None, now: float) -> Ready | NotBefore:
+        """Everybody may be asked."""
+        return READY
 
     def in_flight(self, deployment: DeploymentId) -> int:
         """Nothing runs."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from manus.actors.affinity import Affinity, Turns
 from manus.actors.needs import needs_of
 from manus.actors.plan import Plan
-from manus.actors.routing import PLANS_KEPT, RoutingTable
+from manus.actors.routing import POOLS_KEPT, RoutingTable
 from manus.actors.standing import UNOBSERVED, Standing
 from manus.messages.content import Audio, Document, Image, Text, ToolResult, Turn, text_turn
 from manus.messages.failures import Failed
@@ -316,9 +316,9 @@ def test_plans_are_remembered_by_kind_and_bounded() -> None:
     first = table.plan(ask(model="x0"), estimated_input_tokens=1, standing=standing())
 
     assert table.plan(ask(model="x0"), estimated_input_tokens=2, standing=standing()) is first
-    for number in range(PLANS_KEPT + 5):
+    for number in range(POOLS_KEPT + 5):
         table.plan(ask(model=f"x{number}"), estimated_input_tokens=1, standing=standing())
-    assert len(table._plans) <= PLANS_KEPT
+    assert len(table._prepared) <= POOLS_KEPT
 
 
 @settings(max_examples=150)
