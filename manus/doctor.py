@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ from manus.actors.http1.sockets import SocketAddress, connect_tcp
 from manus.actors.http1.stock import StockTransport
 from manus.actors.http1.tls import TlsStream, shared_ssl_context
 from manus.actors.local_command import local_command
-from manus.actors.transport_errors import failure_of
+from manus.actors.small_exchange import SmallAnswer, ask_small
 from manus.actors.upstream import CLOSE_S, ProviderSpec
 from manus.checkup import Check, Checkup, State, clock_check, deployment_check, model_check, refusal_check
 from manus.config.check import check_config
@@ -263,18 +263,18 @@ class Examination:
         if isinstance(answer, Failed):
             self._add("authenticated", "failed", f"{which}{answer.message}", "check `base_url`, proxy and network")
             return None
-        status, headers, body = answer
         if first:
             signs = isinstance(authorisation.inner or authorisation, Signed)
-            self._checks.append(clock_check(headers.get("date"), self._answered_at, signs=signs))
+            self._checks.append(clock_check(answer.headers.get("date"), self._answered_at, signs=signs))
+        status = answer.status
         if not 200 <= status < 300:
-            failure = self._codec.failure(status, headers, body, now_unix_s=self._now())
+            failure = self._codec.failure(status, answer.headers, answer.body, now_unix_s=self._now())
             for redact in (self._spec.redact, authorisation.strike_out):
                 failure = redacted(failure, redact)
             check = refusal_check(failure.kind, status, failure, vendor_type=self._type)
             self._checks.append(msgspec.structs.replace(check, found=f"{which}{check.found}"))
             return None
-        listed = self._codec.decode_models(body)
+        listed = self._codec.decode_models(answer.body)
         if not listed:
             mend = "nothing, if this server has no list of models; else check the path in `base_url`"
             self._add("authenticated", "unknown", f"{which}the answer lists no models", mend)
@@ -303,13 +303,12 @@ class Examination:
         answer = await self._exchange(transport, question, url, authorisation)
         if isinstance(answer, Failed):
             return model_check(model, (), vendor_type=self._type)
-        status, answered, text = answer
-        failure = self._codec.failure(status, answered, text, now_unix_s=self._now())
-        return deployment_check(model, status, failure.code)
+        failure = self._codec.failure(answer.status, answer.headers, answer.body, now_unix_s=self._now())
+        return deployment_check(model, answer.status, failure.code)
 
     async def _exchange(
         self, transport: httpx.AsyncBaseTransport, encoded: HttpRequest, url: httpx.URL, authorisation: Authorisation
-    ) -> tuple[int, Mapping[str, str], bytes] | Failed:
+    ) -> SmallAnswer | Failed:
         """Send one small request and read its answer, within the bound of the examination."""
         timeouts = self._spec.timeouts
         extensions: dict[str, object] = {
@@ -322,23 +321,11 @@ class Examination:
             content=encoded.body or None,
             extensions=extensions,
         )
-        body = bytearray()
-        try:
-            response = await transport.handle_async_request(request)
-            self._answered_at = self._now()
-            try:
-                assert isinstance(response.stream, httpx.AsyncByteStream)
-                async for data in response.stream:
-                    body += data
-                    if len(body) > LIST_BYTES_MAX:
-                        return Failed(kind="protocol", message="The answer is far too long to be a list of models.")
-            finally:
-                with bounded_shield(CLOSE_S):
-                    await response.aclose()
-        except httpx.HTTPError as error:
-            return failure_of(error, phase="sent")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return response.status_code, headers, bytes(body)
+        answer = await ask_small(transport, request, bytes_max=LIST_BYTES_MAX)
+        self._answered_at = self._now()
+        if isinstance(answer, SmallAnswer) and not answer.whole:
+            return Failed(kind="protocol", message="The answer is far too long to be a list of models.")
+        return answer
 
 
 def source_of(kind: str, entry: ProviderConfig) -> str:

@@ -10,8 +10,9 @@ from functools import partial
 
 from manus.actors.delivery import Delivery
 from manus.actors.provider_call import ProviderCall
+from manus.actors.provider_probe import answer_probe
 from manus.actors.upstream import ProviderCounters, ProviderSpec, Upstream
-from manus.messages.calls import Call, ProviderStatus, StatusAsked
+from manus.messages.calls import Call, ProbeAsked, ProviderStatus, StatusAsked
 from manus.supervisor.context import Context
 from manus.supervisor.envelope import Envelope
 from manus.supervisor.fault_budget import FaultBudget
@@ -67,7 +68,7 @@ class ProviderActor:
         self._in_flight = 0
 
     async def handle(self, env: Envelope) -> object:
-        """Answer one envelope: a `Call` with a `CallEnded`, a `StatusAsked` with a `ProviderStatus`."""
+        """Answer one envelope: a `Call` with a `CallEnded`, a question with its answer."""
         match env.message:
             case Call() as call:
                 delivery = env.sink
@@ -77,6 +78,8 @@ class ProviderActor:
                     return await ProviderCall(self._upstream, env, call, delivery).run()
                 finally:
                     self._in_flight -= 1
+            case ProbeAsked() as asked:
+                return await answer_probe(self._upstream, env, asked)
             case StatusAsked():
                 return self._status()
             case other:

@@ -16,6 +16,7 @@ import trio
 
 from manus.actors.embed_run import EmbedRun
 from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.health_probes import HealthProbes
 from manus.actors.plan import Plan
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
 from manus.actors.router_request import RequestRun
@@ -47,8 +48,11 @@ async def run_router(spec: RouterSpec, ctx: Context) -> None:
     """Serve requests until drained, cancelled or broken."""
     router = Router(spec, ctx)
     ctx.started()
-    # No limit on places: what is beyond the bound must be told so, not left waiting.
-    await ctx.serve(router.handle, own_scope=True)
+    async with trio.open_nursery() as nursery:
+        router.start_probes(nursery)
+        # No limit on places: what is beyond the bound must be told so, not left waiting.
+        await ctx.serve(router.handle, own_scope=True)
+        nursery.cancel_scope.cancel()
 
 
 class Router:
@@ -66,6 +70,12 @@ class Router:
             waiting_max=policy.batch_waiting_max,
             rng=self._desk.cell.rng,
         )
+
+    def start_probes(self, nursery: trio.Nursery) -> None:
+        """Have resting deployments asked for their lists of models, where that is wanted, until the nursery ends."""
+        interval_s = self._spec.policy.health.probe_interval_s
+        if interval_s is not None:
+            nursery.start_soon(HealthProbes(self._desk, interval_s).run)
 
     async def handle(self, env: Envelope) -> object:
         """Answer one envelope: a request with its `Outcome`, a question with its answer."""
