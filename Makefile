@@ -36,7 +36,7 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 # never wait are not shown to it: it has nothing to say about them, and takes two thirds of its time to say so.
 FLAKE8_IGNORED := E,F,W,C9,ASYNC109,ASYNC122,ASYNC124,ASYNC127,ASYNC9
 
-.PHONY: help setup run demo test test-long chaos lint coverage bench bench-peers catalogue clean
+.PHONY: help setup run demo test test-long scenarios chaos lint coverage bench bench-peers catalogue clean
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +44,7 @@ help:
 	@echo "make demo               watch one provider die and come back while the others do not notice"
 	@echo "make test               set up and run the whole suite"
 	@echo "make test-long          the long repetitions: hundreds of kills, thousands of seeds"
+	@echo "make scenarios          providers that fail in every known way, at full length, and what callers get"
 	@echo "make chaos SEED=...     replay one run of the chaos harness"
 	@echo "make lint               mypy strict, ruff, flake8-async"
 	@echo "make coverage           the suite with branch coverage"
@@ -81,6 +82,10 @@ test: $(TEST_READY)
 
 test-long: $(TEST_READY)
 	@$(NO_KEYS) $(BIN)/python -m pytest -m long -o faulthandler_timeout=3600 $(ARGS)
+
+# ARGS='NAME ...' plays some of them; ARGS=--list says what there is.
+scenarios: $(TEST_READY)
+	@$(NO_KEYS) $(BIN)/python -m tests.scenarios $(ARGS)
 
 # SEED=... replays one run; RUNS=... goes on from there.
 SEED ?= 0
