@@ -41,7 +41,7 @@ class EmbedRun(RequestRun):
             plan = self._able(plan)
         if isinstance(plan, Failed):
             return self._unfinished(plan)
-        self._story.plan = plan
+        self._story.planned(plan, self._desk.cell.health)
         while True:
             batch = self._batch(plan, len(self._vectors))
             self._attempts.prompt_tokens = estimate_prompt_tokens(batch)

@@ -14,8 +14,10 @@ from typing import Final
 import msgspec
 import trio
 
+from manus.actors.candidates import candidates_of
 from manus.actors.embed_run import EmbedRun
 from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.expected_cost import reservation_of
 from manus.actors.health_probes import HealthProbes
 from manus.actors.plan import Plan
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
@@ -172,7 +174,13 @@ class Router:
         if problem is not None:
             return problem
         standing = self._desk.standing(trio.current_time()).rehearsal()
-        plan = self._desk.table.plan(request, estimated_input_tokens=estimate_prompt_tokens(request), standing=standing)
+        tokens = estimate_prompt_tokens(request)
+        plan = self._desk.table.plan(request, estimated_input_tokens=tokens, standing=standing)
         if isinstance(plan, Plan):
-            return Route(strategy=plan.strategy, candidates=plan.candidates, left_out=plan.left_out)
+            return Route(
+                strategy=plan.strategy,
+                candidates=candidates_of(plan, standing.health, standing.now),
+                left_out=plan.left_out,
+                reservation=reservation_of(request, plan.choices[0].card, tokens),
+            )
         return plan

@@ -78,7 +78,7 @@ class RequestRun:
         )
         if isinstance(plan, Failed):
             return self._unfinished(plan)
-        self._story.plan = plan
+        self._story.planned(plan, standing.health)
         ended = await self._answered(plan, self._request)
         return self._unfinished(ended) if isinstance(ended, Failed) else self._finished(ended)
 
@@ -166,6 +166,10 @@ class RequestRun:
     def _finished(self, attempt: OpenAttempt) -> Outcome:
         ended = attempt.ended
         assert ended is not None
+        request = self._request
+        if isinstance(request, ChatRequest) and request.conversation_id is not None:
+            affinity = self._desk.cell.affinity
+            affinity.remember(request.conversation_id, attempt.choice.deployment, trio.current_time())
         answer = ended.answer if self._rescue is None else self._rescue.answer(ended.answer)
         return self._story.finished(attempt, answer)
 

@@ -9,11 +9,13 @@ import msgspec
 import trio
 
 from manus.actors.attempt import OpenAttempt
+from manus.actors.candidates import candidates_of
 from manus.actors.plan import Plan
+from manus.actors.standing import Readings
 from manus.messages.events import FinishReason
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId
-from manus.messages.outcomes import Answer, Attempt, Finish, Finished, Route, Unfinished
+from manus.messages.outcomes import Answer, Attempt, Candidate, Finish, Finished, Route, Unfinished
 from manus.messages.usage import NO_USAGE, Usage
 
 
@@ -21,6 +23,7 @@ class Story:
     """One request's, from its admission, which is when it is made."""
 
     __slots__ = (
+        "_candidates",
         "_in_doubt",
         "_request_id",
         "_settled",
@@ -37,6 +40,7 @@ class Story:
         self._request_id = request_id
         self._settled: Usage | None = None
         self._in_doubt = False
+        self._candidates: tuple[Candidate, ...] | None = None
         self.admitted_at = trio.current_time()
         self.plan = _NO_PLAN
         self.attempts: list[Attempt] = []
@@ -47,6 +51,12 @@ class Story:
         """What the last attempt that brought content and failed had brought."""
         self.gave_up: str | None = None
         """Why no attempt followed the last one, where it failed."""
+
+    def planned(self, plan: Plan, health: Readings) -> None:
+        """Take down the plan, and how its candidates stand at admission."""
+        self.plan = plan
+        if not health.all_well:
+            self._candidates = candidates_of(plan, health, self.admitted_at)
 
     @property
     def usage(self) -> Usage:
@@ -117,7 +127,7 @@ class Story:
         plan = self.plan
         return Route(
             strategy=plan.strategy,
-            candidates=plan.candidates,
+            candidates=plan.candidates if self._candidates is None else self._candidates,
             left_out=plan.left_out,
             attempts=tuple(self.attempts),
             gave_up=self.gave_up,
