@@ -161,13 +161,14 @@ class LLMAgent:
         outcome = await self._router.ask(request, deadline=self._deadline(request), trace_id=request.request_id)
         return embedding_or_error(outcome, request.request_id)
 
-    async def explain(self, prompt: Prompt, **options: Unpack[AskOptions]) -> Route:
-        """Tell how a request would be routed now, without making it.
+    async def explain(self, prompt: Prompt, *, streamed: bool = False, **options: Unpack[AskOptions]) -> Route:
+        """Tell how a request would be routed now, without making it: nothing is sent and nothing booked.
 
         Raises:
-            LLMError: nobody could answer it.
+            InvalidRequestError: the request is wrong in itself.
+            LLMError: nobody could answer it; the text lists each candidate and why it was left out.
         """
-        request = self._request(prompt, options, stream=False)
+        request = self._request(prompt, options, stream=streamed)
         answer = await self._question(ExplainAsked(request=request), deadline_s=STATUS_S)
         if isinstance(answer, Failed):
             raise error_of(Unfinished(request_id=request.request_id, failure=answer))

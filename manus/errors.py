@@ -20,8 +20,8 @@ LLMError
 ```
 
 Inside Manus a failure is a value (`messages.failures.Failed`); only the face raises. Every error carries what is known:
-`failure`, `request_id`, `attempts`, `partial`, `usage`, `cost_nano_usd`. Its text says what happened and what to do
-next, and holds neither a key nor a prompt. All of it survives pickling.
+`failure`, `request_id`, `route` with its `attempts`, `partial`, `usage`, `cost_nano_usd`. Its text says what happened
+and what to do next, and holds neither a key nor a prompt. All of it survives pickling.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class LLMError(Exception):
     Attributes:
         failure: the failure that decided, as the router saw it; None where no request was made.
         request_id: the request's id in the ledger.
-        attempts: every call that was made, with its own failure and booking.
+        route: how it was routed: the plan, who was left out of it and why, every attempt, and why none followed.
         partial: what had been answered by then.
         usage: tokens of all attempts.
         cost_nano_usd: what they cost; None where a price is unknown.
@@ -60,10 +60,15 @@ class LLMError(Exception):
 
     failure: Failed | None = None
     request_id: str | None = None
-    attempts: tuple[Attempt, ...] = ()
+    route: Route = Route()
     partial: Answer | None = None
     usage: Usage = NO_USAGE
     cost_nano_usd: int | None = None
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every call that was made, with its own failure and booking."""
+        return self.route.attempts
 
     @property
     def kind(self) -> FailureKind | None:
@@ -103,12 +108,13 @@ class LLMError(Exception):
             "retry_after_s": self.retry_after_s,
             "attempts": len(self.attempts),
             "cost_nano_usd": self.cost_nano_usd,
+            "route": self.route.to_dict(),
         }
 
     def _about(self, unfinished: Unfinished) -> Self:
         self.failure = unfinished.failure
         self.request_id = unfinished.request_id
-        self.attempts = unfinished.route.attempts
+        self.route = unfinished.route
         self.partial = unfinished.partial
         self.usage = unfinished.usage
         self.cost_nano_usd = unfinished.cost_nano_usd

@@ -81,7 +81,7 @@ def _parse(response: LLMResponse, asked: ResponseFormat, outcome: Finished) -> o
             f"again, or choose a model that answers to a schema. [request {outcome.request_id}]"
         )
         failed.request_id = outcome.request_id
-        failed.attempts = outcome.route.attempts
+        failed.route = outcome.route
         failed.partial = outcome.answer
         failed.usage = outcome.usage
         failed.cost_nano_usd = outcome.cost_nano_usd

@@ -16,7 +16,19 @@ from typing import Final
 from manus._version import __version__
 from manus.cli import exits
 
-COMMANDS: Final = ("ask", "embed", "providers", "models", "doctor", "usage", "config", "sim", "demo", "chaos")
+COMMANDS: Final = (
+    "ask",
+    "explain",
+    "embed",
+    "providers",
+    "models",
+    "doctor",
+    "usage",
+    "config",
+    "sim",
+    "demo",
+    "chaos",
+)
 """The subcommands, in the order of `--help`; each is a file here with `add_parser(subparsers)`, which sets `run`."""
 
 _DESCRIPTION: Final = "An LLM agent layer: one question to the best of many models, with exact books."

@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Any, final
 
 from manus.cli import exits
-from manus.cli.output import say, story_of, story_of_failure, write_all
+from manus.cli.output import say, status_of, story_of, story_of_failure, write_all
+from manus.cli.request_arguments import add_request_arguments, prompt_of, request_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from manus.agent import LLMAgent
     from manus.errors import LLMError
+    from manus.messages.outcomes import Route
     from manus.responses import LLMResponse
     from manus.streams import LLMStream
 
@@ -44,16 +46,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=exits.MEANINGS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("prompt", nargs="?", help="the question; left out or '-', it is read from stdin")
-    parser.add_argument("--provider", help="ask this one first")
-    parser.add_argument("--model", help="ask this model first")
-    parser.add_argument("--system", metavar="TEXT", help="a system prompt")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="upper bound of the answer")
-    parser.add_argument("--temperature", type=float, metavar="X", help="0 is the most predictable")
-    parser.add_argument("--timeout", type=float, metavar="S", help="seconds for the whole request")
-    parser.add_argument("--config", metavar="FILE", help="the configuration (see: manus config)")
+    add_request_arguments(parser)
     parser.add_argument("--no-stream", action="store_true", help="ask for the answer in one piece")
-    parser.add_argument("--no-fallback", action="store_true", help="ask nobody else if the first choice fails")
+    parser.add_argument(
+        "--on-interrupt",
+        choices=("auto", "restart", "error"),
+        help="a stream that breaks off is taken up where it was (auto), begun anew after a word on stderr (restart), "
+        "or ends in failure (error)",
+    )
+    parser.add_argument("-v", "--route", action="store_true", help="tell on stderr how the answer was found")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     parser.set_defaults(run=run)
 
@@ -62,12 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask, and give the exit status."""
     import trio
 
-    prompt = arguments.prompt
-    if prompt is None or prompt == "-":
-        prompt = _read_prompt()
-        if prompt is None:
-            return exits.BAD_INPUT
-    return trio.run(Ask(arguments, prompt).run)
+    prompt = prompt_of(arguments)
+    return exits.BAD_INPUT if prompt is None else trio.run(Ask(arguments, prompt).run)
 
 
 @final
@@ -114,7 +111,7 @@ class Ask:
 
     async def _with_agent(self) -> int:
         from manus.agent import open_agent
-        from manus.errors import ConfigurationError, InvalidRequestError, LLMError
+        from manus.errors import LLMError
 
         try:
             try:
@@ -124,8 +121,7 @@ class Ask:
                     return await self._ask(agent)
             except LLMError as error:
                 self._tell(error)
-                is_input = isinstance(error, ConfigurationError | InvalidRequestError)
-                return exits.BAD_INPUT if is_input else exits.FAILED
+                return status_of(error)
         except BrokenPipeError:
             return exits.BROKEN_PIPE
 
@@ -134,7 +130,9 @@ class Ask:
             response = await self._read(stream)
         if self._arguments.json:
             await self._write(json.dumps(response.to_dict(), ensure_ascii=False) + "\n")
-        say(story_of(response))
+        if self._arguments.route:
+            self._tell_route(response.route)
+        say(story_of(response, with_attempts=not self._arguments.route))
         return exits.OK
 
     async def _read(self, stream: LLMStream) -> LLMResponse:
@@ -151,6 +149,10 @@ class Ask:
                     await self._write(chunk.delta)
                     stream.resume()
                     last = chunk.delta[-1]
+                elif chunk.kind == "reset" and not self._arguments.json:
+                    await self._write("\n" if last not in ("", "\n") else "")
+                    say(f"[the answer begins anew: {chunk.text}]")
+                    last = ""
         self._begun.set()
         self._reading = None
         response = await stream.cancel()
@@ -172,42 +174,23 @@ class Ask:
         return agent.enable_streaming and not self._arguments.no_stream
 
     def _options(self) -> dict[str, Any]:
-        arguments = self._arguments
-        given = {
-            "provider": arguments.provider,
-            "model": arguments.model,
-            "system_prompt": arguments.system,
-            "max_tokens": arguments.max_tokens,
-            "temperature": arguments.temperature,
-            "timeout_s": arguments.timeout,
-            "fallback_providers": [] if arguments.no_fallback else None,
-        }
-        return {name: value for name, value in given.items() if value is not None}
+        given = request_options(self._arguments)
+        if self._arguments.on_interrupt is not None:
+            given["on_interrupt"] = self._arguments.on_interrupt
+        return given
+
+    def _tell_route(self, route: Route) -> None:
+        from manus.cli.route_view import story_of_route
+
+        for line in story_of_route(route):
+            say(line)
 
     def _tell(self, error: LLMError) -> None:
         say(f"manus: {error}")
-        story = story_of_failure(error)
+        if self._arguments.route:
+            self._tell_route(error.route)
+        story = story_of_failure(error, with_attempts=not self._arguments.route)
         if story:
             say(story)
         if self._arguments.json:
             write_all(json.dumps({"error": error.to_dict()}, ensure_ascii=False) + "\n")
-
-
-def _read_prompt() -> str | None:
-    """Read the prompt from stdin, as far as a prompt may go; None, and a word on stderr, where it is no text."""
-    from manus.prompts import PROMPT_BYTES_MAX
-
-    if sys.stdin is None or sys.stdin.closed:
-        say("manus: there is no prompt and no standard input; give the prompt as an argument")
-        return None
-    if sys.stdin.isatty():
-        say("[type the prompt, and end it with Ctrl-D]")
-    content = sys.stdin.buffer.read(PROMPT_BYTES_MAX + 1)
-    if len(content) > PROMPT_BYTES_MAX:
-        say(f"manus: standard input holds more than {PROMPT_BYTES_MAX} bytes; shorten the prompt, or send it in parts")
-        return None
-    try:
-        return content.decode("utf-8").removesuffix("\n")
-    except UnicodeDecodeError as error:
-        say(f"manus: standard input is not UTF-8 at byte {error.start}; save it in that encoding")
-        return None

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from manus.cli import exits
-from manus.cli.output import say, story_of_failure, write_all
+from manus.cli.output import say, status_of, story_of_failure, write_all
 
 if TYPE_CHECKING:
     from manus.embedding import EmbeddingResponse
@@ -50,7 +50,7 @@ async def _embed(arguments: argparse.Namespace, texts: list[str]) -> int:
     import trio
 
     from manus.agent import open_agent
-    from manus.errors import ConfigurationError, InvalidRequestError, LLMError
+    from manus.errors import LLMError
 
     try:
         async with open_agent(arguments.config) as agent:
@@ -72,8 +72,7 @@ async def _embed(arguments: argparse.Namespace, texts: list[str]) -> int:
         story = story_of_failure(error)
         if story:
             say(story)
-        is_input = isinstance(error, ConfigurationError | InvalidRequestError)
-        return exits.BAD_INPUT if is_input else exits.FAILED
+        return status_of(error)
     except BrokenPipeError:
         return exits.BROKEN_PIPE
 

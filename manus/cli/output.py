@@ -6,11 +6,24 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from manus.cli import exits
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from manus.errors import LLMError
     from manus.responses import LLMResponse
 
 STDOUT_FD = 1
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay rows of cells out in columns, the last one as wide as it is."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return [
+        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1])).rstrip()
+        for row in rows
+    ]
 
 
 def say(text: str) -> None:
@@ -34,7 +47,15 @@ def write_all(text: str) -> None:
         left = left[os.write(STDOUT_FD, left) :]
 
 
-def story_of(response: LLMResponse) -> str:
+def status_of(error: LLMError) -> int:
+    """Give the exit status of a failure: wrong input is what no second try would mend."""
+    from manus.errors import ConfigurationError, InvalidRequestError
+
+    is_input = isinstance(error, ConfigurationError | InvalidRequestError) or error.kind == "no_candidate"
+    return exits.BAD_INPUT if is_input else exits.FAILED
+
+
+def story_of(response: LLMResponse, *, with_attempts: bool = True) -> str:
     """Tell on a line who answered, what it used and what it cost; on more, who was asked before."""
     from manus.messages.usage import format_usd
 
@@ -42,19 +63,21 @@ def story_of(response: LLMResponse) -> str:
     tokens = f"{usage.input_tokens} in + {usage.output_tokens} out tokens ({usage.source})"
     cost = f"cost {format_usd(usage.cost_nano_usd)}" + ("" if usage.durable else ", not yet on disk")
     who = f"{response.provider}/{response.model}" if response.provider else "nobody asked"
-    lines = [f"{attempt.deployment}: {attempt.result}" for attempt in response.route.attempts[:-1]]
+    before = response.route.attempts[:-1] if with_attempts else ()
+    lines = [f"{attempt.deployment}: {attempt.result}" for attempt in before]
     facts = (who, response.finish_reason, tokens, cost, f"{response.latency_ms / 1000:.2f} s", response.request_id)
     return "\n".join(f"[{line}]" for line in (*lines, " | ".join(facts)))
 
 
-def story_of_failure(error: LLMError) -> str:
+def story_of_failure(error: LLMError, *, with_attempts: bool = True) -> str:
     """Tell what a failed request used and cost, if anything was sent."""
     from manus.messages.usage import format_usd
 
     if not error.attempts:
         return ""
     usage = error.usage
-    lines = [f"{attempt.deployment}: {attempt.result}, {attempt.booking}" for attempt in error.attempts]
+    told = error.attempts if with_attempts else ()
+    lines = [f"{attempt.deployment}: {attempt.result}, {attempt.booking}" for attempt in told]
     tokens = f"{usage.input_total} in + {usage.output} out tokens ({usage.source})"
     lines.append(f"{tokens} | cost {format_usd(error.cost_nano_usd)} | {error.request_id}")
     return "\n".join(f"[{line}]" for line in lines)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from manus.cli import exits
-from manus.cli.output import say
+from manus.cli.output import say, table
 
 if TYPE_CHECKING:
     from manus.reports import ProviderState
@@ -60,7 +60,4 @@ def _table(states: list[ProviderState]) -> str:
     for state in states:
         models = ", ".join(state.models) or "any"
         rows.append((state.name, state.type, str(state.priority), state.state, models))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return "\n".join(
-        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1])) for row in rows
-    )
+    return "\n".join(table(rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -116,6 +116,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reservation: Reservation | None = None
     attempts: tuple[Attempt, ...] = ()
     gave_up: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:  # Any: plain data, as JSON has it
+        """Give it as plain data; what is at its default (a closed breaker, an unknown score) is left out."""
+        plain = msgspec.to_builtins(self)
+        assert isinstance(plain, dict)
+        return plain
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished", tag_field="outcome", omit_defaults=True):
