@@ -8,7 +8,7 @@ import httpx
 
 from manus.actors.credentials import Credentials, StaticKey
 from manus.messages.policy import KeyPolicy
-from manus.sim.behaviour import Behaviour, Script
+from manus.sim.behaviour import Responder, Script
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider
 from tests.actors.rig import Upstreams
@@ -20,10 +20,11 @@ CANARY = "sk-canary-"
 class Account:
     """One key, and the vendor as it answers that key."""
 
-    def __init__(self, name: str, behaviour: Behaviour | Script) -> None:
+    def __init__(self, name: str, answers: Script | Responder) -> None:
         self.secret = f"{CANARY}{name}-0123456789abcdef"
         self.shown = StaticKey(self.secret)
-        self.sim = SimProvider("openai", behaviour, api_key=self.secret)
+        self.sim = SimProvider("openai", api_key=self.secret)
+        self.sim.behave(answers)
 
     @property
     def key(self) -> str:
@@ -44,7 +45,7 @@ class KeyedUpstreams(Upstreams):
         weights: the weights of the keys, by the same names; 1 where none is given.
     """
 
-    def __init__(self, answers: Mapping[str, Behaviour | Script], weights: Mapping[str, float] | None = None) -> None:
+    def __init__(self, answers: Mapping[str, Script | Responder], weights: Mapping[str, float] | None = None) -> None:
         super().__init__(None)
         self.of = {name: Account(name, answer) for name, answer in answers.items()}
         self._weights = weights or {}
@@ -61,6 +62,11 @@ class KeyedUpstreams(Upstreams):
             KeyPolicy(name=account.key, weight=self._weights.get(name, 1.0), tags=(name,))
             for name, account in self.of.items()
         )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys themselves, which are struck out of what a server says."""
+        return tuple(account.secret for account in self.of.values())
 
     @property
     def accounts(self) -> list[tuple[str | None, SimProvider]]:

@@ -21,6 +21,7 @@ from manus.actors.credentials import Credentials, NoCredentials
 from manus.actors.ledger_rows import LedgerRow
 from manus.actors.ledger_store import FaultPlan, MemoryStore, no_faults
 from manus.actors.provider import provider_child
+from manus.actors.redaction import redactor
 from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec
 from manus.actors.upstream import ProviderSpec
@@ -68,6 +69,11 @@ class Upstreams:
     @property
     def key_policies(self) -> tuple[KeyPolicy, ...]:
         """What the router knows of them."""
+        return ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys themselves, which are struck out of what a server says."""
         return ()
 
     @property
@@ -244,6 +250,7 @@ async def open_rig(
             concurrency=concurrency,
             queue=queue,
             now_unix_s=_unix_s,
+            redact=redactor(way.secrets),
         )
         wires[name] = spec.wire
         children.append(provider_child(spec, intensity=intensity, backoff=backoff))
