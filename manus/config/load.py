@@ -47,7 +47,8 @@ def load(
     """Load a configuration from `source`, or from the first place of the search order that has one.
 
     The search order: `$MANUS_CONFIG`, `config/llm.toml`, `llm.toml`, the user's configuration directory; where none
-    of them exists, what the environment offers.
+    of them exists, what the environment offers. A program's `LLMConfig` that names no provider has those of the
+    environment, so that `LLMConfig(routing_strategy=...)` is enough.
 
     Raises:
         InvalidConfig: with every problem found.
@@ -55,6 +56,8 @@ def load(
     variables = os.environ if environ is None else environ
     directory = Path() if working_directory is None else working_directory
     match source:
+        case LLMConfig(providers=providers) if not providers:
+            return _with_what_there_is(source, variables)
         case LLMConfig():
             checked = check_config(source)
             return Loaded(checked.or_raise(), "the program", notes=_notes(checked.problems))
@@ -67,9 +70,16 @@ def load(
             path = find(variables, directory)
             if path is not None:
                 return load_file(path, environ=variables)
-            found = config_from_environment(variables, installed=is_installed)
-            checked = check_config(found.config)
-            return Loaded(checked.or_raise(), "the environment", notes=(*found.notes, *_notes(checked.problems)))
+            return _with_what_there_is(None, variables)
+
+
+def _with_what_there_is(given: LLMConfig | None, environ: Mapping[str, str]) -> Loaded:
+    """Take the providers that the environment offers, and all else from what a program gave, if it did."""
+    found = config_from_environment(environ, installed=is_installed)
+    config = found.config if given is None else msgspec.structs.replace(given, providers=found.config.providers)
+    checked = check_config(config)
+    origin = "the environment" if given is None else "the program, with the environment's providers"
+    return Loaded(checked.or_raise(), origin, notes=(*found.notes, *_notes(checked.problems)))
 
 
 def find(environ: Mapping[str, str], directory: Path) -> Path | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from manus.config import load as load_module
 from manus.config.load import FILE_BYTES_MAX, find, load, load_file
 from manus.config.policies import router_policy
 from manus.config.problems import InvalidConfig
@@ -136,6 +137,22 @@ def test_a_program_may_hand_over_a_configuration_and_it_is_checked_too() -> None
     with pytest.raises(InvalidConfig) as caught:
         load(bad, environ={})
     assert [p.path for p in caught.value.problems] == ["general.default_provider", "general.fallback_providers[0]"]
+
+
+def test_a_configuration_of_a_program_that_names_no_provider_has_those_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(load_module, "is_installed", set[str]().__contains__)
+    asked = LLMConfig(routing_strategy=RoutingStrategy.COST_AWARE, fallback_providers=["anthropic", "bedrock"])
+    loaded = load(asked, environ={"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b"})
+    assert list(loaded.config.providers) == ["openai", "anthropic"]
+    assert loaded.config.routing_strategy is RoutingStrategy.COST_AWARE
+    assert loaded.origin == "the program, with the environment's providers"
+    assert loaded.notes[-1].endswith(
+        "names bedrock, which is not configured and so is never asked; add [providers.bedrock]"
+    )
+    with pytest.raises(InvalidConfig, match="OPENAI_API_KEY"):
+        load(asked, environ={})
 
 
 def test_a_configuration_of_a_program_is_not_expanded() -> None:
