@@ -35,7 +35,9 @@ class EmbedRun(RequestRun):
         """Plan, and have one call after another answered."""
         longest = max(estimate_tokens(text) for text in self._asked.inputs)
         plan = self._desk.table.plan(
-            self._asked, estimated_input_tokens=longest, standing=self._desk.standing(self._story.admitted_at)
+            self._asked,
+            estimated_input_tokens=longest,
+            standing=self._desk.standing(self._asked.request_id, self._story.admitted_at),
         )
         if isinstance(plan, Plan):
             plan = self._able(plan)

@@ -173,7 +173,7 @@ class Router:
         problem = problem_of(request, self._spec.bounds)
         if problem is not None:
             return problem
-        standing = self._desk.standing(trio.current_time()).rehearsal()
+        standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
         tokens = estimate_prompt_tokens(request)
         plan = self._desk.table.plan(request, estimated_input_tokens=tokens, standing=standing)
         if isinstance(plan, Plan):

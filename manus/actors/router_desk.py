@@ -11,11 +11,12 @@ from manus.actors.affinity import Affinity, Turns
 from manus.actors.codecs import embed_codec_for
 from manus.actors.codecs.base import CodecOptions, EmbedLimits
 from manus.actors.health import Health
+from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice
 from manus.actors.retry import RetryBudget
 from manus.actors.routing import RoutingTable
 from manus.actors.standing import Standing
-from manus.messages.ids import DeploymentId
+from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
 from manus.messages.routing_policy import RouterPolicy
@@ -52,15 +53,13 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
 class RouterCell:
     """What survives a crash of the router. Each method is one synchronous mutation."""
 
-    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "planning_rng", "rng", "seed", "turns")
+    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "rng", "seed", "turns")
 
     def __init__(self, spec: RouterSpec) -> None:
         self.budget = RetryBudget(spec.policy.retry)
         self.rng = random.Random(spec.seed)
         # What each request draws its own jitter from: how often others retry must not change how long it waits.
         self.seed = self.rng.getrandbits(64)
-        # A stream of its own: how often others retry must not change whom a request is sent to.
-        self.planning_rng = random.Random(None if spec.seed is None else f"plans of {spec.seed}")
         self.health = Health(spec.policy.health, random.Random(None if spec.seed is None else f"health of {spec.seed}"))
         self.turns = Turns()
         self.affinity = Affinity()
@@ -134,10 +133,11 @@ class Desk:
             return EmbedLimits(inputs=1)
         return codec.limits(choice.model, CodecOptions(provider=choice.provider, card=choice.card))
 
-    def standing(self, now: float) -> Standing:
+    def standing(self, request_id: RequestId, now: float) -> Standing:
         """Tell how things stand for a plan that is made at `now`."""
         cell = self.cell
-        return Standing(now=now, health=cell.health, rng=cell.planning_rng, turns=cell.turns, affinity=cell.affinity)
+        chance = Jitter(cell.seed, f"{request_id}/plan")
+        return Standing(now=now, health=cell.health, chance=chance, turns=cell.turns, affinity=cell.affinity)
 
     def provider(self, name: str) -> Ref:
         """Give the ref of a provider entry's actor."""

@@ -72,7 +72,7 @@ class RequestRun:
 
     async def _journey(self) -> Outcome:
         """Plan, and have the request answered; what follows a success is its outcome."""
-        standing = self._desk.standing(self._story.admitted_at)
+        standing = self._desk.standing(self._request.request_id, self._story.admitted_at)
         plan = self._desk.table.plan(
             self._request, estimated_input_tokens=self._attempts.prompt_tokens, standing=standing
         )

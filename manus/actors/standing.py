@@ -5,13 +5,13 @@ Everything is handed in: the clock's reading, the randomness, the observations. 
 
 from __future__ import annotations
 
-import random
 from typing import Protocol
 
 import msgspec
 
 from manus.actors.affinity import Affinity, Turns
-from manus.actors.health.verdicts import READY, NotBefore, Ready
+from manus.actors.health.verdicts import NotBefore, Ready
+from manus.actors.jitter import Jitter
 from manus.messages.ids import DeploymentId
 
 
@@ -44,56 +44,23 @@ class Readings(Protocol):
         ...
 
 
-class Unobserved:
-    """The readings of deployments that nobody has asked yet."""
-
-    __slots__ = ()
-
-    all_well = True
-
-    def verdict(self, deployment: DeploymentId, *, provider: str, key: str | None, now: float) -> Ready | NotBefore:
-        """Everybody may be asked."""
-        return READY
-
-    def in_flight(self, deployment: DeploymentId) -> int:
-        """Nothing runs."""
-        return 0
-
-    def latency_cost(self, deployment: DeploymentId, now: float) -> float:
-        """No cost is known, so that everybody is tried."""
-        return 0.0
-
-    def latency(self, deployment: DeploymentId, now: float) -> float | None:
-        """Nothing was observed."""
-        return None
-
-    def success_rate(self, deployment: DeploymentId, now: float) -> float | None:
-        """Nothing was observed."""
-        return None
-
-
-UNOBSERVED = Unobserved()
-
-
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How things stand when a plan is made.
 
     Args:
         now: the loop's clock.
         health: what was observed of the deployments.
-        rng: where draws come from.
+        chance: where draws come from; the request's own, so that nobody else's plan moves it.
         turns: whose turn it is; making a plan may take one.
         affinity: who answered which conversation last; making a plan only reads it.
     """
 
     now: float
     health: Readings
-    rng: random.Random
+    chance: Jitter
     turns: Turns
     affinity: Affinity
 
     def rehearsal(self) -> Standing:
         """Give a standing in which a plan comes out as it would now, and leaves no trace: for dry runs."""
-        rng = random.Random()
-        rng.setstate(self.rng.getstate())
-        return Standing(now=self.now, health=self.health, rng=rng, turns=self.turns.copy(), affinity=self.affinity)
+        return msgspec.structs.replace(self, turns=self.turns.copy())

@@ -7,11 +7,11 @@ which the default provider comes first; the keys of one model that take turns ar
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from typing import assert_never
 
 from manus.actors.expected_cost import ExpectedCost
+from manus.actors.jitter import Jitter
 from manus.actors.ordering import Ordering, Preference
 from manus.actors.pool import Group
 from manus.actors.standing import Standing
@@ -57,7 +57,7 @@ def _ordered(
             ]
             return sorted(places, key=busy.__getitem__), busy
         case "weighted":
-            drawn = _draws(group.weights, standing.rng)
+            drawn = _draws(group.weights, standing.chance)
             return sorted(places, key=drawn.__getitem__), drawn
         case "round_robin":
             start = turn % len(places) if places else 0
@@ -75,25 +75,25 @@ def _by_latency(group: Group, places: list[int], standing: Standing) -> Arranged
 
     Were the best of all always first, all requests that are planned between two observations would go to it.
     """
-    cost_of, now, rng = standing.health.latency_cost, standing.now, standing.rng
+    cost_of, now, chance = standing.health.latency_cost, standing.now, standing.chance
     costs = [cost_of(choice.deployment, now) for choice in group.choices]
     order = sorted(places, key=costs.__getitem__)
     count = len(order)
     if count > 2:
-        one = int(rng.random() * count)
-        other = int(rng.random() * (count - 1))
+        one = int(chance.draw() * count)
+        other = int(chance.draw() * (count - 1))
         other += other >= one
         better = one if costs[order[one]] <= costs[order[other]] else other
         order.insert(0, order.pop(better))
     return order, costs
 
 
-def _draws(weights: Sequence[float], rng: random.Random) -> list[float]:
+def _draws(weights: Sequence[float], chance: Jitter) -> list[float]:
     """Draw for each weight a waiting time, exponential with that rate: sorted, they are a draw without replacement.
 
     The shortest of them is that of `w` with the probability `w / sum`, and so on among the others.
     """
-    return [-math.log(1.0 - rng.random()) / weight if weight else LAST for weight in weights]
+    return [-math.log(1.0 - chance.draw()) / weight if weight else LAST for weight in weights]
 
 
 def _by_preferences(

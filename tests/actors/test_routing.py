@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import msgspec
@@ -10,31 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.affinity import Affinity, Turns
 from manus.actors.needs import needs_of
 from manus.actors.plan import Plan
 from manus.actors.routing import POOLS_KEPT, RoutingTable
-from manus.actors.standing import UNOBSERVED, Standing
-from manus.messages.content import Audio, Document, Image, Text, ToolResult, Turn, text_turn
+from manus.messages.content import Audio, Document, Image, Text, ToolResult, Turn
 from manus.messages.failures import Failed
-from manus.messages.ids import RequestId
 from manus.messages.policy import ModelCard, ProviderPolicy
 from manus.messages.requests import ChatRequest, OutputFormat, RoutingCriteria, Tool
 from manus.messages.routing_policy import RouterPolicy
-
-
-def entry(name: str, *models: str | ModelCard, priority: int = 100, any_model: bool = False) -> ProviderPolicy:
-    cards = tuple(ModelCard(name=m) if isinstance(m, str) else m for m in models)
-    return ProviderPolicy(name=name, type="openai", priority=priority, models=cards, any_model=any_model)
-
-
-def ask(**fields: Any) -> ChatRequest:
-    fields.setdefault("turns", (text_turn("user", "Hello"),))
-    return ChatRequest(request_id=RequestId("r1"), **fields)
-
-
-def standing() -> Standing:
-    return Standing(now=0.0, health=UNOBSERVED, rng=random.Random(1), turns=Turns(), affinity=Affinity())
+from tests.actors.planning import ask, entry, order, reasons, standing
 
 
 def planned(
@@ -55,14 +38,6 @@ def refused(request: ChatRequest, *providers: ProviderPolicy, tokens: int = 10, 
     plan = table.plan(request, estimated_input_tokens=tokens, standing=standing())
     assert isinstance(plan, Failed), plan
     return plan
-
-
-def order(plan: Plan) -> list[str]:
-    return [choice.deployment for choice in plan.choices]
-
-
-def reasons(plan: Plan) -> dict[str, str]:
-    return {candidate.deployment: candidate.reason for candidate in plan.left_out}
 
 
 A = entry("a", "m1", "m2", priority=2)
@@ -176,9 +151,9 @@ SHOWN = Turn(role="tool", parts=(ToolResult(id="1", content=(Image(url="https://
         (ask(output=OutputFormat()), ()),
         (ask(output=OutputFormat(schema=msgspec.Raw(b"{}"))), ("json_schema",)),
         (ask(stream=True), ("streaming",)),
-        (ask(criteria=RoutingCriteria(requires_vision=True, requires_reasoning=True)), ("vision", "reasoning")),
-        (ask(criteria=RoutingCriteria(requires_functions=True, requires_json_schema=True)), ("tools", "json_schema")),
-        (ask(stream=True, criteria=RoutingCriteria(requires_streaming=True)), ("streaming",)),
+        (ask(wants=RoutingCriteria(requires_vision=True, requires_reasoning=True)), ("vision", "reasoning")),
+        (ask(wants=RoutingCriteria(requires_functions=True, requires_json_schema=True)), ("tools", "json_schema")),
+        (ask(stream=True, wants=RoutingCriteria(requires_streaming=True)), ("streaming",)),
     ],
 )
 def test_needs_are_inferred_from_content_and_criteria(request_: ChatRequest, needs: tuple[str, ...]) -> None:
@@ -219,8 +194,8 @@ def test_nobody_able_is_refused_and_each_candidate_says_why() -> None:
         ("tools", ask(tools=(Tool(name="t"),), model="m"), "tools"),
         ("json_schema", ask(output=OutputFormat(schema=msgspec.Raw(b"{}")), model="m"), "output.schema"),
         ("streaming", ask(stream=True, model="m"), "stream"),
-        ("reasoning", ask(criteria=RoutingCriteria(requires_reasoning=True), model="m"), "criteria"),
-        ("tools", ask(criteria=RoutingCriteria(requires_functions=True), model="m"), "criteria"),
+        ("reasoning", ask(wants=RoutingCriteria(requires_reasoning=True), model="m"), "criteria"),
+        ("tools", ask(wants=RoutingCriteria(requires_functions=True), model="m"), "criteria"),
     ],
 )
 def test_a_model_that_was_named_and_lacks_what_is_needed_is_refused_by_field(
@@ -259,7 +234,7 @@ def test_a_prompt_is_held_against_the_longest_prompt_and_not_the_window() -> Non
 
 def test_window_below_the_one_asked_for_is_left_out() -> None:
     small, large = ModelCard(name="small", context_tokens=1000), ModelCard(name="large", context_tokens=9000)
-    request = ask(criteria=RoutingCriteria(min_context_length=5000))
+    request = ask(wants=RoutingCriteria(min_context_length=5000))
 
     plan = planned(request, entry("a", small), entry("b", large), entry("c", "unknown"))
 
@@ -345,7 +320,7 @@ def test_every_plan_is_finite_ranked_and_names_each_deployment_once(data: st.Dat
         provider=data.draw(st.sampled_from([None, *names])),
         model=data.draw(st.sampled_from([None, "m1", "m2", "m9"])),
         fallback_providers=data.draw(st.none() | st.lists(st.sampled_from(names), max_size=4).map(tuple)),
-        criteria=RoutingCriteria(requires_vision=data.draw(st.booleans())),
+        wants=RoutingCriteria(requires_vision=data.draw(st.booleans())),
     )
     tokens = data.draw(st.sampled_from([10, 600, 4000, 50_000]))
 
