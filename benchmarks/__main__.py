@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.codecs import ROW as CODECS_ROW
 from benchmarks.codecs import print_codecs
+from benchmarks.failover import CPU_ROW as FAILOVER_ROW
+from benchmarks.failover import print_failover
 from benchmarks.imports import OUR_DEPENDENCIES, OURS, import_ms
 from benchmarks.processes import ContenderFailed, Worker, upstream
 
@@ -36,18 +38,21 @@ NOT_CROWDED = frozenset(PEERS) | {"httpx_client", "agent_50_providers"}
 HELD_STREAMS = 500
 RESTARTS = 3
 
+ALONE: dict[str, Callable[[int], None]] = {"codecs": print_codecs, "failover": print_failover}
+"""What can be measured by itself, by its name on the command line."""
+
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["all", "codecs"], default="all")
+    parser.add_argument("what", nargs="?", choices=["all", *ALONE], default="all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=None, help="contenders, by module name")
     parser.add_argument("--rows", default="", help="rows whose name contains this")
     parser.add_argument("--peers", metavar="PYTHON", help="the interpreter of the environment that has the peers")
     options = parser.parse_args()
-    if options.what == "codecs":
-        print_codecs(options.rounds)
+    if options.what in ALONE:
+        ALONE[options.what](options.rounds)
         return
     names = [name for name in (*HERE, *(PEERS if options.peers else ())) if not options.only or name in options.only]
     with upstream() as base_url:
@@ -60,6 +65,8 @@ def main() -> None:
         _import_row(options.peers)
     if options.rows in CODECS_ROW and not options.only:
         print_codecs(options.rounds)
+    if options.rows in FAILOVER_ROW and not options.only:
+        print_failover(options.rounds)
 
 
 def _loop_rows(names: Sequence[str], base_url: str, peers: str | None, rounds: int, wanted: str) -> None:

@@ -1,14 +1,18 @@
 """Own the canned OpenAI server that all contenders ask: bytes made beforehand, so that it is never the bottleneck.
 
 The model's name says what it does: `whole` answers at once, `paced` streams a chunk every 20 ms, `burst` streams all
-chunks at once, `hold` streams three chunks and then nothing until the client leaves. Run as a process of its own; it
-prints its port on the first line.
+chunks at once, `hold` streams three chunks and then nothing until the client leaves, `gone` is refused with a 404.
+`GET /v1/gaps` gives the microseconds from each such refusal to the request that followed it, and forgets them. Run as a
+process of its own; it prints its port on the first line.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import time
+from functools import partial
 
 PACED_CHUNKS = 100
 PACE_S = 0.02
@@ -65,14 +69,51 @@ END = (
     + _chunk(f'"choices":[],{_USAGE}')
     + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 )
+GONE = json.dumps(
+    {
+        "error": {
+            "message": "The model `gone` does not exist or you do not have access to it.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "model_not_found",
+        }
+    }
+).encode()
+REFUSED = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\n" + _HEADERS
+REFUSED += b"content-length: %d\r\n\r\n" % len(GONE) + GONE
 BURST = HEAD + b"".join(WORDS[number % DIFFERENT_WORDS] for number in range(BURST_CHUNKS)) + END
 HELD = HEAD + b"".join(WORDS[:HELD_CHUNKS])
+
+
+class Gaps:
+    """How long clients took from a refusal to their next request, whichever connection that came on."""
+
+    def __init__(self) -> None:
+        self._refused_at: float | None = None
+        self._gaps_us: list[float] = []
+
+    def refused(self) -> None:
+        """A refusal has been written."""
+        self._refused_at = time.perf_counter()
+
+    def asked(self) -> None:
+        """A request has come."""
+        if self._refused_at is not None:
+            self._gaps_us.append((time.perf_counter() - self._refused_at) * 1e6)
+            self._refused_at = None
+
+    def report(self) -> bytes:
+        """Give them all, and forget them."""
+        body = json.dumps(self._gaps_us).encode()
+        self._gaps_us = []
+        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
 
 class Conversation(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, gaps: Gaps) -> None:
+        self._gaps = gaps
         self._unread = b""
         self._transport: asyncio.Transport | None = None
         self._paced_left = 0
@@ -96,10 +137,19 @@ class Conversation(asyncio.Protocol):
                 return
             body = self._unread[end : end + length]
             self._unread = self._unread[end + length :]
-            self._answer(body)
+            if head.startswith(b"get /v1/gaps "):
+                assert self._transport is not None
+                self._transport.write(self._gaps.report())
+            else:
+                self._answer(body)
 
     def _answer(self, body: bytes) -> None:
         assert self._transport is not None
+        self._gaps.asked()
+        if b'"gone"' in body:
+            self._transport.write(REFUSED)
+            self._gaps.refused()
+            return
         streamed = b'"stream":true' in body or b'"stream": true' in body
         if not streamed:
             self._transport.write(WHOLE)
@@ -128,7 +178,8 @@ class Conversation(asyncio.Protocol):
 async def serve() -> None:
     """Serve until killed, or until the parent closes our stdin."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Conversation, "127.0.0.1", 0, backlog=2048)
+    gaps = Gaps()
+    server = await loop.create_server(partial(Conversation, gaps), "127.0.0.1", 0, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

@@ -46,3 +46,19 @@ def test_the_codecs_are_measured_beside_the_parsers_of_their_vendors() -> None:
     assert set(rows) == {"openai-chat", "openai-responses", "anthropic", "bedrock", "ollama"}
     for figures in rows.values():
         assert "-" not in figures
+
+
+def test_a_failover_is_measured_beside_the_same_by_hand() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "failover", "--rounds", "1"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    figures = [line.split() for line in done.stdout.splitlines() if line.startswith("    ") and line.strip()[0] in "ah"]
+    assert [words[0] for words in figures] == ["agent", "httpx", "agent", "httpx"]
+    assert all(float(words[-1]) != 0 for words in figures)

@@ -10,7 +10,7 @@ import httpx
 from benchmarks.chat import EventText, request_body, text_of
 
 LOOP = "trio"
-_HEADERS = {"authorization": "Bearer sk-none", "content-type": "application/json"}
+HEADERS = {"authorization": "Bearer sk-none", "content-type": "application/json"}
 
 
 class HttpxClient:
@@ -22,14 +22,14 @@ class HttpxClient:
 
     async def ask(self) -> str:
         """Ask for a whole answer."""
-        response = await self._client.post(self._url, headers=_HEADERS, content=request_body("whole", streamed=False))
+        response = await self._client.post(self._url, headers=HEADERS, content=request_body("whole", streamed=False))
         return text_of(response.content)
 
     async def stream(self, model: str, on_text: Callable[[str], None]) -> None:
         """Stream."""
         events = EventText(on_text)
         body = request_body(model, streamed=True)
-        async with self._client.stream("POST", self._url, headers=_HEADERS, content=body) as response:
+        async with self._client.stream("POST", self._url, headers=HEADERS, content=body) as response:
             async for piece in response.aiter_raw():
                 events.feed(piece)
 
