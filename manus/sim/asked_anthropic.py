@@ -59,6 +59,7 @@ def read_chat(asked: dict[str, Any]) -> ChatAsked:
         prompt=next((text for text in reversed(said) if text), ""),
         images=sum(_images(message["content"]) for message in messages),
         answers_tool=isinstance(last, list) and any(block["type"] == "tool_result" for block in last),
+        begun=_text_of(last) if messages[-1]["role"] == "assistant" else "",
         tools=tuple(tool.get("name", "") for tool in tools),
         tool_schemas=tuple(tool.get("input_schema") for tool in tools),
         must_call=_must_call(asked.get("tool_choice") or {}),

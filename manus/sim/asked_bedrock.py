@@ -59,6 +59,7 @@ def read_chat(asked: dict[str, Any], model: str, *, stream: bool) -> ChatAsked:
         prompt=next((text for text in reversed(said) if text), ""),
         images=sum("image" in block for message in messages for block in message["content"]),
         answers_tool=any("toolResult" in block for block in messages[-1]["content"]),
+        begun=_text_of(messages[-1]["content"]) if messages[-1]["role"] == "assistant" else "",
         tools=tuple(spec["name"] for spec in specs),
         tool_schemas=tuple(spec["inputSchema"]["json"] for spec in specs),
         must_call=_must_call(config.get("toolChoice") or {}),

@@ -75,6 +75,7 @@ def read_responses(asked: dict[str, Any]) -> ChatAsked:
         thinking=effort not in (None, "none"),
         prompt=said_by_user[-1] if said_by_user else "",
         answers_tool=items[-1].get("type") == "function_call_output",
+        begun=_text_of(items[-1].get("content")) if items[-1].get("role") == "assistant" else "",
         tools=tuple(tool.get("name", "") for tool in functions),
         max_output_tokens=asked.get("max_output_tokens"),
         input_tokens=MESSAGE_TOKENS

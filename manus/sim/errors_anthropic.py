@@ -25,6 +25,10 @@ class _Words(msgspec.Struct, frozen=True):
 
 
 _BY_CODE: dict[tuple[int, str], _Words] = {
+    (400, "prefill"): _Words(
+        "invalid_request_error",
+        "This model does not support assistant message prefill. The conversation must end with a user message.",
+    ),
     (400, "context_length_exceeded"): _Words(
         "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"
     ),

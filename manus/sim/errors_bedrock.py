@@ -23,6 +23,11 @@ class _Words(msgspec.Struct, frozen=True):
 
 
 _BY_CODE: dict[tuple[int, str], _Words] = {
+    (400, "prefill"): _Words(
+        "ValidationException",
+        "The model returned the following errors: This model does not support assistant message prefill. The "
+        "conversation must end with a user message.",
+    ),
     (400, "context_length_exceeded"): _Words(
         "ValidationException",
         "The model returned the following errors: prompt is too long: 210000 tokens > 200000 maximum",

@@ -41,6 +41,9 @@ class _Words(msgspec.Struct, frozen=True):
 
 
 _BY_CODE: dict[tuple[int, str], _Words] = {
+    (400, "prefill"): _Words(  # what strict servers of this wire say; OpenAI's own takes such a turn for history
+        "invalid_request_error", "invalid_value", "The last message must have the role 'user' or 'tool'.", "messages"
+    ),
     (400, "context_length_exceeded"): _Words(
         "invalid_request_error",
         "context_length_exceeded",

@@ -31,6 +31,7 @@ from manus.sim.faults import (
     name_of,
 )
 from manus.sim.plan import answer_steps, reply_steps
+from manus.sim.prefill import prefill_of
 from manus.sim.speech import speak
 from manus.sim.steps import Accept, End, Generate, Hangup, Head, Planned, Played, Refuse, Send, Silence, Wait
 from manus.sim.wire import (
@@ -203,8 +204,11 @@ class SimProvider:
         self._check(script.fault)
         row.fault = None if script.fault is None else name_of(script.fault)
         seed = self._behaviour.seed if isinstance(self._behaviour, Behaviour) else 0
+        prefill = prefill_of(self.wire.name, asked, script)
+        if prefill == "refuse":
+            return _Plan(reply_steps(self.wire.rejection(400, number=row.number, model=asked.model, code="prefill")))
         try:
-            spoken = speak(asked, script, row, seed=seed)
+            spoken = speak(asked, script, row, seed=seed, begun=prefill == "continue")
         except UNREADABLE:  # a schema that nothing can fit
             return _Plan(reply_steps(self.wire.rejection(400, number=row.number, model=asked.model)))
         steps = answer_steps(self.wire, spoken, script, stream=asked.stream, key=key)

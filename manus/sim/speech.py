@@ -5,6 +5,7 @@ from __future__ import annotations
 from manus.sim.behaviour import Script, ScriptedCall
 from manus.sim.bill import BillRow
 from manus.sim.faults import Cut
+from manus.sim.prefill import rest_of
 from manus.sim.shapes import draw_json
 from manus.sim.wire import Call, ChatAsked, Finish, Spoken, identifier
 from manus.sim.words import count_tokens, draw_text, tokens_of
@@ -15,8 +16,11 @@ THINKING_WORDS = 8
 _BEYOND_ASCII = " 🌍"
 
 
-def speak(asked: ChatAsked, script: Script, row: BillRow, *, seed: int) -> Spoken:
-    """Plan the answer to `asked`. It depends on the arguments alone."""
+def speak(asked: ChatAsked, script: Script, row: BillRow, *, seed: int, begun: bool = False) -> Spoken:
+    """Plan the answer to `asked`, of which with `begun` the conversation holds the beginning.
+
+    It depends on the arguments alone, and the words not on who asks, nor on what the assistant is said to have begun.
+    """
     if asked.embed is not None:
         return Spoken(
             number=row.number,
@@ -27,8 +31,9 @@ def speak(asked: ChatAsked, script: Script, row: BillRow, *, seed: int) -> Spoke
             embed=asked.embed,
         )
     scripted = _calls(asked, script, seed)
-    tokens = tokens_of(_text(asked, script, seed, calls=bool(scripted)))
-    reasoning = tokens_of(_thoughts(asked, script, seed))
+    text = _text(asked, script, seed, calls=bool(scripted))
+    tokens = tokens_of(rest_of(text, asked.begun) if begun else text)
+    reasoning = [] if begun else tokens_of(_thoughts(asked, script, seed))
     room = asked.max_output_tokens
     cut_short = room is not None and len(reasoning) + len(tokens) > room
     if room is not None and cut_short:

@@ -51,6 +51,7 @@ class ChatAsked(msgspec.Struct, frozen=True, kw_only=True):
         prompt: the text of the last user message.
         images: how many pictures the conversation holds.
         answers_tool: whether the conversation ends with a tool's result.
+        begun: the text of a last turn of the assistant: the beginning of the answer that is asked for.
         tools: names of the tools offered.
         tool_schemas: the schema of each tool's arguments, in the same order; None where it has none.
         must_call: the tool that has to be called; any of them, where it is an empty string; None: none has to be.
@@ -68,6 +69,7 @@ class ChatAsked(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str = ""
     images: int = 0
     answers_tool: bool = False
+    begun: str = ""
     tools: tuple[str, ...] = ()
     tool_schemas: tuple[dict[str, Any] | None, ...] = ()
     must_call: str | None = None

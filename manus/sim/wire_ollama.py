@@ -221,6 +221,7 @@ def _read_chat(asked: dict[str, Any]) -> ChatAsked:
         prompt=said_by_user[-1] if said_by_user else "",
         images=sum(len(message.get("images") or ()) for message in messages),
         answers_tool=bool(messages) and messages[-1].get("role") == "tool",
+        begun=messages[-1].get("content", "") if messages and messages[-1].get("role") == "assistant" else "",
         tools=tuple(function.get("name", "") for function in functions),
         tool_schemas=tuple(function.get("parameters") for function in functions),
         schema={"type": "object"} if form == "json" else form if isinstance(form, dict) else None,
@@ -292,6 +293,8 @@ def _rejection(status: int, model: str, code: str | None) -> Reply:
     match status, code:
         case 400, "context_length_exceeded":
             return _error(400, "the prompt is longer than the context length currently available to the model")
+        case 400, "prefill":
+            return _error(400, "assistant response prefill is incompatible with enable_thinking")
         case 401, _:
             body = {"error": "unauthorized", "signin_url": "https://ollama.com/connect"}
             return Reply(status=401, body=encode_json(body), headers=_JSON)

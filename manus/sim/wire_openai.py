@@ -271,6 +271,7 @@ def _read_chat(asked: dict[str, Any]) -> ChatAsked:
         prompt=said_by_user[-1] if said_by_user else "",
         images=sum(_images(message.get("content")) for message in messages),
         answers_tool=messages[-1]["role"] == "tool",
+        begun=_text_of(messages[-1].get("content")) if messages[-1]["role"] == "assistant" else "",
         tools=tuple(function.get("name", "") for function in functions),
         tool_schemas=tuple(function.get("parameters") for function in functions),
         must_call=_must_call(asked.get("tool_choice")),
