@@ -16,6 +16,7 @@ STARTER: Final = """\
 # default_provider = "openai"
 # Who is asked next, in order; left out, every enabled provider by priority.
 # fallback_providers = ["ollama", "local"]
+# How candidates are ordered: priority, cost_aware, capability, latency, least_busy, weighted, round_robin.
 routing_strategy = "priority"
 enable_streaming = true
 enable_logging = true
@@ -62,6 +63,17 @@ models = [{ name = "qwen3:8b", cost_per_input = 0, cost_per_output = 0 }]
 # The embedded model, run on this machine by a process of its own. No key, no network.
 priority = 1000
 models = [{ name = "smollm2-135m-instruct", cost_per_input = 0, cost_per_output = 0 }]
+
+[routing]
+# What is asked where a request names a model that cannot answer: models, or provider/model.
+# fallbacks = { "gpt-5.4-mini" = ["claude-haiku-5-5"] }
+# Who may be asked after a content policy refused a request; without it, the refusal is the answer.
+# content_policy_fallbacks = ["ollama"]
+on_interrupt = "auto"                # a stream that breaks off is taken up where it was; or "restart", "error"
+
+[hedge]
+# Race a slow first attempt by a second one. It costs money.
+# enabled = true
 
 [timeouts]
 # Seconds. request_s is a request's deadline over all attempts, the others are waits on one provider.
