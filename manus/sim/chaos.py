@@ -11,6 +11,7 @@ from manus.sim.chaos_marks import marks_of
 from manus.sim.chaos_plan import Plan, without_faults_of
 from manus.sim.chaos_world import ChaosWorld, Report
 from manus.sim.determinism import HorizonReached, TooManySteps, Trace, simulate
+from manus.supervisor.tree import RuntimeFailed
 
 PLANS_DIRECTORY = Path(".chaos")
 """Where failing plans are saved, below the working directory."""
@@ -50,6 +51,8 @@ def run_plan(plan: Plan) -> Verdict:
             broken += [f"isolated: {sentence}" for sentence in isolated(report, calm, HEALTHY)]
     except (HorizonReached, TooManySteps) as error:
         return Verdict(plan=plan, broken=(f"no_hang: {error}",), trace=trace.hexdigest())
+    except RuntimeFailed as error:
+        return Verdict(plan=plan, broken=(f"restarts: {error}",), trace=trace.hexdigest())
     return Verdict(
         plan=plan,
         broken=tuple(broken),

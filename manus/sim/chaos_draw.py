@@ -100,7 +100,8 @@ def _provider(rng: random.Random, name: str, *, knobs: bool) -> ProviderPlan:
         backoff_s=rng.choice((0.0, GRID_S, 0.5)),
         quarantine_s=rng.choice((GRID_S, 2.0)),
         # A key that was refused rests for longer than a liveness run waits, so only plans with knobs have any.
-        proof=rng.choice(("none", "none", "keys", "deployments", "tokens")),
+        proof=rng.choice(("none", "none", "keys", "keys", "tokens")),
+        prefill=rng.choice((None, None, "continue", "refuse")),
         wide=rng.random() < 0.3,
         weight=rng.choice((0.5, 1.0, 3.0)),
     )

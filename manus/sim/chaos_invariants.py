@@ -16,6 +16,9 @@ from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.bill import BillRow
 from manus.sim.chaos_clients import Seen
 from manus.sim.chaos_keys import SECRET
+from manus.sim.chaos_rests import breakers, cooldowns
+from manus.sim.chaos_routes import batch_gives_way, finite_plans, nobody_is_hammered, whole_is_finished
+from manus.sim.chaos_said import said_to
 from manus.sim.chaos_world import Report, number_in
 from manus.sim.faults import (
     CorruptFrame,
@@ -132,7 +135,7 @@ def whole_streams(report: Report) -> list[str]:
                     wrong.append(f"client {number} read {seen.text!r}, the partial is {text_in(partial.parts)!r}")
             case _:
                 pass
-        if not any(told.startswith(seen.text) for told in _all_that_was_said(report, number)):
+        if seen.text and not any(said.text.startswith(seen.text) for said in said_to(report, number)):
             wrong.append(f"client {number} read {seen.text!r}, which nobody said")
     return wrong
 
@@ -247,6 +250,12 @@ INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     fresh_credentials,
     no_secret_leaves,
     alive_after_healing,
+    finite_plans,
+    whole_is_finished,
+    nobody_is_hammered,
+    batch_gives_way,
+    breakers,
+    cooldowns,
 )
 
 
@@ -281,19 +290,18 @@ def _short(outcome: object) -> str:
 def _doubts_about(report: Report, seen: Seen, outcome: Finished) -> list[str]:
     """Hold a success against what its provider was told to do."""
     client = seen.client
-    said = text_in(outcome.answer.parts)
-    for visit in report.visits:
-        if visit.number != client.number or visit.provider != outcome.provider:
+    text = text_in(outcome.answer.parts)
+    for said in said_to(report, client.number):
+        if said.visit.provider != outcome.provider:
             continue
-        script = visit.script
-        assert script.text is not None
-        if isinstance(script.fault, Refusal | PauseTurn) and outcome.answer.finish.reason != "stop":
-            if script.text.startswith(said):
+        fault = said.visit.script.fault
+        if isinstance(fault, Refusal | PauseTurn) and outcome.answer.finish.reason != "stop":
+            if said.text.startswith(text):
                 return []  # it is not called whole, and is the beginning of what was to be said
             continue
-        if said != script.text:
+        if text != said.text:
             continue
-        match script.fault:
+        match fault:
             case None | WrongCharset() | PingsOnly(count=int()):
                 return []
             case NoMarker(finish=True, after_chunks=None):
@@ -305,13 +313,7 @@ def _doubts_about(report: Report, seen: Seen, outcome: Finished) -> list[str]:
             case _:
                 continue
     name = outcome.provider
-    return [f"client {client.number} was told that {name} finished with {said!r}; no attempt there could end so"]
-
-
-def _all_that_was_said(report: Report, number: int) -> list[str]:
-    # The UTF-8 cut adds a character to a text that has none beyond ASCII.
-    said = (visit.script.text for visit in report.visits if visit.number == number)
-    return ["", *(text + " \U0001f30d" for text in said if text is not None)]
+    return [f"client {client.number} was told that {name} finished with {text!r}; no attempt there could end so"]
 
 
 def _covers(row: LedgerRow) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import msgspec
 
 from manus.messages.requests import OnInterrupt, Priority, Strategy
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy
-from manus.sim.behaviour import Script
+from manus.sim.behaviour import Prefill, Script
 from manus.sim.chaos_weather import ClockJump, Weather, elsewhere
 from manus.sim.wire import WireName
 
@@ -27,9 +27,9 @@ Bug = Literal["raise_connecting", "raise_sent", "raise_body", "wedge"]
 Blow = Literal["crash", "cancel", "books_refuse", "books_stall", "books_heal"]
 """What is done to the tree itself: an actor crashes or is cancelled; the disk refuses, stalls, recovers."""
 
-Proof = Literal["none", "keys", "deployments", "tokens"]
-"""How a provider is let into: with nothing; with several keys, in turn or as the router chooses; with tokens that
-expire and are fetched anew."""
+Proof = Literal["none", "keys", "tokens"]
+"""How a provider is let into: with nothing; with several keys, each a deployment of its own; with tokens that expire
+and are fetched anew."""
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -83,6 +83,8 @@ class ProviderPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Args:
         wide: it has a second model, with a larger window, for what does not fit into the first.
+        prefill: what its models make of an answer that they are to go on with, and its catalogue knows it if they do;
+            None for what the vendor's do.
         grid: its events fall on the grid; else nothing of it ever falls into one tick with anything.
     """
 
@@ -94,6 +96,7 @@ class ProviderPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     backoff_s: float = 0.2
     quarantine_s: float = 2.0
     proof: Proof = "none"
+    prefill: Prefill | None = None
     wide: bool = False
     weight: float = 1.0
     grid: bool = True

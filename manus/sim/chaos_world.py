@@ -28,7 +28,7 @@ from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, Timeo
 from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
 from manus.messages.routing_policy import RouterPolicy
 from manus.messages.usage import Price
-from manus.sim.behaviour import Responder, Script
+from manus.sim.behaviour import Prefill, Responder, Script
 from manus.sim.bill import BillRow
 from manus.sim.chaos_bugs import BuggyTransport, InjectedBug
 from manus.sim.chaos_clients import Seen, be_client
@@ -36,6 +36,7 @@ from manus.sim.chaos_keys import Doorkeeper
 from manus.sim.chaos_plan import BlowPlan, Bug, ClientPlan, Meeting, Plan, ProviderPlan
 from manus.sim.chaos_weather import clogged_until, script_under, wall_offset_s
 from manus.sim.memory import GRID_S, SimTransport
+from manus.sim.prefill import prefill_of
 from manus.sim.provider import CODECS, SimProvider
 from manus.sim.wire import ChatAsked, WireName
 from manus.sim.words import draw_text
@@ -64,16 +65,22 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """One request that reached a provider, and what it was to be answered.
 
     Args:
+        model: which one was asked.
         attempt: which one of its client's at this provider, from 1.
         at: when it came.
         script: the answer as it was played, weather included; its text is set.
+        begun: the beginning of the answer, where it was asked to go on from there.
+        prefill: what it made of that.
     """
 
     provider: str
+    model: str
     number: int
     attempt: int
     at: float
     script: Script
+    begun: str = ""
+    prefill: Prefill | None = None
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -100,6 +107,7 @@ class ChaosWorld:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._plans = {each.name: each for each in plan.providers}
         self._clients = {client.number: client for client in plan.clients}
         self._attempts: dict[tuple[str, int], int] = {}
         self._visits: list[Visit] = []
@@ -158,6 +166,7 @@ class ChaosWorld:
                 priority=priority,
                 models=_models(each),
                 keys=self._doors[each.name].key_policies,
+                key_order=self._doors[each.name].key_order,
                 weight=each.weight,
             )
             for priority, each in enumerate(plan.providers)
@@ -241,8 +250,20 @@ class ChaosWorld:
             client, now = self._clients[number], trio.current_time()
             met = meeting_of(client, name, attempt).script
             script = script_under(self._plan.weather, met, name=name, at_s=now, chance=self._chance[name])
-            script = msgspec.structs.replace(script, text=text_of(client, name, attempt, script.words))
-            self._visits.append(Visit(provider=name, number=number, attempt=attempt, at=now, script=script))
+            text = text_of(client, name, attempt, script.words)
+            script = msgspec.structs.replace(script, text=text, prefill=self._plans[name].prefill)
+            self._visits.append(
+                Visit(
+                    provider=name,
+                    model=asked.model,
+                    number=number,
+                    attempt=attempt,
+                    at=now,
+                    script=script,
+                    begun=asked.begun,
+                    prefill=prefill_of(self._sims[name].wire.name, asked, script),
+                )
+            )
             return script
 
         return respond
@@ -327,7 +348,13 @@ def text_of(client: ClientPlan, name: str, attempt: int, words: int) -> str:
 
 
 def _models(provider: ProviderPlan) -> tuple[ModelCard, ...]:
-    card = ModelCard(name=MODEL, price=PRICE, context_tokens=32_000, max_output_tokens=256)
+    card = ModelCard(
+        name=MODEL,
+        price=PRICE,
+        context_tokens=32_000,
+        max_output_tokens=256,
+        prefill=True if provider.prefill == "continue" else None,
+    )
     wide = msgspec.structs.replace(card, name=WIDE_MODEL, context_tokens=64_000)
     return (card, wide) if provider.wide else (card,)
 
