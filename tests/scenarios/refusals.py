@@ -49,10 +49,18 @@ def at_once(name: str, says: str, fault: Fault, **more: object) -> Scenario:
 
 
 def told(
-    name: str, says: str, fault: Fault, error: str, kind: str, *, alone: bool = True, scales: bool = True
+    name: str,
+    says: str,
+    fault: Fault,
+    error: str,
+    kind: str,
+    *,
+    alone: bool = True,
+    says_too: str = "",
+    scales: bool = True,
 ) -> Scenario:
     """A refusal that nobody can mend: one call, and an error that says what it is, at once."""
-    expected = Expected(text=None, error=error, kind=kind, bookings=("released",))
+    expected = Expected(text=None, error=error, kind=kind, says=says_too, bookings=("released",))
     return Scenario(
         name=name,
         says=says,
@@ -115,6 +123,25 @@ REFUSALS: tuple[Scenario, ...] = (
         ),
     ),
     Scenario(
+        name="503-everywhere",
+        says="Overloaded for ever, both: three calls each and no round more, then an error that tells of all six.",
+        primary=Provider(plays=plays(Rejected(status=503))),
+        fallback=Provider(plays=plays(Rejected(status=503))),
+        asks=(
+            Ask(
+                expected=Expected(
+                    text=None,
+                    error="FallbackError",
+                    kind="overloaded",
+                    calls=(3, 3),
+                    roles=("first", "retry", "retry", "failover", "retry", "retry"),
+                    bookings=("released",) * 6,
+                    took_s=(2 * TWO_RETRIES_S[0], 2 * TWO_RETRIES_S[1]),
+                )
+            ),
+        ),
+    ),
+    Scenario(
         name="429-retry-after-alone",
         says="A 429 that names its time: it is honoured to the moment.",
         primary=Provider(plays=plays(Rejected(status=429, retry_after_s=WAIT_S), then=None)),
@@ -147,6 +174,7 @@ REFUSALS: tuple[Scenario, ...] = (
         Rejected(status=429, retry_after_s=LONG_WAIT_S),
         "RateLimitError",
         "rate_limited",
+        says_too="Come back in 40 s.",
         scales=False,
     ),
     at_once(
@@ -165,6 +193,7 @@ REFUSALS: tuple[Scenario, ...] = (
     told(
         "401-alone", "A key that is not accepted and nobody else.", Rejected(status=401), "AuthenticationError", "auth"
     ),
+    at_once("403", "A key that may not do this: the fallback.", Rejected(status=403)),
     at_once("404", "A model that the vendor has taken away: the fallback.", Rejected(status=404)),
     told(
         "bad-request",

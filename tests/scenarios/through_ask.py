@@ -19,7 +19,7 @@ from tests.scenarios.judge import EXACT_S
 from tests.scenarios.settings import MODEL
 from tests.scenarios.vocabulary import Expected, Scenario
 
-KEPT = ("PATH", "LANG", "VIRTUAL_ENV")
+KEPT = ("PATH", "LANG", "VIRTUAL_ENV", "PYTHONPATH")
 """What a shell's environment has that the command needs."""
 
 
