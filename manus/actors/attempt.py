@@ -12,12 +12,13 @@ from typing import assert_never
 import trio
 
 from manus.actors.delivery import CallerChannel, Delivery
+from manus.actors.health import Ticket
 from manus.actors.metering import usage_received
 from manus.actors.plan import Choice
 from manus.messages.accounting import Booked, Dispatched, Doubt, Release, Settle
 from manus.messages.failures import Advice, Failed, FailureKind
 from manus.messages.ids import RequestId
-from manus.messages.outcomes import Answer, Attempt, AttemptRole, CallEnded
+from manus.messages.outcomes import Answer, Attempt, AttemptRole, CallEnded, Reservation
 from manus.messages.usage import NO_USAGE
 from manus.messages.watching import AttemptEnded
 from manus.supervisor.ref import Place, Ref
@@ -49,6 +50,7 @@ class OpenAttempt:
         "_accounting",
         "_input_tokens",
         "_place",
+        "asked",
         "booked",
         "choice",
         "delivery",
@@ -58,9 +60,11 @@ class OpenAttempt:
         "number",
         "price",
         "request_id",
+        "reservation",
         "role",
         "scope",
         "started_at",
+        "ticket",
     )
 
     def __init__(
@@ -70,6 +74,7 @@ class OpenAttempt:
         choice: Choice,
         *,
         role: AttemptRole,
+        ticket: Ticket,
         accounting: Ref,
         channel: CallerChannel | None,
         input_tokens: int,
@@ -78,9 +83,13 @@ class OpenAttempt:
         self.number = number
         self.choice = choice
         self.role = role
+        self.ticket = ticket
         self.delivery = Delivery(channel, on_sending=self._dispatched)
         self.started_at = trio.current_time()
         self.granted = False
+        self.asked = False
+        """Whether its provider was asked at all."""
+        self.reservation: Reservation | None = None
         self.price = choice.card.price
         self.ended: CallEnded | None = None
         self.failure: Failed | None = None
@@ -182,6 +191,7 @@ class OpenAttempt:
             role=self.role,
             first_content_s=None if first is None else first - admitted_at,
             failure=failure,
+            reservation=self.reservation,
             usage=NO_USAGE if booked is None else booked.usage,
             cost_nano_usd=None if booked is None else booked.cost_nano_usd,
             booking="released" if booked is None else booked.state,

@@ -1,8 +1,8 @@
 """Own the making of one request's attempts: each reserved, called, judged and booked, and told to its story.
 
-The order of every attempt: a place at accounting for its ending, the reservation, the provider's call, the ending
-confirmed. Several may be open at once; whatever cuts the request short, `close` puts the endings of all of them on
-their way to the books.
+The order of every attempt: a place at accounting for its ending, the reservation, the provider's call, the word to
+health, the ending confirmed. Several may be open at once; whatever cuts the request short, `close` puts the endings
+of all of them on their way to the books.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import trio
 
 from manus.actors.attempt import OpenAttempt, failure_of_terminal
 from manus.actors.delivery import CallerChannel
-from manus.actors.estimate import bound_usage, expected_usage
+from manus.actors.estimate import bound_usage, expected_usage, worst_cost_nano_usd
+from manus.actors.expected_cost import price_of
+from manus.actors.health import NotBefore
 from manus.actors.plan import Choice
 from manus.actors.router_desk import Desk
 from manus.actors.story import Story
 from manus.messages.accounting import Denied, Granted, Reserve
 from manus.messages.calls import Call
 from manus.messages.failures import Advice, Failed
-from manus.messages.outcomes import AttemptRole, CallEnded
+from manus.messages.outcomes import AttemptRole, CallEnded, Reservation
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.supervisor.envelope import Envelope
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
@@ -51,14 +53,20 @@ class Attempts:
         self.story = story
         self.open: list[OpenAttempt] = []
 
-    def begin(self, request: ChatRequest | EmbedRequest, choice: Choice, role: AttemptRole = "first") -> OpenAttempt:
-        """Open an attempt; nothing has happened yet. Whoever begins one must carry it out or `close`."""
+    def begin(
+        self, request: ChatRequest | EmbedRequest, choice: Choice, role: AttemptRole, now: float
+    ) -> OpenAttempt | NotBefore:
+        """Open an attempt, unless its deployment rests. Whoever begins one must carry it out or `close`."""
+        ticket = self._desk.cell.health.begin(choice.deployment, provider=choice.provider, key=choice.key, now=now)
+        if isinstance(ticket, NotBefore):
+            return ticket
         self._numbered += 1
         attempt = OpenAttempt(
             request.request_id,
             self._numbered,
             choice,
             role=role,
+            ticket=ticket,
             accounting=self._desk.accounting,
             channel=self._channel,
             input_tokens=self.prompt_tokens,
@@ -81,6 +89,7 @@ class Attempts:
             if attempt.failure is not None:
                 failure = msgspec.structs.replace(attempt.failure, phase=attempt.delivery.phase)
         attempt.failure = failure
+        self.tell_health(attempt, failure)
         if attempt.is_open:
             confirm_by = trio.current_time() + self._desk.spec.confirm_s
             await attempt.book(deadline=min(confirm_by, self._env.deadline))
@@ -93,10 +102,35 @@ class Attempts:
         self._desk.emit(attempt.reported(told))
         self._desk.cell.count_attempt(attempt.choice.deployment, told.result)
 
+    def tell_health(self, attempt: OpenAttempt, failure: Failed | None) -> None:
+        """Tell what came of an attempt whose call is over. Once: later calls change nothing."""
+        health, now, delivery = self._desk.cell.health, trio.current_time(), attempt.delivery
+        if not attempt.asked:
+            health.withdrawn(attempt.ticket, now=now)
+            return
+        first, ended = delivery.first_content_at, attempt.ended
+        began_at = attempt.started_at
+        moves = health.ended(
+            attempt.ticket,
+            failure=failure,
+            now=now,
+            first_content_s=None if first is None else first - began_at,
+            latency_s=now - began_at,
+            rate_limits=() if ended is None else ended.rate_limits,
+            silent=first is None and delivery.phase != "queued",
+        )
+        for moved in moves:
+            self._desk.emit(moved)
+
+    def withdraw(self, attempt: OpenAttempt, *, waited_s: float | None = None) -> None:
+        """Tell health to learn nothing from an attempt but how long it was waited for. Harmless when it was told."""
+        self._desk.cell.health.withdrawn(attempt.ticket, now=trio.current_time(), waited_s=waited_s)
+
     def close(self) -> None:
         """Put the endings of all open attempts on their way to the books. Synchronous; harmless when all is over."""
         for attempt in self.open:
             attempt.close()
+            self.withdraw(attempt)
 
     async def _called(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest, *, shed: bool) -> Failed | None:
         """Reserve and call; gives the failure, if any."""
@@ -112,6 +146,7 @@ class Attempts:
             key=choice.key,
             estimated_input_tokens=self.prompt_tokens,
         )
+        attempt.asked = True
         answered = await self._desk.provider(choice.provider).ask(
             call, deadline=env.deadline, sink=attempt.delivery, trace_id=env.trace_id, shed=shed
         )
@@ -124,8 +159,14 @@ class Attempts:
         if not attempt.take_place():
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
         bound = bound_usage(request, choice.card)
-        if isinstance(request, ChatRequest):
-            attempt.price = choice.card.price_at(request.service_tier)
+        estimate = expected_usage(self.prompt_tokens, bound)
+        price = attempt.price = price_of(request, choice.card)
+        attempt.reservation = Reservation(
+            estimate=estimate,
+            bound=bound,
+            estimate_nano_usd=price.cost_nano_usd(estimate),
+            bound_nano_usd=worst_cost_nano_usd(price, bound),
+        )
         reserve = Reserve(
             request_id=request.request_id,
             attempt=attempt.number,
@@ -133,8 +174,8 @@ class Attempts:
             provider=choice.provider,
             model=choice.model,
             bound=bound,
-            estimate=expected_usage(self.prompt_tokens, bound),
-            price=attempt.price,
+            estimate=estimate,
+            price=price,
             request_key=request.request_key,
             conversation_id=request.conversation_id if isinstance(request, ChatRequest) else None,
             key_fingerprint=choice.key or desk.spec.fingerprints.get(choice.provider),

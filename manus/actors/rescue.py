@@ -35,8 +35,9 @@ import trio
 
 from manus.actors.attempt import OpenAttempt
 from manus.actors.delivery import CallerChannel
-from manus.actors.retry import Ask, GiveUp, PlanCursor
+from manus.actors.retry import PlanCursor
 from manus.actors.router_desk import RouterCell
+from manus.actors.steps import Ask, GiveUp
 from manus.messages.events import Reset
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Answer

@@ -1,125 +1,75 @@
 """Own what follows a failed attempt: the same deployment again, another one, a wait, or the end.
 
-Pure: `now` and the source of jitter are arguments. It acts on a failure's *advice*, never on a status code. The plan
-was fixed at admission; the cursor walks it and every walk ends, because each deployment is entered once, returned to
-only by advice, and all attempts together are bounded.
+Pure: `now` and the source of jitter are arguments. It acts on a failure's *advice*, never on a status code, and on
+what health says of who may be asked now. The plan was fixed at admission; the cursor walks it and every walk ends,
+because each deployment is entered once, returned to only by advice, and all attempts together are bounded.
+
+What a failure said stays true for the rest of the walk: a prompt that was too long for one window is only asked of
+larger ones, and what a content policy refused only of those that the configuration names for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 
+from manus.actors.health import Health, NotBefore
 from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice, Plan
-from manus.messages.failures import Advice, Failed
-from manus.messages.outcomes import AttemptRole
-from manus.messages.requests import ChatRequest
+from manus.actors.resting import Resting, all_resting, back_in_s
+from manus.actors.steps import Ask, GiveUp, Wanted
+from manus.actors.traffic_share import TrafficShare
+from manus.messages.failures import Failed
 from manus.messages.routing_policy import RetryPolicy
 
-WINDOW_S = 60.0
-"""The traffic that a retry budget is a share of is that of the last minute..."""
+SPREAD: Final = 0.05
+"""Who waits for a deployment that rests waits up to so much longer, so that not all that wait come back at once..."""
 
-SLOTS = 12
-"""...counted in slots of five seconds, so that old traffic is forgotten in steps too small to matter."""
-
-_SLOT_S = WINDOW_S / SLOTS
+SPREAD_MAX_S: Final = 0.5
+"""...but no longer than this."""
 
 
-class RetryBudget:
-    """Retries as a share of recent traffic, so that an outage is not answered with a storm.
-
-    Lives in the router's durable cell; each method is one synchronous, total mutation.
-    """
-
-    __slots__ = ("_current", "_minimum", "_ratio", "_requests", "_retries")
-
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._ratio = policy.budget_ratio
-        self._minimum = policy.budget_min
-        self._requests = [0] * SLOTS
-        self._retries = [0] * SLOTS
-        self._current = -SLOTS
-
-    def count_request(self, now: float) -> None:
-        """Note one admitted request: it earns its share of a retry."""
-        self._requests[self._slot(now)] += 1
-
-    def spend(self, now: float) -> bool:
-        """Take one retry, if the budget allows it."""
-        slot = self._slot(now)
-        if sum(self._retries) >= self._minimum + self._ratio * sum(self._requests):
-            return False
-        self._retries[slot] += 1
-        return True
-
-    def _slot(self, now: float) -> int:
-        """Find the slot of `now` and forget the slots that time has left behind."""
-        current = int(now // _SLOT_S)
-        for passed in range(max(self._current + 1, current - SLOTS + 1), current + 1):
-            self._requests[passed % SLOTS] = 0
-            self._retries[passed % SLOTS] = 0
-        self._current = max(current, self._current)
-        return self._current % SLOTS
-
-
-Wanted = Callable[[Choice], bool]
-"""Says whether a deployment is one that is looked for."""
-
-
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask `choice` after `wait_s`.
-
-    Args:
-        role: why, for the story of the route.
-        shed: False where nobody else is left: then wait for room in its queue.
-        request: what to ask, where it is not the caller's own request.
-    """
+class _Return(NamedTuple):
+    """A deployment that was asked already and may be asked again, not before `at`. `full`: our own queue was."""
 
     choice: Choice
-    role: AttemptRole = "first"
-    wait_s: float = 0.0
-    shed: bool = True
-    request: ChatRequest | None = None
-
-
-class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
-    """No attempt follows; `reason` goes into the route. `failure` ends the request in place of the last one."""
-
-    reason: str
-    failure: Failed | None = None
-
-
-class _Wait(msgspec.Struct, frozen=True):
-    """A deployment that asked for patience: not before `ready_at`."""
-
-    ready_at: float
-    choice: Choice
-    shed: bool
+    at: float
+    full: bool = False
 
 
 class PlanCursor:
     """Walks one request's plan. Made per request, kept by its task alone.
 
+    `first`, `after` and `again` say what comes next and take nothing but retries from their budget; `begun` notes that
+    an attempt has its place.
+
     Args:
-        budget: what retries of one deployment are taken from.
+        health: says who may be asked, when.
+        budget: what attempts at deployments that were asked before are taken from.
         jitter: of the request's own.
         deadline: the request's, on the loop's clock; nothing is started that could not begin before it.
         tokens: about how long the prompt is, for larger windows.
     """
 
     __slots__ = (
-        "_attempts",
+        "_begun",
         "_budget",
         "_coming",
         "_deadline",
+        "_failure",
+        "_health",
         "_jitter",
+        "_least_window",
+        "_patient_until",
         "_plan",
         "_policy",
+        "_policy_only",
+        "_retry",
+        "_returns",
         "_tokens",
         "_tries",
-        "_waits",
     )
 
     def __init__(
@@ -127,35 +77,37 @@ class PlanCursor:
         plan: Plan,
         policy: RetryPolicy,
         *,
-        budget: RetryBudget,
+        health: Health,
+        budget: TrafficShare,
         jitter: Jitter,
         deadline: float,
         tokens: int,
     ) -> None:
         self._plan = plan
         self._policy = policy
+        self._health = health
         self._budget = budget
         self._jitter = jitter
         self._deadline = deadline
         self._tokens = tokens
-        self._coming: list[Choice] | None = None
+        self._coming = list(plan.choices)
         self._tries: dict[str, int] = {}
-        self._waits: list[_Wait] = []
-        self._attempts = 0
+        self._returns: dict[str, _Return] = {}
+        self._retry: _Return | None = None
+        self._failure: Failed | None = None
+        self._least_window = 0
+        self._policy_only = False
+        self._patient_until: float | None = None
+        self._begun = 0
 
-    def first(self) -> Choice:
-        """Begin with the plan's first choice."""
-        self._attempts = 1
-        return self._plan.choices[0]
+    def first(self, now: float) -> Ask | GiveUp:
+        """Begin: with the plan's first choice, unless it rests."""
+        if self._health.all_well:
+            return Ask(choice=self._coming[0])
+        return self.again(now)
 
     def after(
-        self,
-        choice: Choice,
-        failure: Failed,
-        *,
-        now: float,
-        want: Wanted | None = None,
-        insist: bool = False,
+        self, choice: Choice, failure: Failed, *, now: float, want: Wanted | None = None, insist: bool = False
     ) -> Ask | GiveUp:
         """Decide what follows `failure` of `choice`.
 
@@ -167,94 +119,171 @@ class PlanCursor:
                 itself where the advice allows to return to it.
             insist: only such a one will do.
         """
-        if self._coming is None:
-            self._coming = list(self._plan.choices[1:])
-        if self._attempts >= self._policy.attempts_max:
-            return GiveUp(reason=f"{self._attempts} attempts were made, the most one request may take")
-        step = self._next(choice, failure, now, want, insist)
-        if isinstance(step, Ask):
-            self._attempts += 1
-        return step
+        if failure is not self._failure:
+            self._note(choice, failure, now)
+        return self._pick(now, want, insist)
 
-    def _next(self, choice: Choice, failure: Failed, now: float, want: Wanted | None, insist: bool) -> Ask | GiveUp:
-        advice = failure.what_to_do
-        tries = self._tries[choice.deployment] = self._tries.get(choice.deployment, 0) + 1
-        hint = failure.retry_after_s
-        pause = self._backoff(tries)
-        may_return = False
-        if advice.retry_here == "after_wait" or (advice.retry_here == "once" and hint is not None):
-            # Others come first; a vendor that named a time is worth returning to when nobody else is left.
-            full = _is_full(failure)
-            ready_at = now if full else now + max(hint or 0.0, pause)
-            if ready_at - now <= self._policy.wait_hint_max_s and (
-                advice.retry_here == "after_wait" or tries <= self._policy.same_deployment
-            ):
-                self._waits.append(_Wait(ready_at, choice, not full))
-        else:
-            may_return = (
-                advice.retry_here == "once" and tries <= self._policy.same_deployment and now + pause < self._deadline
-            )
-        least_window = self._least_window(choice, advice)
-        if want is not None:
-            if may_return and want(choice) and self._budget.spend(now):
-                return Ask(choice=choice, role="retry", wait_s=pause)
-            wanted = None if least_window is None else self._take_other(least_window, want)
-            if wanted is not None:
-                return Ask(choice=wanted, role="failover")
-            if insist:
-                return GiveUp(reason="no candidate is left that could go on with it")
-        if may_return and self._budget.spend(now):
-            return Ask(choice=choice, role="retry", wait_s=pause)
-        if least_window is not None:
-            other = self._take_other(least_window, None)
-            if other is not None:
-                return Ask(choice=other, role="failover")
-        elif advice.retry_here == "no":
-            return GiveUp(reason=f"{failure.kind} is not answered by asking again")
-        return self._earliest_wait(now, least_window=least_window or 0)
+    def again(self, now: float) -> Ask | GiveUp:
+        """Decide anew, because the deployment that was to be asked was not ready after all."""
+        return self._pick(now, None, False)
 
-    def _least_window(self, choice: Choice, advice: Advice) -> int | None:
-        """Say what others must have more tokens than, 0 for any; None where nobody else may be asked."""
-        if advice.elsewhere == "larger_window":
-            return choice.card.context_tokens or self._tokens
-        return 0 if advice.elsewhere == "yes" else None
-
-    def _take_other(self, least_window: int, want: Wanted | None) -> Choice | None:
-        """Take the next deployment that may be asked; only one with a larger window, where that is what is needed."""
-        assert self._coming is not None
-        for place, other in enumerate(self._coming):
-            usable = _is_larger(other, least_window) if least_window else other.use == "any"
-            if usable and (want is None or want(other)):
+    def begun(self, choice: Choice) -> None:
+        """Note that an attempt at `choice` has begun."""
+        self._begun += 1
+        self._tries[choice.deployment] = self._tries.get(choice.deployment, 0) + 1
+        self._returns.pop(choice.deployment, None)
+        self._patient_until = None
+        for place, coming in enumerate(self._coming):
+            if coming.deployment == choice.deployment:
                 del self._coming[place]
-                return other
-        return None
+                return
 
-    def _earliest_wait(self, now: float, *, least_window: int) -> Ask | GiveUp:
-        """Return to whoever asked for patience and may be asked soonest."""
-        waits = [wait for wait in self._waits if not least_window or _is_larger(wait.choice, least_window)]
-        if not waits:
-            return GiveUp(reason="no candidate is left")
-        earliest = min(waits, key=_ready_at)
-        if earliest.ready_at >= self._deadline:
-            return GiveUp(reason="no candidate is left, and waiting would take longer than the deadline")
-        self._waits.remove(earliest)
-        wait_s = max(0.0, earliest.ready_at - now)
-        return Ask(choice=earliest.choice, role="wait", wait_s=wait_s, shed=earliest.shed)
+    # --- what a failure says ------------------------------------------------------------------------
+
+    def _note(self, choice: Choice, failure: Failed, now: float) -> None:
+        self._failure = failure
+        self._retry = None
+        advice = failure.what_to_do
+        if advice.elsewhere == "larger_window":
+            self._least_window = max(self._least_window, choice.card.context_tokens or self._tokens)
+        elif advice.elsewhere == "policy_target":
+            self._policy_only = True
+        if advice.retry_here == "no":
+            return
+        tries, hint = self._tries.get(choice.deployment, 1), failure.retry_after_s
+        if advice.retry_here == "once" and tries > self._policy.same_deployment:
+            return
+        pause = self._backoff(tries)
+        if advice.retry_here == "once" and hint is None:
+            self._retry = _Return(choice, now + pause)
+            return
+        # Others come first; a vendor that named a time is worth returning to when nobody else is left.
+        full = _is_full(failure)
+        at = now if full else now + max(hint or 0.0, pause)
+        if at - now <= self._policy.wait_hint_max_s:
+            self._returns[choice.deployment] = _Return(choice, at, full)
 
     def _backoff(self, tries: int) -> float:
         """Draw an exponential back-off with full jitter, never zero: a reset is seldom over at once."""
         ceiling = min(self._policy.max_s, self._policy.base_s * 2.0 ** (tries - 1))
         return ceiling * (0.1 + 0.9 * self._jitter.draw())
 
+    # --- who comes next -----------------------------------------------------------------------------
+
+    def _pick(self, now: float, want: Wanted | None, insist: bool) -> Ask | GiveUp:
+        failure = self._failure
+        if failure is not None:
+            advice = failure.what_to_do
+            if advice.retry_here == "no" and advice.elsewhere == "no":
+                return GiveUp(reason=f"{failure.kind} is not answered by asking again")
+        if self._begun >= self._policy.attempts_max:
+            return self._give_up(f"{self._begun} attempts were made, the most one request may take", now)
+        if want is not None:
+            wanted = self._retry_here(now, want) or self._other(now, want)
+            if wanted is not None:
+                return wanted
+            if insist:
+                return self._give_up("no candidate is left that could go on with it", now)
+        step = self._retry_here(now, None) or self._other(now, None)
+        return step if step is not None else self._wait(now)
+
+    def _retry_here(self, now: float, want: Wanted | None) -> Ask | None:
+        """Return to the deployment that failed, after a back-off, where that can help and the budget allows it."""
+        retry = self._retry
+        if retry is None or (want is not None and not want(retry.choice)):
+            return None
+        self._retry = None
+        if retry.at >= self._deadline or not self._fits(retry.choice):
+            return None
+        if isinstance(self._verdict(retry.choice, retry.at), NotBefore):
+            self._returns[retry.choice.deployment] = retry
+            return None
+        if not self._budget.spend(now):
+            return None
+        return Ask(choice=retry.choice, role="retry", wait_s=max(0.0, retry.at - now))
+
+    def _other(self, now: float, want: Wanted | None) -> Ask | None:
+        """Take the next deployment that may be asked now."""
+        for other in self._others():
+            if (want is None or want(other)) and not isinstance(self._verdict(other, now), NotBefore):
+                return Ask(choice=other, role="failover" if self._begun else "first")
+        return None
+
+    def _others(self) -> Iterator[Choice]:
+        """Name those that were not asked yet and come into question."""
+        if self._failure is not None and self._failure.what_to_do.elsewhere == "no":
+            return
+        for choice in self._coming:
+            if self._fits(choice) and (choice.use == "any" or self._policy_only or self._least_window):
+                yield choice
+
+    def _fits(self, choice: Choice) -> bool:
+        """Whether what was learnt of the request allows to ask `choice`."""
+        if self._policy_only:
+            if not choice.after_policy:
+                return False
+        elif choice.use == "policy":
+            return False
+        return not self._least_window or (choice.card.context_tokens or 0) > self._least_window
+
+    def _wait(self, now: float) -> Ask | GiveUp:
+        """Wait for whoever may be asked soonest, if that is worth it."""
+        earliest: tuple[float, Choice, _Return | None] | None = None
+        for choice, returning in self._waited_for():
+            at = now if returning is None else returning.at
+            verdict = self._verdict(choice, max(at, now))
+            if isinstance(verdict, NotBefore):
+                at = verdict.at
+            if earliest is None or at < earliest[0]:
+                earliest = (at, choice, returning)
+        if earliest is None:
+            return self._give_up("no candidate is left", now)
+        at, choice, returning = earliest
+        if at >= self._deadline:
+            return self._give_up("no candidate is left, and waiting would take longer than the deadline", now)
+        patient_until = now + self._policy.wait_hint_max_s if self._patient_until is None else self._patient_until
+        if at > patient_until:
+            most_s = self._policy.wait_hint_max_s
+            return self._give_up(f"no candidate is left, and nobody waits longer than {most_s:g} s", now)
+        if returning is not None and not returning.full and not self._budget.spend(now):
+            return self._give_up("no candidate is left, and the retry budget is spent", now)
+        self._patient_until = patient_until
+        wait_s = max(0.0, at - now)
+        if returning is not None:
+            return Ask(choice=choice, role="wait", wait_s=wait_s, shed=not returning.full)
+        spread_s = min(SPREAD * wait_s, SPREAD_MAX_S, self._deadline - at) * self._jitter.draw()
+        return Ask(choice=choice, role="failover" if self._begun else "first", wait_s=wait_s + spread_s)
+
+    def _waited_for(self) -> Iterator[tuple[Choice, _Return | None]]:
+        for returning in self._returns.values():
+            if self._fits(returning.choice):
+                yield returning.choice, returning
+        for choice in self._others():
+            yield choice, None
+
+    def _verdict(self, choice: Choice, at: float) -> object:
+        return self._health.verdict(choice.deployment, provider=choice.provider, key=choice.key, now=at)
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    def _give_up(self, reason: str, now: float) -> GiveUp:
+        """End it, and say when it is worth coming back: when the first of those in question may be asked again."""
+        resting: list[Resting] = []
+        for choice in self._plan.choices:
+            if choice.use == "any" or self._policy_only or self._least_window:
+                if not self._fits(choice):
+                    continue
+                verdict = self._verdict(choice, now)
+                resting.append(Resting(choice, verdict if isinstance(verdict, NotBefore) else None))
+        failure = self._failure
+        if failure is None:
+            return GiveUp(reason=reason, failure=all_resting(resting, now))
+        back_s = back_in_s(resting, now)
+        if back_s is None or back_s == failure.retry_after_s:
+            return GiveUp(reason=reason)
+        return GiveUp(reason=reason, failure=msgspec.structs.replace(failure, retry_after_s=back_s))
+
 
 def _is_full(failure: Failed) -> bool:
     """Whether it was our own queue for a deployment that had no room; no vendor said anything."""
     return failure.kind == "overloaded" and failure.status is None and failure.phase == "queued"
-
-
-def _is_larger(choice: Choice, window: int) -> bool:
-    return (choice.card.context_tokens or 0) > window
-
-
-def _ready_at(wait: _Wait) -> float:
-    return wait.ready_at

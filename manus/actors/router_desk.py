@@ -13,9 +13,9 @@ from manus.actors.codecs.base import CodecOptions, EmbedLimits
 from manus.actors.health import Health
 from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice
-from manus.actors.retry import RetryBudget
 from manus.actors.routing import RoutingTable
 from manus.actors.standing import Standing
+from manus.actors.traffic_share import TrafficShare
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
@@ -56,7 +56,8 @@ class RouterCell:
     __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "rng", "seed", "turns")
 
     def __init__(self, spec: RouterSpec) -> None:
-        self.budget = RetryBudget(spec.policy.retry)
+        retry = spec.policy.retry
+        self.budget = TrafficShare(retry.budget_ratio, retry.budget_min)
         self.rng = random.Random(spec.seed)
         # What each request draws its own jitter from: how often others retry must not change how long it waits.
         self.seed = self.rng.getrandbits(64)

@@ -15,11 +15,13 @@ from manus.actors.attempt import OpenAttempt
 from manus.actors.attempts import Attempts
 from manus.actors.delivery import CallerChannel
 from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.health import NotBefore
 from manus.actors.jitter import Jitter
 from manus.actors.plan import Plan
 from manus.actors.rescue import Rescue
-from manus.actors.retry import Ask, GiveUp, PlanCursor
+from manus.actors.retry import PlanCursor
 from manus.actors.router_desk import Desk
+from manus.actors.steps import Ask, GiveUp
 from manus.actors.story import Story
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Unfinished
@@ -28,6 +30,14 @@ from manus.supervisor.envelope import Envelope
 
 LAST_WORD_S = 0.02
 """How long, once a request is cut short, its outcome waits for the books. The asker is answered for at 0.05 s."""
+
+
+TOO_LATE = Failed(
+    kind="deadline",
+    timeout="total",
+    message="The request's deadline was past when it came (`timeout_s`): nobody was asked.",
+    phase="queued",
+)
 
 
 class RequestRun:
@@ -72,6 +82,8 @@ class RequestRun:
 
     async def _journey(self) -> Outcome:
         """Plan, and have the request answered; what follows a success is its outcome."""
+        if self._env.deadline <= self._story.admitted_at:
+            return self._unfinished(TOO_LATE)
         standing = self._desk.standing(self._request.request_id, self._story.admitted_at)
         plan = self._desk.table.plan(
             self._request, estimated_input_tokens=self._attempts.prompt_tokens, standing=standing
@@ -84,44 +96,75 @@ class RequestRun:
 
     async def _answered(self, plan: Plan, request: ChatRequest | EmbedRequest) -> OpenAttempt | Failed:
         """Make attempts at `request` until one succeeds or nothing more can be done."""
-        desk, attempts, rescue = self._desk, self._attempts, self._rescue
         cursor = self._cursor(plan)
-        step = Ask(choice=cursor.first())
+        step = cursor.first(trio.current_time())
+        last: OpenAttempt | None = None
         rescued = False
         while True:
+            if isinstance(step, GiveUp):
+                return self._given_up(step, last)
             asked = step.request or request
-            attempt = attempts.begin(asked, step.choice, step.role)
-            if rescued and rescue is not None:
-                attempt.scope = trio.CancelScope()
-                rescue.prepare(attempt)
-            await attempts.carry_out(attempt, asked, shed=step.shed)
-            failure = attempt.failure
-            if failure is None:
-                return attempt
+            begun = await self._begin(step, asked, patient=rescued)
+            if isinstance(begun, NotBefore):
+                rests = GiveUp(reason=f"the deployment that could go on rests: {begun.why}")
+                step = rests if rescued else cursor.again(trio.current_time())
+                continue
+            cursor.begun(step.choice)
+            if last is not None:
+                self._desk.cell.count("retries" if step.choice is last.choice else "failovers")
+            last = begun
+            if rescued and self._rescue is not None:
+                last.scope = trio.CancelScope()
+                self._rescue.prepare(last)
+            await self._attempts.carry_out(last, asked, shed=step.shed)
+            if last.failure is None:
+                return last
             rescued = self._channel is not None and self._channel.shown
-            if rescued and rescue is not None:
-                following = rescue.follow(attempt, failure, cursor)
+            if rescued and self._rescue is not None:
+                step = await self._rescued(self._rescue, last, last.failure, cursor)
             else:
-                following = cursor.after(step.choice, failure, now=trio.current_time())
-            if isinstance(following, GiveUp):
-                self._story.gave_up = following.reason
-                return following.failure or failure
-            if rescued and rescue is not None:
-                if following.role == "restart":
-                    self._story.partial = None
-                stalled = await rescue.announce(following)
-                if stalled is not None:
-                    return stalled
-            desk.cell.count("retries" if following.choice is step.choice else "failovers")
-            if following.wait_s > 0:
-                await trio.sleep(following.wait_s)
-            step = following
+                step = cursor.after(step.choice, last.failure, now=trio.current_time())
+
+    async def _begin(self, step: Ask, asked: ChatRequest | EmbedRequest, *, patient: bool) -> OpenAttempt | NotBefore:
+        """Wait for the turn of `step` and open its attempt, unless its deployment rests by then.
+
+        `patient`: nobody else will do, so that it is waited for as long as anybody waits.
+        """
+        policy = self._desk.spec.policy.retry
+        wait_s = step.wait_s
+        while True:
+            if wait_s > 0:
+                await trio.sleep(wait_s)
+            now = trio.current_time()
+            begun = self._attempts.begin(asked, step.choice, step.role, now)
+            if not isinstance(begun, NotBefore) or not patient:
+                return begun
+            wait_s = begun.at - now
+            if wait_s > policy.wait_hint_max_s or begun.at >= self._env.deadline:
+                return begun
+
+    async def _rescued(self, rescue: Rescue, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor) -> Ask | GiveUp:
+        """Decide what follows when the caller has seen a part of the answer, and tell it what it has to know."""
+        step = rescue.follow(attempt, failure, cursor)
+        if isinstance(step, GiveUp):
+            return step
+        if step.role == "restart":
+            self._story.partial = None
+        stalled = await rescue.announce(step)
+        return step if stalled is None else GiveUp(reason="the caller does not read its stream", failure=stalled)
+
+    def _given_up(self, step: GiveUp, last: OpenAttempt | None) -> Failed:
+        self._story.gave_up = step.reason
+        failure = step.failure or (None if last is None else last.failure)
+        assert failure is not None, "who gives up says why, or an attempt has"
+        return failure
 
     def _cursor(self, plan: Plan) -> PlanCursor:
         desk = self._desk
         return PlanCursor(
             plan,
             desk.spec.policy.retry,
+            health=desk.cell.health,
             budget=desk.cell.budget,
             jitter=Jitter(desk.cell.seed, self._request.request_id),
             deadline=self._env.deadline,
@@ -151,12 +194,15 @@ class RequestRun:
         attempt.delivery.fence()
         if attempt.is_open:
             attempt.failure = msgspec.structs.replace(failure, phase=attempt.delivery.phase)
+            if deadline_passed:
+                self._attempts.tell_health(attempt, attempt.failure)
             if self._env.answered or not attempt.granted:
                 attempt.close()
             else:
                 limit_s = LAST_WORD_S if deadline_passed else self._desk.spec.confirm_s
                 with trio.move_on_after(limit_s):
                     await attempt.book(deadline=trio.current_time() + limit_s)
+        self._attempts.withdraw(attempt)
         self._attempts.over(attempt)
 
     def _completes(self, attempt: OpenAttempt) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manus.actors.health import Health, Ticket
 from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice, Plan
-from manus.actors.retry import WINDOW_S, Ask, GiveUp, PlanCursor, RetryBudget
+from manus.actors.retry import PlanCursor
+from manus.actors.steps import Ask, GiveUp, Wanted
+from manus.actors.traffic_share import WINDOW_S, TrafficShare
 from manus.messages.failures import ADVICE, Advice, Failed, FailureKind
 from manus.messages.ids import deployment_id
 from manus.messages.policy import ModelCard
-from manus.messages.routing_policy import RetryPolicy
+from manus.messages.routing_policy import HealthPolicy, RetryPolicy
 
 POLICY = RetryPolicy(base_s=0.2, max_s=5.0)
 
@@ -34,27 +38,61 @@ class Walk:
     """A cursor with the clock, the budget and the jitter that a test needs."""
 
     def __init__(self, *choices: Choice, policy: RetryPolicy = POLICY, deadline: float = 100.0) -> None:
-        self.budget = RetryBudget(policy)
-        self.cursor = PlanCursor(
-            Plan(choices=choices), policy, budget=self.budget, jitter=Jitter(1, "retries"), deadline=deadline, tokens=10
-        )
+        self.budget = TrafficShare(policy.budget_ratio, policy.budget_min)
+        self.health = Health(HealthPolicy(jitter=0.0), random.Random(1))
         self.now = 0.0
-        self.current = self.cursor.first()
+        self.cursor = PlanCursor(
+            Plan(choices=choices),
+            policy,
+            health=self.health,
+            budget=self.budget,
+            jitter=Jitter(1, "retries"),
+            deadline=deadline,
+            tokens=10,
+        )
+
+    def begin(self) -> Ask | GiveUp:
+        return self._go(self.cursor.first(self.now))
 
     def fail(self, kind: FailureKind, *, retry_after_s: float | None = None) -> Ask | GiveUp:
         return self.fail_with(Failed(kind=kind, message="", retry_after_s=retry_after_s))
 
-    def fail_with(self, failure: Failed) -> Ask | GiveUp:
-        step = self.cursor.after(self.current, failure, now=self.now)
+    def fail_with(self, failure: Failed, *, want: Wanted | None = None, insist: bool = False) -> Ask | GiveUp:
+        """Let the attempt that runs fail; health is told nothing of it."""
+        return self._go(self.cursor.after(self.current, failure, now=self.now, want=want, insist=insist))
+
+    def rest(self, provider: str, for_s: float) -> None:
+        """Have a vendor ask for patience, as another request learnt."""
+        self._end(provider, Failed(kind="rate_limited", message="", retry_after_s=for_s))
+
+    def break_(self, provider: str) -> None:
+        """Have the breaker of a deployment open, as other requests learnt."""
+        for _ in range(HealthPolicy().failures):
+            self._end(provider, Failed(kind="server", message=""))
+
+    def _end(self, provider: str, failure: Failed) -> None:
+        ticket = self.health.begin(deployment_id(provider, "m"), provider=provider, key=None, now=self.now)
+        assert isinstance(ticket, Ticket)
+        self.health.ended(ticket, failure=failure, now=self.now, first_content_s=None, latency_s=0.0)
+
+    def _go(self, step: Ask | GiveUp) -> Ask | GiveUp:
         if isinstance(step, Ask):
             self.current = step.choice
+            self.cursor.begun(step.choice)
             self.now += step.wait_s
         return step
 
 
+def walk_of(*choices: Choice, policy: RetryPolicy = POLICY, deadline: float = 100.0) -> Walk:
+    """Begin a walk where all is well."""
+    walk = Walk(*choices, policy=policy, deadline=deadline)
+    assert isinstance(walk.begin(), Ask)
+    return walk
+
+
 @pytest.mark.parametrize("kind", ["network", "server", "protocol", "incomplete", "overloaded"])
 def test_reset_or_5xx_is_retried_once_here_with_jitter_then_elsewhere(kind: FailureKind) -> None:
-    walk = Walk(choice("a"), choice("b"))
+    walk = walk_of(choice("a"), choice("b"))
 
     again, other = walk.fail(kind), walk.fail(kind)
 
@@ -67,7 +105,7 @@ def test_reset_or_5xx_is_retried_once_here_with_jitter_then_elsewhere(kind: Fail
 
 @pytest.mark.parametrize("kind", ["timeout", "auth", "quota_exhausted", "not_found", "actor_crashed", "unavailable"])
 def test_silent_or_unable_route_is_failed_over_at_once(kind: FailureKind) -> None:
-    walk = Walk(choice("a"), choice("b"))
+    walk = walk_of(choice("a"), choice("b"))
 
     step = walk.fail(kind)
 
@@ -78,15 +116,15 @@ def test_silent_or_unable_route_is_failed_over_at_once(kind: FailureKind) -> Non
 
 @pytest.mark.parametrize("kind", ["invalid_request", "slow_consumer", "cancelled", "deadline", "ledger"])
 def test_fault_that_asking_again_cannot_mend_ends_the_request(kind: FailureKind) -> None:
-    assert isinstance(Walk(choice("a"), choice("b")).fail(kind), GiveUp)
+    assert isinstance(walk_of(choice("a"), choice("b")).fail(kind), GiveUp)
 
 
 def test_content_policy_never_goes_to_just_anybody() -> None:
-    assert isinstance(Walk(choice("a"), choice("b")).fail("content_policy"), GiveUp)
+    assert isinstance(walk_of(choice("a"), choice("b")).fail("content_policy"), GiveUp)
 
 
 def test_context_length_goes_to_a_larger_window_only_and_may_use_the_reserve() -> None:
-    walk = Walk(
+    walk = walk_of(
         choice("a", window=1000),
         choice("b", window=1000),
         choice("c"),
@@ -103,42 +141,42 @@ def test_context_length_goes_to_a_larger_window_only_and_may_use_the_reserve() -
 
 
 def test_who_asked_to_wait_is_not_returned_to_for_a_prompt_too_long_for_another() -> None:
-    walk = Walk(choice("a"), choice("b"))
+    walk = walk_of(choice("a"), choice("b"))
     walk.fail("rate_limited", retry_after_s=1.0)
 
     assert isinstance(walk.fail("context_length"), GiveUp)
 
 
 def test_reserve_is_not_used_for_any_other_failure() -> None:
-    walk = Walk(choice("a", window=1000), choice("a2", window=5000, reserve=True))
+    walk = walk_of(choice("a", window=1000), choice("a2", window=5000, reserve=True))
 
     assert isinstance(walk.fail("auth"), GiveUp)
 
 
 def test_429_goes_elsewhere_first() -> None:
-    step = Walk(choice("a"), choice("b")).fail("rate_limited", retry_after_s=1.0)
+    step = walk_of(choice("a"), choice("b")).fail("rate_limited", retry_after_s=1.0)
 
     assert isinstance(step, Ask)
     assert (step.choice.provider, step.wait_s) == ("b", 0.0)
 
 
 def test_429_waits_its_hint_where_nobody_else_is_left() -> None:
-    step = Walk(choice("a")).fail("rate_limited", retry_after_s=7.0)
+    step = walk_of(choice("a")).fail("rate_limited", retry_after_s=7.0)
 
     assert isinstance(step, Ask)
     assert (step.choice.provider, step.wait_s) == ("a", 7.0)
 
 
 def test_429_whose_hint_does_not_fit_the_deadline_ends_the_request() -> None:
-    assert isinstance(Walk(choice("a"), deadline=5.0).fail("rate_limited", retry_after_s=7.0), GiveUp)
+    assert isinstance(walk_of(choice("a"), deadline=5.0).fail("rate_limited", retry_after_s=7.0), GiveUp)
 
 
 def test_429_whose_hint_is_beyond_the_cap_is_not_waited_for() -> None:
-    assert isinstance(Walk(choice("a"), deadline=1e6).fail("rate_limited", retry_after_s=61.0), GiveUp)
+    assert isinstance(walk_of(choice("a"), deadline=1e6).fail("rate_limited", retry_after_s=61.0), GiveUp)
 
 
 def test_429_without_a_hint_backs_off_and_is_bounded_by_the_attempts_of_one_request() -> None:
-    walk = Walk(choice("a"), deadline=1e6)
+    walk = walk_of(choice("a"), deadline=1e6)
     steps = [walk.fail("rate_limited") for _ in range(POLICY.attempts_max)]
 
     assert all(isinstance(step, Ask) for step in steps[:-1])
@@ -146,7 +184,7 @@ def test_429_without_a_hint_backs_off_and_is_bounded_by_the_attempts_of_one_requ
 
 
 def test_who_asked_to_wait_is_returned_to_when_the_others_have_failed() -> None:
-    walk = Walk(choice("a"), choice("b"))
+    walk = walk_of(choice("a"), choice("b"))
     walk.fail("rate_limited", retry_after_s=4.0)
     walk.now = 1.0
 
@@ -157,7 +195,7 @@ def test_who_asked_to_wait_is_returned_to_when_the_others_have_failed() -> None:
 
 
 def test_503_with_a_hint_lets_others_go_first_and_is_returned_to_once() -> None:
-    walk = Walk(choice("a"), choice("b"))
+    walk = walk_of(choice("a"), choice("b"))
 
     other = walk.fail("overloaded", retry_after_s=2.0)
     back = walk.fail("auth")
@@ -171,7 +209,7 @@ def test_503_with_a_hint_lets_others_go_first_and_is_returned_to_once() -> None:
 
 def test_full_queue_goes_elsewhere_and_waits_for_room_only_where_nobody_is_left() -> None:
     full = Failed(kind="overloaded", message="", phase="queued", advice=Advice("after_wait", "yes", False))
-    walk = Walk(choice("a"), choice("b"))
+    walk = walk_of(choice("a"), choice("b"))
 
     other = walk.fail_with(full)
     patient = walk.fail_with(full)
@@ -184,7 +222,7 @@ def test_full_queue_goes_elsewhere_and_waits_for_room_only_where_nobody_is_left(
 
 def test_retries_here_stop_when_the_budget_is_spent() -> None:
     policy = RetryPolicy(budget_ratio=0.0, budget_min=1)
-    walk = Walk(choice("a"), choice("b"), policy=policy)
+    walk = walk_of(choice("a"), choice("b"), policy=policy)
     assert walk.budget.spend(0.0)
 
     step = walk.fail("network")
@@ -194,7 +232,7 @@ def test_retries_here_stop_when_the_budget_is_spent() -> None:
 
 
 def test_budget_is_a_share_of_the_last_minutes_traffic() -> None:
-    budget = RetryBudget(RetryPolicy(budget_ratio=0.1, budget_min=2))
+    budget = TrafficShare(0.1, 2)
     for _ in range(50):
         budget.count_request(0.0)
 
@@ -203,7 +241,7 @@ def test_budget_is_a_share_of_the_last_minutes_traffic() -> None:
 
 
 def test_budget_does_not_forget_when_the_clock_stands_or_steps_back() -> None:
-    budget = RetryBudget(RetryPolicy(budget_ratio=0.0, budget_min=1))
+    budget = TrafficShare(0.0, 1)
 
     assert [budget.spend(now) for now in (50.0, 50.0, 10.0, 50.0)] == [True, False, False, False]
 
@@ -220,7 +258,7 @@ KINDS = st.sampled_from(get_args(FailureKind))
 def test_every_walk_ends_and_never_starts_after_the_deadline(
     kinds: list[tuple[FailureKind, float | None]], windows: list[int | None], deadline: float
 ) -> None:
-    walk = Walk(*(choice(f"p{n}", window=w) for n, w in enumerate(windows)), deadline=deadline)
+    walk = walk_of(*(choice(f"p{n}", window=w) for n, w in enumerate(windows)), deadline=deadline)
     asked = 1
     for kind, hint in kinds:
         before = walk.now

@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant
 
 ROUTING = "manus/actors/routing.py"
 RETRY = "manus/actors/retry.py"
+SHARE = "manus/actors/traffic_share.py"
 DELIVERY = "manus/actors/delivery.py"
 METERING = "manus/actors/metering.py"
 ATTEMPT = "manus/actors/attempt.py"
@@ -50,40 +51,40 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="reserve serves any failure",
         file=RETRY,
-        original='if least_window else other.use == "any"',
-        mutated="if least_window else True",
+        original='(choice.use == "any" or self._policy_only or self._least_window):\n                yield choice',
+        mutated="choice:\n                yield choice",
         killers=(f"{T_RETRY}::test_reserve_is_not_used_for_any_other_failure",),
         rule="larger siblings are for prompts that were too long",
     ),
     Mutant(
         name="retries cost no budget",
         file=RETRY,
-        original="if may_return and self._budget.spend(now):",
-        mutated="if may_return:",
+        original="        if not self._budget.spend(now):\n            return None",
+        mutated="",
         killers=(f"{T_RETRY}::test_retries_here_stop_when_the_budget_is_spent",),
         rule="retries of one deployment are a share of traffic",
     ),
     Mutant(
         name="budget never forgets",
-        file=RETRY,
-        original="            self._retries[passed % SLOTS] = 0",
-        mutated="            self._retries[passed % SLOTS] += 0",
+        file=SHARE,
+        original="            self._spent[passed % SLOTS] = 0",
+        mutated="            self._spent[passed % SLOTS] += 0",
         killers=(f"{T_RETRY}::test_budget_is_a_share_of_the_last_minutes_traffic",),
         rule="the budget is of the last minute",
     ),
     Mutant(
         name="attempts are unbounded",
         file=RETRY,
-        original="if self._attempts >= self._policy.attempts_max:",
-        mutated="if self._attempts >= 10 * self._policy.attempts_max:",
+        original="if self._begun >= self._policy.attempts_max:",
+        mutated="if self._begun >= 10 * self._policy.attempts_max:",
         killers=(f"{T_RETRY}::test_429_without_a_hint_backs_off_and_is_bounded_by_the_attempts_of_one_request",),
         rule="a plan is finite",
     ),
     Mutant(
         name="hint beyond the deadline is waited for",
         file=RETRY,
-        original="if earliest.ready_at >= self._deadline:",
-        mutated="if earliest.ready_at >= self._deadline + 1000.0:",
+        original="if at >= self._deadline:",
+        mutated="if at >= self._deadline + 1000.0:",
         killers=(f"{T_RETRY}::test_429_whose_hint_does_not_fit_the_deadline_ends_the_request",),
         rule="429 waits only if Retry-After fits the deadline",
     ),
