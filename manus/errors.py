@@ -229,9 +229,7 @@ _NAMED_BY_THE_CALLER: Final = frozenset({"provider", "model", "fallback_provider
 
 def error_of(unfinished: Unfinished) -> LLMError:
     """Make the exception for a request that found no success."""
-    failure = unfinished.failure
-    text = failure.message if unfinished.route.attempts == () else _story(unfinished)
-    return _class_of(failure, unfinished.route)(text)._about(unfinished)
+    return _class_of(unfinished.failure, unfinished.route)(_story(unfinished))._about(unfinished)
 
 
 def error_of_terminal(terminal: SupervisorTerminal, request_id: str) -> LLMError:
@@ -248,10 +246,10 @@ def error_of_terminal(terminal: SupervisorTerminal, request_id: str) -> LLMError
             message = "The router failed with the request in hand. The books have what was sent."
         case Undelivered(reason="full"):
             kind = "shed"
-            message = "The router's mailbox is full. Come back soon."
+            message = "The router's mailbox is full; come back soon."
         case Undelivered() | Unavailable():
             kind = "unavailable"
-            message = "The router is not running. Come back soon."
+            message = "The router is not running; it is being restarted."
         case Expired():
             kind = "deadline"
             message = "The request's deadline passed before there was an answer (`timeout_s`)."
@@ -286,9 +284,11 @@ def _class_of(failure: Failed, route: Route) -> type[LLMError]:
 
 
 def _story(unfinished: Unfinished) -> str:
-    """Tell what happened, when to come back, and the names under which the books have it."""
+    """Tell what happened, when to come back, and, where somebody was asked, the names under which the books have it."""
     failure, attempts = unfinished.failure, unfinished.route.attempts
     parts = [failure.message]
     if failure.retry_after_s is not None:
         parts.append(f"Come back in {failure.retry_after_s:.3g} s.")
-    return f"{' '.join(parts)} [{attempts[-1].deployment}, request {unfinished.request_id}]"
+    if attempts:
+        parts.append(f"[{attempts[-1].deployment}, request {unfinished.request_id}]")
+    return " ".join(parts)

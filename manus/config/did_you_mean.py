@@ -14,11 +14,17 @@ NAME_CHARS_MAX = 64
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Write `; did you mean 'x'?` for the known name that is most like `name`, or nothing."""
+    close = closest(name, known)
+    return f"; did you mean '{close}'?" if close else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Give the known name that is most like `name`; None where none is."""
     by_folded = {_folded(candidate): candidate for candidate in known}
     if len(name) > NAME_CHARS_MAX:
-        return ""
+        return None
     close = difflib.get_close_matches(_folded(name), by_folded, n=1, cutoff=CUTOFF)
-    return f"; did you mean '{by_folded[close[0]]}'?" if close else ""
+    return by_folded[close[0]] if close else None
 
 
 def listing(names: Iterable[str]) -> str:

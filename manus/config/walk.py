@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from msgspec import inspect
 
-from manus.config.did_you_mean import listing, suggestion
+from manus.config.did_you_mean import closest, listing, suggestion
 from manus.config.expand import expand
 from manus.config.problems import Problem, child_path
 from manus.config.schema import General, KeyConfig, LLMConfig
@@ -134,7 +134,7 @@ class Walk:
             if key in fields:
                 self._put(built, key, self.value(item, fields[key].type, child_path(path, key)))
             else:
-                self._wrong(child_path(path, key), f"unknown key{suggestion(str(key), fields)}")
+                self._wrong(child_path(path, key), f"unknown key{_meant(str(key), fields, path)}")
         return built
 
     def _put(self, built: dict[str, object], key: str, value: object) -> None:
@@ -262,6 +262,19 @@ class Walk:
         return LEFT_OUT
 
 
+def _meant(key: str, fields: Mapping[str, inspect.Field], path: str) -> str:
+    """Suggest a key of the same table, or the table that a key of another one belongs into."""
+    here = suggestion(key, fields)
+    if here or path not in _TABLES:
+        return here
+    for table, names in _TABLES.items():
+        if key in names:
+            return f"; it belongs into [{table}]"
+    there = {name: table for table, names in _TABLES.items() for name in names}
+    close = closest(key, there)
+    return f"; did you mean '{close}' in [{there[close]}]?" if close else ""
+
+
 def _struct_type(cls: type) -> inspect.StructType:
     kind = inspect.type_info(cls)
     assert isinstance(kind, inspect.StructType)
@@ -301,3 +314,11 @@ def _kind_of(value: object) -> str:
             return "a date or time"
         case _:
             return f"a value of type {type(value).__name__}"
+
+
+_TABLES: Final[Mapping[str, frozenset[str]]] = {"general": GENERAL_KEYS} | {
+    field.name: frozenset(each.name for each in field.type.fields)
+    for field in _struct_type(LLMConfig).fields
+    if isinstance(field.type, inspect.StructType)
+}
+"""The keys of each table that stands at the top of a file."""

@@ -16,6 +16,8 @@ from manus.config.show import show
 
 RICH = {
     "general": {"default_provider": "openai", "fallback_providers": ["odd.name"]},
+    "routing": {"fallbacks": {"model-1": ["model-2", "odd.name/model-3"]}, "content_policy_fallbacks": ["mistral"]},
+    "health": {"failures": 3},
     "providers": {
         "openai": {
             "api_key": "k-1",
@@ -25,27 +27,35 @@ RICH = {
         },
         "azure": {"base_url": "http://h", "entra": {"tenant": "t", "client_id": "c", "client_secret": "canary-1"}},
         "azure-2": {"type": "azure", "base_url": "http://h", "entra": {}},
+        "mistral": {
+            "type": "openai",
+            "base_url": "http://h/v1",
+            "api_keys": ["${K}", {"key": "canary-5", "weight": 2, "tags": ["eu"]}],
+        },
         "bedrock": {"region": "us-east-1", "aws_access_key_id": "canary-2", "aws_secret_access_key": "canary-3"},
         "odd.name": {"type": "ollama", "models": [{"name": f"model-{n}", "tier": 3} for n in range(9)]},
     },
 }
 
+ENVIRON = {"K": "canary-4"}
+
 
 def test_what_is_shown_is_toml_that_means_the_same() -> None:
-    config = load(RICH, environ={}).config
+    config = load(RICH, environ=ENVIRON).config
 
     shown = show(config)
 
-    again = check_text(shown, file="shown", environ={}, base=Path())
+    again = check_text(shown, file="shown", environ=ENVIRON, base=Path())
     assert again.problems == ()
     assert show(again.config).replace("the configuration", "") == shown.replace("the configuration", "")
     assert again.config.providers["odd.name"] == config.providers["odd.name"]
     assert again.config.providers["azure-2"].entra is True
+    assert [(key.weight, key.tags) for key in again.config.providers["mistral"].api_keys] == [(1.0, ()), (2.0, ("eu",))]
     assert "canary" not in shown
 
 
 def test_defaults_are_shown() -> None:
-    raw = tomli.loads(show(load(RICH, environ={}).config))
+    raw = tomli.loads(show(load(RICH, environ=ENVIRON).config))
     assert raw["timeouts"]["request_s"] == 600.0
     assert raw["general"]["routing_strategy"] == "priority"
     assert raw["providers"]["openai"]["timeouts"] == {"connect_s": 2.0}
