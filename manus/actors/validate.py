@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import assert_never
+from typing import assert_never, get_args
 
 import msgspec
 
@@ -32,7 +32,7 @@ from manus.messages.content import (
 )
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.policy import Bounds
-from manus.messages.requests import ChatRequest, EmbedRequest, Tool
+from manus.messages.requests import ChatRequest, EmbedRequest, RoutingCriteria, Strategy, Tool
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """The names that every vendor takes (canonical.md, section 5)."""
@@ -49,6 +49,8 @@ EMBED_INPUTS_MAX = 100_000
 """Texts of one request for embeddings. Vendors take some 2,000 in a call; the calls of more are made in turn."""
 
 DIMENSIONS_MAX = 65_536
+
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 def problem_of(request: ChatRequest | EmbedRequest, bounds: Bounds) -> Failed | None:
@@ -89,6 +91,8 @@ def _embed_problems(request: EmbedRequest) -> Iterator[_Problem]:
         yield from _text(tag, f"tags[{number}]")
     if request.dimensions is not None and not 1 <= request.dimensions <= DIMENSIONS_MAX:
         yield "dimensions", f"must be from 1 to {DIMENSIONS_MAX}."
+    for number, name in enumerate(request.fallback_providers or ()):
+        yield from _fallback(name, f"fallback_providers[{number}]")
     yield from _timeout(request.timeout_s)
     yield from _vendor_options(request.extra)
 
@@ -105,6 +109,7 @@ def _problems(request: ChatRequest) -> Iterator[_Problem]:
     yield from _tools(request.tools)
     yield from _tool_choice(request)
     yield from _numbers(request)
+    yield from _routing(request)
     if request.output is not None:
         if not TOOL_NAME.fullmatch(request.output.name):
             yield "output.name", "must be 1 to 64 letters, digits, _ or -."
@@ -270,6 +275,38 @@ def _numbers(request: ChatRequest) -> Iterator[_Problem]:
         if value is not None and not least <= value <= most:
             yield field, f"must be from {least} to {most}."
     yield from _timeout(request.timeout_s)
+
+
+def _routing(request: ChatRequest) -> Iterator[_Problem]:
+    for number, name in enumerate(request.fallback_providers or ()):
+        yield from _fallback(name, f"fallback_providers[{number}]")
+    if request.strategy is not None and request.strategy not in STRATEGIES:
+        yield "strategy", f"must be one of {', '.join(STRATEGIES)}."
+    if request.criteria is not None:
+        yield from _criteria(request.criteria)
+
+
+def _fallback(name: str, where: str) -> Iterator[_Problem]:
+    yield from _text(name, where)
+    if not name.strip():
+        yield where, "is empty: name a provider, or provider/model."
+
+
+def _criteria(criteria: RoutingCriteria) -> Iterator[_Problem]:
+    complexity, cost, latency = criteria.task_complexity, criteria.max_cost_usd, criteria.max_latency_ms
+    if complexity is not None and not (isinstance(complexity, int) and 1 <= complexity <= 10):
+        yield "criteria.task_complexity", "must be a whole number from 1 (trivial) to 10 (hard)."
+    if criteria.min_context_length is not None and criteria.min_context_length < 0:
+        yield "criteria.min_context_length", "must be a number of tokens, zero or more."
+    if cost is not None and not (cost >= 0 and math.isfinite(cost)):
+        yield "criteria.max_cost_usd", "must be an amount of USD, zero or more."
+    if latency is not None and not (latency > 0 and math.isfinite(latency)):
+        yield "criteria.max_latency_ms", "must be a number of milliseconds above zero."
+    for number, tag in enumerate(criteria.tags):
+        where = f"criteria.tags[{number}]"
+        yield from _text(tag, where)
+        if not tag:
+            yield where, "is empty: nothing bears it."
 
 
 def _timeout(timeout_s: float | None) -> Iterator[_Problem]:

@@ -31,6 +31,7 @@ from manus.messages.requests import (
     ChatRequest,
     OutputFormat,
     ReasoningOptions,
+    RoutingCriteria,
     Sampling,
     Tool,
     ToolChoice,
@@ -42,6 +43,10 @@ TOOL = Tool(name="f")
 
 def _request(*turns: Turn, **fields: Any) -> ChatRequest:
     return ChatRequest(request_id=RequestId("r"), turns=turns or (ASK,), **fields)
+
+
+def _wanting(**criteria: Any) -> ChatRequest:
+    return _request(criteria=RoutingCriteria(**criteria))
 
 
 def _problem(request: ChatRequest) -> Failed:
@@ -73,6 +78,11 @@ def test_a_full_request_passes() -> None:
         reasoning=ReasoningOptions(effort="low", budget_tokens=1),
         max_output_tokens=1,
         timeout_s=0.1,
+        strategy="round_robin",
+        fallback_providers=("a", "b/org/m"),
+        criteria=RoutingCriteria(
+            task_complexity=10, min_context_length=0, max_cost_usd=0.0, max_latency_ms=0.5, tags=("eu",)
+        ),
         extra={"ollama": msgspec.Raw(b"{}")},
     )
     assert problem_of(request, Bounds()) is None
@@ -172,6 +182,21 @@ def test_text_that_is_no_text_is_refused_by_its_place(param: str, bad: str, word
         (_request(timeout_s=0), "timeout_s"),
         (_request(timeout_s=math.inf), "timeout_s"),
         (_request(timeout_s=math.nan), "timeout_s"),
+        (_request(strategy="fastest"), "strategy"),
+        (_request(fallback_providers=("a", " ")), "fallback_providers[1]"),
+        (_request(fallback_providers=("a\0",)), "fallback_providers[0]"),
+        (_wanting(task_complexity=0), "criteria.task_complexity"),
+        (_wanting(task_complexity=11), "criteria.task_complexity"),
+        (_wanting(task_complexity=2.5), "criteria.task_complexity"),
+        (_wanting(min_context_length=-1), "criteria.min_context_length"),
+        (_wanting(max_cost_usd=-0.01), "criteria.max_cost_usd"),
+        (_wanting(max_cost_usd=math.inf), "criteria.max_cost_usd"),
+        (_wanting(max_cost_usd=math.nan), "criteria.max_cost_usd"),
+        (_wanting(max_latency_ms=0), "criteria.max_latency_ms"),
+        (_wanting(max_latency_ms=math.inf), "criteria.max_latency_ms"),
+        (_wanting(max_latency_ms=math.nan), "criteria.max_latency_ms"),
+        (_wanting(tags=("eu", "")), "criteria.tags[1]"),
+        (_wanting(tags=("\0",)), "criteria.tags[0]"),
         (_request(output=OutputFormat(name="a b")), "output.name"),
         (_request(output=OutputFormat(schema=msgspec.Raw(b"[1]"))), "output.schema"),
         (_request(extra={"x": msgspec.Raw(b"1")}), "extra.x"),
