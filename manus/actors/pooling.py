@@ -221,9 +221,10 @@ class PoolMaker:
                     return
             elif every_model:
                 self._omit(name, card.name, lacking)
-            reasons[lacking] = lacking
+            reasons[card.name] = lacking
         if not every_model:
-            self._omit(name, provider.models[0].name, "; ".join(reasons))
+            for model, lacking in reasons.items():
+                self._omit(name, model, lacking)
 
     def _lacking(self, provider: ProviderPolicy, card: ModelCard) -> str:
         """Say what `card` is known to lack; unknown is permitted, and so is what the codec does otherwise."""
