@@ -7,6 +7,8 @@ of all of them on their way to the books.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 import trio
 
@@ -25,6 +27,9 @@ from manus.messages.outcomes import AttemptRole, CallEnded, Reservation
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.supervisor.envelope import Envelope
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
+
+AGAIN: Final = ("retry", "wait")
+"""Roles of attempts that return to a deployment: what they may take is a share of the others."""
 
 ASK_AGAIN = Advice("once", "yes", False)
 """What to do when accounting crashed on a reservation: it comes back, and the next try waits for it."""
@@ -60,6 +65,8 @@ class Attempts:
         ticket = self._desk.cell.health.begin(choice.deployment, provider=choice.provider, key=choice.key, now=now)
         if isinstance(ticket, NotBefore):
             return ticket
+        if role not in AGAIN:
+            self._desk.cell.budget.count_request(choice.provider, now)
         self._numbered += 1
         attempt = OpenAttempt(
             request.request_id,

@@ -20,7 +20,7 @@ from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice, Plan
 from manus.actors.resting import Resting, all_resting, back_in_s
 from manus.actors.steps import Ask, GiveUp, Wanted
-from manus.actors.traffic_share import TrafficShare
+from manus.actors.traffic_share import TrafficShares
 from manus.messages.failures import Failed
 from manus.messages.routing_policy import RetryPolicy
 
@@ -78,7 +78,7 @@ class PlanCursor:
         policy: RetryPolicy,
         *,
         health: Health,
-        budget: TrafficShare,
+        budget: TrafficShares,
         jitter: Jitter,
         deadline: float,
         tokens: int,
@@ -198,7 +198,7 @@ class PlanCursor:
         if isinstance(self._verdict(retry.choice, retry.at), NotBefore):
             self._returns[retry.choice.deployment] = retry
             return None
-        if not self._budget.spend(now):
+        if not self._budget.spend(retry.choice.provider, now):
             return None
         return Ask(choice=retry.choice, role="retry", wait_s=max(0.0, retry.at - now))
 
@@ -245,7 +245,7 @@ class PlanCursor:
         if at > patient_until:
             most_s = self._policy.wait_hint_max_s
             return self._give_up(f"no candidate is left, and nobody waits longer than {most_s:g} s", now)
-        if returning is not None and not returning.full and not self._budget.spend(now):
+        if returning is not None and not returning.full and not self._budget.spend(choice.provider, now):
             return self._give_up("no candidate is left, and the retry budget is spent", now)
         self._patient_until = patient_until
         wait_s = max(0.0, at - now)

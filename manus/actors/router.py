@@ -137,7 +137,6 @@ class Router:
         counts["requests"] += 1
         if self._room.taken > counts["in_flight_peak"]:
             counts["in_flight_peak"] = self._room.taken
-        cell.budget.count_request(trio.current_time())
         if isinstance(request, EmbedRequest):
             outcome = await EmbedRun(self._desk, env, request).run(first=first)
         else:

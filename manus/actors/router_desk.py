@@ -15,7 +15,7 @@ from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice
 from manus.actors.routing import RoutingTable
 from manus.actors.standing import Standing
-from manus.actors.traffic_share import TrafficShare
+from manus.actors.traffic_share import TrafficShares
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
@@ -57,7 +57,7 @@ class RouterCell:
 
     def __init__(self, spec: RouterSpec) -> None:
         retry = spec.policy.retry
-        self.budget = TrafficShare(retry.budget_ratio, retry.budget_min)
+        self.budget = TrafficShares(retry.budget_ratio, retry.budget_min)
         self.rng = random.Random(spec.seed)
         # What each request draws its own jitter from: how often others retry must not change how long it waits.
         self.seed = self.rng.getrandbits(64)

@@ -16,7 +16,7 @@ _SLOT_S: Final = WINDOW_S / SLOTS
 class TrafficShare:
     """A share of recent requests.
 
-    Lives in the router's durable cell; each method is one synchronous, total mutation.
+    Each method is one synchronous, total mutation.
 
     Args:
         ratio: so many of the requests of the last minute, and
@@ -33,7 +33,7 @@ class TrafficShare:
         self._current = -SLOTS
 
     def count_request(self, now: float) -> None:
-        """Note one admitted request: it earns its share."""
+        """Note one request: it earns its share."""
         self._requests[self._slot(now)] += 1
 
     def spend(self, now: float) -> bool:
@@ -52,3 +52,31 @@ class TrafficShare:
             self._spent[passed % SLOTS] = 0
         self._current = max(current, self._current)
         return self._current % SLOTS
+
+
+class TrafficShares:
+    """A share of each provider's own traffic, or one that is down would use up what the others need.
+
+    Lives in the router's durable cell. Arguments are those of `TrafficShare`; there are as many as there are entries.
+    """
+
+    __slots__ = ("_by_provider", "_minimum", "_ratio")
+
+    def __init__(self, ratio: float, minimum: int = 0) -> None:
+        self._ratio = ratio
+        self._minimum = minimum
+        self._by_provider: dict[str, TrafficShare] = {}
+
+    def count_request(self, provider: str, now: float) -> None:
+        """Note that a request is sent to a provider that it was not sent to before."""
+        self._of(provider).count_request(now)
+
+    def spend(self, provider: str, now: float) -> bool:
+        """Take one at a provider, if the share of its traffic allows it."""
+        return self._of(provider).spend(now)
+
+    def _of(self, provider: str) -> TrafficShare:
+        share = self._by_provider.get(provider)
+        if share is None:
+            share = self._by_provider[provider] = TrafficShare(self._ratio, self._minimum)
+        return share

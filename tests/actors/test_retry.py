@@ -2,92 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.health import Health, Ticket
-from manus.actors.jitter import Jitter
-from manus.actors.plan import Choice, Plan
-from manus.actors.retry import PlanCursor
-from manus.actors.steps import Ask, GiveUp, Wanted
-from manus.actors.traffic_share import WINDOW_S, TrafficShare
+from manus.actors.steps import Ask, GiveUp
+from manus.actors.traffic_share import WINDOW_S, TrafficShare, TrafficShares
 from manus.messages.failures import ADVICE, Advice, Failed, FailureKind
-from manus.messages.ids import deployment_id
-from manus.messages.policy import ModelCard
-from manus.messages.routing_policy import HealthPolicy, RetryPolicy
-
-POLICY = RetryPolicy(base_s=0.2, max_s=5.0)
-
-
-def choice(provider: str, *, window: int | None = None, reserve: bool = False) -> Choice:
-    return Choice(
-        deployment=deployment_id(provider, "m"),
-        provider=provider,
-        model="m",
-        card=ModelCard(name="m", context_tokens=window),
-        reason="",
-        use="larger_window" if reserve else "any",
-    )
-
-
-class Walk:
-    """A cursor with the clock, the budget and the jitter that a test needs."""
-
-    def __init__(self, *choices: Choice, policy: RetryPolicy = POLICY, deadline: float = 100.0) -> None:
-        self.budget = TrafficShare(policy.budget_ratio, policy.budget_min)
-        self.health = Health(HealthPolicy(jitter=0.0), random.Random(1))
-        self.now = 0.0
-        self.cursor = PlanCursor(
-            Plan(choices=choices),
-            policy,
-            health=self.health,
-            budget=self.budget,
-            jitter=Jitter(1, "retries"),
-            deadline=deadline,
-            tokens=10,
-        )
-
-    def begin(self) -> Ask | GiveUp:
-        return self._go(self.cursor.first(self.now))
-
-    def fail(self, kind: FailureKind, *, retry_after_s: float | None = None) -> Ask | GiveUp:
-        return self.fail_with(Failed(kind=kind, message="", retry_after_s=retry_after_s))
-
-    def fail_with(self, failure: Failed, *, want: Wanted | None = None, insist: bool = False) -> Ask | GiveUp:
-        """Let the attempt that runs fail; health is told nothing of it."""
-        return self._go(self.cursor.after(self.current, failure, now=self.now, want=want, insist=insist))
-
-    def rest(self, provider: str, for_s: float) -> None:
-        """Have a vendor ask for patience, as another request learnt."""
-        self._end(provider, Failed(kind="rate_limited", message="", retry_after_s=for_s))
-
-    def break_(self, provider: str) -> None:
-        """Have the breaker of a deployment open, as other requests learnt."""
-        for _ in range(HealthPolicy().failures):
-            self._end(provider, Failed(kind="server", message=""))
-
-    def _end(self, provider: str, failure: Failed) -> None:
-        ticket = self.health.begin(deployment_id(provider, "m"), provider=provider, key=None, now=self.now)
-        assert isinstance(ticket, Ticket)
-        self.health.ended(ticket, failure=failure, now=self.now, first_content_s=None, latency_s=0.0)
-
-    def _go(self, step: Ask | GiveUp) -> Ask | GiveUp:
-        if isinstance(step, Ask):
-            self.current = step.choice
-            self.cursor.begun(step.choice)
-            self.now += step.wait_s
-        return step
-
-
-def walk_of(*choices: Choice, policy: RetryPolicy = POLICY, deadline: float = 100.0) -> Walk:
-    """Begin a walk where all is well."""
-    walk = Walk(*choices, policy=policy, deadline=deadline)
-    assert isinstance(walk.begin(), Ask)
-    return walk
+from manus.messages.routing_policy import RetryPolicy
+from tests.actors.walks import POLICY, choice, walk_of
 
 
 @pytest.mark.parametrize("kind", ["network", "server", "protocol", "incomplete", "overloaded"])
@@ -129,7 +54,7 @@ def test_context_length_goes_to_a_larger_window_only_and_may_use_the_reserve() -
         choice("b", window=1000),
         choice("c"),
         choice("d", window=5000),
-        choice("e", window=9000, reserve=True),
+        choice("e", window=9000, use="larger_window"),
     )
 
     first, second, third = walk.fail("context_length"), walk.fail("context_length"), walk.fail("context_length")
@@ -148,7 +73,7 @@ def test_who_asked_to_wait_is_not_returned_to_for_a_prompt_too_long_for_another(
 
 
 def test_reserve_is_not_used_for_any_other_failure() -> None:
-    walk = walk_of(choice("a", window=1000), choice("a2", window=5000, reserve=True))
+    walk = walk_of(choice("a", window=1000), choice("a2", window=5000, use="larger_window"))
 
     assert isinstance(walk.fail("auth"), GiveUp)
 
@@ -223,7 +148,7 @@ def test_full_queue_goes_elsewhere_and_waits_for_room_only_where_nobody_is_left(
 def test_retries_here_stop_when_the_budget_is_spent() -> None:
     policy = RetryPolicy(budget_ratio=0.0, budget_min=1)
     walk = walk_of(choice("a"), choice("b"), policy=policy)
-    assert walk.budget.spend(0.0)
+    assert walk.budget.spend("a", 0.0)
 
     step = walk.fail("network")
 
@@ -238,6 +163,15 @@ def test_budget_is_a_share_of_the_last_minutes_traffic() -> None:
 
     assert [budget.spend(1.0) for _ in range(8)] == [True] * 7 + [False]
     assert [budget.spend(WINDOW_S * 2) for _ in range(3)] == [True, True, False]
+
+
+def test_a_provider_that_is_down_uses_up_no_budget_but_its_own() -> None:
+    budgets = TrafficShares(0.5, 1)
+    for provider in ("down", "well"):
+        budgets.count_request(provider, 0.0)
+        budgets.count_request(provider, 0.0)
+    assert [budgets.spend("down", 0.0) for _ in range(3)] == [True, True, False]
+    assert [budgets.spend("well", 0.0) for _ in range(3)] == [True, True, False]
 
 
 def test_budget_does_not_forget_when_the_clock_stands_or_steps_back() -> None:

@@ -59,10 +59,18 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="retries cost no budget",
         file=RETRY,
-        original="        if not self._budget.spend(now):\n            return None",
+        original="        if not self._budget.spend(retry.choice.provider, now):\n            return None",
         mutated="",
         killers=(f"{T_RETRY}::test_retries_here_stop_when_the_budget_is_spent",),
         rule="retries of one deployment are a share of traffic",
+    ),
+    Mutant(
+        name="one retry budget for all",
+        file=SHARE,
+        original="        share = self._by_provider.get(provider)\n",
+        mutated="        provider = \"\"\n        share = self._by_provider.get(provider)\n",
+        killers=(f"{T_RETRY}::test_a_provider_that_is_down_uses_up_no_budget_but_its_own",),
+        rule="faults of one provider change nothing for another",
     ),
     Mutant(
         name="budget never forgets",
