@@ -41,6 +41,13 @@ PRINTED: dict[str, list[str]] = {
         "sampling.seed: sim-large takes no seed. Leave it out",
         "image: is image/bmp; models take PNG",
     ],
+    "10_routing.py": [
+        "priority: cloud/large, then home/tiny",
+        "cost_aware: home/tiny, then cloud/small, then cloud/large",
+        "who sees, and is able: cloud/large",
+        r"left out: cloud/small \(cannot read images\) home/tiny \(cannot read images\)",
+        "No model can answer this request: cloud/large: does not bear the tag 'us'; home/tiny: cannot read images",
+    ],
 }
 
 FILES = sorted(EXAMPLES.glob("[0-9]*.py"))
