@@ -17,6 +17,7 @@ from manus.messages.requests import Strategy
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy
 from manus.sim.behaviour import Script
 from manus.sim.chaos_plan import Blow, BlowPlan, Bug, ClientPlan, Meeting, Mode, Plan, ProviderPlan
+from manus.sim.chaos_weather import Clog
 from manus.sim.chaos_weather_draw import TROUBLED_S, draw_jumps, draw_time, draw_weather
 from manus.sim.faults import FAULTS, Fault, exists_on
 from manus.sim.memory import GRID_S
@@ -186,8 +187,9 @@ def _with_policies(rng: random.Random, plan: Plan) -> Plan:
             same_deployment=rng.choice((0, 1, 1, 3)),
             base_s=rng.choice((GRID_S, 0.2, 1.0)),
             max_s=rng.choice((1.0, 5.0)),
-            attempts_max=rng.choice((1, 2, 4, 8)),
-            wait_hint_max_s=rng.choice((0.0, 2.0, 60.0)),
+            # Whoever may neither wait nor try again does not always find what has healed.
+            attempts_max=rng.choice((4, 8)) if heals else rng.choice((1, 2, 4, 8)),
+            wait_hint_max_s=60.0 if heals else rng.choice((0.0, 2.0, 60.0)),
             budget_ratio=rng.choice((0.0, 0.2)),
             budget_min=rng.choice((0, 1, 10)),
         ),
@@ -261,7 +263,8 @@ def _isolation(seed: int, rng: random.Random) -> Plan:
     )
     weather = draw_weather(rng, ("alpha",), trouble.weather)
     if troubled:
-        weather += draw_weather(rng, ("beta",), trouble.weather)
+        # What a clog holds up comes through in one tick.
+        weather += tuple(w for w in draw_weather(rng, ("beta",), trouble.weather) if not isinstance(w, Clog))
     plan = Plan(
         seed=seed,
         schedule_seed=rng.getrandbits(32),

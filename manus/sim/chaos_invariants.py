@@ -14,6 +14,7 @@ from manus.actors.ledger_rows import LedgerRow
 from manus.messages.content import text_of as text_in
 from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.bill import BillRow
+from manus.sim.chaos_bugs import InjectedBug
 from manus.sim.chaos_clients import Seen
 from manus.sim.chaos_keys import SECRET
 from manus.sim.chaos_rests import breakers, cooldowns
@@ -31,7 +32,15 @@ from manus.sim.faults import (
     Slow,
     WrongCharset,
 )
-from manus.supervisor.events import ActorExited, ActorStarted, Escalated, Quarantined, RestartScheduled, StartFailed
+from manus.supervisor.events import (
+    ActorExited,
+    ActorStarted,
+    Escalated,
+    Quarantined,
+    RequestCrashed,
+    RestartScheduled,
+    StartFailed,
+)
 from manus.supervisor.reasons import Crashed
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 
@@ -40,6 +49,8 @@ TICK_S = 0.05
 
 TERMINALS = (Finished, Unfinished, ActorFailed, Expired, Undelivered, Unavailable, Withdrawn)
 """What a request may end with: the router's outcome, or the supervisor's where the router could not answer."""
+
+INJECTED = InjectedBug.__name__
 
 HARMLESS = (Slow, DuplicateTerminal, NoUsage)
 """Faults under which an answer is whole all the same."""
@@ -90,6 +101,20 @@ def restarts(report: Report) -> list[str]:
         last = following.get(status.id)
         if last is not None and not isinstance(last, Quarantined):
             wrong.append(f"{status.id} did not come back after {type(last).__name__}")
+    return wrong
+
+
+def no_bugs(report: Report) -> list[str]:
+    """Nothing of ours raises but what the plan makes it raise."""
+    wrong: list[str] = []
+    for event in report.events:
+        match event:
+            case RequestCrashed(actor=actor, error=error) if INJECTED not in error:
+                wrong.append(f"a request crashed at {actor}: {error}")
+            case ActorExited(actor=actor, reason=Crashed(error=error)) if INJECTED not in error:
+                wrong.append(f"{actor} crashed: {error}")
+            case _:
+                pass
     return wrong
 
 
@@ -241,6 +266,7 @@ def no_secret_leaves(report: Report) -> list[str]:
 INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     one_end,
     restarts,
+    no_bugs,
     no_hang,
     no_lie,
     whole_streams,

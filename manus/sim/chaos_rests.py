@@ -43,7 +43,7 @@ def breakers(report: Report) -> list[str]:
     for each in attempts_of(report):
         asked[str(each.attempt.deployment)].append(each)
     for deployment, its in moves.items():
-        wrong += [f"{deployment}: {sentence}" for sentence in _moves(its)]
+        wrong += [f"{deployment}: {sentence}" for sentence in _moves(its, _key_fell_before(its[0], moves))]
         wrong += [f"{deployment}: {sentence}" for sentence in _asked_while_open(its, asked[deployment])]
         wrong += [f"{deployment}: {sentence}" for sentence in _probes(its, asked[deployment], report.ended_at)]
         wrong += [f"{deployment}: {sentence}" for sentence in _causes(its, _results_under(report, deployment))]
@@ -75,8 +75,18 @@ def cooldowns(report: Report) -> list[str]:
     return wrong
 
 
-def _moves(moves: list[BreakerMoved]) -> Iterator[str]:
-    state = "closed"
+def _key_fell_before(first: BreakerMoved, moves: dict[str, list[BreakerMoved]]) -> bool:
+    """Whether another deployment of the same provider had opened: one that nobody had asked rests with its key."""
+    provider = str(first.deployment).partition("/")[0]
+    return any(
+        its[0].after == "open" and its[0].at <= first.at
+        for deployment, its in moves.items()
+        if deployment != first.deployment and deployment.partition("/")[0] == provider
+    )
+
+
+def _moves(moves: list[BreakerMoved], key_fell: bool) -> Iterator[str]:
+    state = moves[0].before if key_fell else "closed"
     for move in moves:
         if move.before != state or (move.before, move.after) not in MOVES:
             yield f"was {state} and moved from {move.before} to {move.after} at {move.at:g}"
@@ -133,19 +143,20 @@ def _results_under(report: Report, deployment: str) -> list[tuple[float, str]]:
 
 def _told_to_wait(report: Report) -> Iterator[tuple[float, Visit, float]]:
     """Give who was told to wait: when the word was there, the visit, and for how long."""
-    refused = {
-        (str(event.request_id), str(event.deployment)): event.at
-        for event in report.events
-        if isinstance(event, AttemptEnded) and event.result == "rate_limited" and event.status is not None
-    }
+    ended: dict[tuple[str, str], list[AttemptEnded]] = defaultdict(list)
     visits: dict[tuple[str, str], list[Visit]] = defaultdict(list)
+    for event in report.events:
+        if isinstance(event, AttemptEnded):
+            ended[str(event.request_id), str(event.deployment)].append(event)
     for visit in report.visits:
         visits[f"client-{visit.number}", f"{visit.provider}/{visit.model}"].append(visit)
     for key, its in visits.items():
-        fault = its[-1].script.fault
-        # Of several refusals of one request the last one is the one that the event is about.
-        if key in refused and isinstance(fault, Rejected) and fault.status == 429 and fault.retry_after_s is not None:
-            yield refused[key], its[-1], fault.retry_after_s
+        if len(its) != len(ended[key]):
+            continue  # some attempt did not come as far as the provider, and which one is not known
+        for visit, event in zip(its, ended[key], strict=True):
+            fault = visit.script.fault
+            if event.result == "rate_limited" and isinstance(fault, Rejected) and fault.retry_after_s is not None:
+                yield event.at, visit, fault.retry_after_s
 
 
 def _arrived(report: Report, asked: Asked) -> bool:
