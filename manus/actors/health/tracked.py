@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final
 
@@ -122,21 +123,22 @@ class Tracked:
             now: the loop's clock.
             hold_s: how long after a rest requests wait, so that a free probe may go first.
         """
-        at, why = -1.0, ""
+        at, why = -math.inf, ""
+        refused: FailureKind | None = None
         key = self.key
-        for breaker, held_s in (
-            (key.breaker, hold_s if key.lists and key.list_proves else 0.0),
-            (self.breaker, hold_s if key.lists else 0.0),
+        for breaker, held_s, of_key in (
+            (key.breaker, hold_s if key.lists and key.list_proves else 0.0, key.refused_kind),
+            (self.breaker, hold_s if key.lists else 0.0, None),
         ):
             if breaker.state == "open" and breaker.rest.holds(now, longer_s=held_s):
                 if breaker.rest.until + held_s > at:
-                    at, why = breaker.rest.until + held_s, breaker.why
+                    at, why, refused = breaker.rest.until + held_s, breaker.why, of_key
             elif breaker.state == "half_open" and breaker.probing and now + PROBE_WAIT_S > at:
-                at, why = now + PROBE_WAIT_S, "a probe is under way"
+                at, why, refused = now + PROBE_WAIT_S, "a probe is under way", of_key
         rest = self.cooldown.rest
         if rest.holds(now) and rest.until > at:
-            at, why = rest.until, self.cooldown.why
-        return NotBefore(at=at, why=why, state=self.state) if why else None
+            at, why, refused = rest.until, self.cooldown.why, None
+        return NotBefore(at=at, why=why, state=self.state, refused=refused) if why else None
 
     def success_rate(self, now: float) -> float | None:
         """Give the share of attempts that did not fail, of those of the last ten minutes."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from manus.messages.failures import FailureKind
 from manus.messages.outcomes import BreakerState
 
 if TYPE_CHECKING:
@@ -19,11 +20,15 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class NotBefore(msgspec.Struct, frozen=True, kw_only=True):
-    """It is left alone until `at` (the loop's clock, always in the future); `why` is in words."""
+    """It is left alone until `at` (the loop's clock, always in the future); `why` is in words.
+
+    `refused` is how the vendor refused the key, where that is why.
+    """
 
     at: float
     why: str
     state: BreakerState
+    refused: FailureKind | None = None
 
 
 READY: Final = Ready(probe=False)
