@@ -18,6 +18,8 @@ from benchmarks.failover import CPU_ROW as FAILOVER_ROW
 from benchmarks.failover import print_failover
 from benchmarks.imports import OUR_DEPENDENCIES, OURS, import_ms
 from benchmarks.processes import ContenderFailed, Worker, upstream
+from benchmarks.routing import ROW as ROUTING_ROW
+from benchmarks.routing import print_routing
 
 AGENT = "agent"
 HERE = (AGENT, "agent_50_providers", "transport", "transport_h11", "httptools_floor", "h11_floor", "httpx_client")
@@ -38,7 +40,7 @@ NOT_CROWDED = frozenset(PEERS) | {"httpx_client", "agent_50_providers"}
 HELD_STREAMS = 500
 RESTARTS = 3
 
-ALONE: dict[str, Callable[[int], None]] = {"codecs": print_codecs, "failover": print_failover}
+ALONE: dict[str, Callable[[int], None]] = {"codecs": print_codecs, "failover": print_failover, "routing": print_routing}
 """What can be measured by itself, by its name on the command line."""
 
 
@@ -67,6 +69,8 @@ def main() -> None:
         print_codecs(options.rounds)
     if options.rows in FAILOVER_ROW and not options.only:
         print_failover(options.rounds)
+    if options.rows in ROUTING_ROW and not options.only:
+        print_routing(options.rounds)
 
 
 def _loop_rows(names: Sequence[str], base_url: str, peers: str | None, rounds: int, wanted: str) -> None:

@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from manus.messages.requests import Strategy
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,3 +65,19 @@ def test_a_failover_is_measured_beside_the_same_by_hand() -> None:
     figures = [line.split() for line in done.stdout.splitlines() if line.startswith("    ") and line.strip()[0] in "ah"]
     assert [words[0] for words in figures] == ["agent", "httpx", "agent", "httpx"]
     assert all(float(words[-1]) != 0 for words in figures)
+
+
+def test_a_routing_decision_is_measured_beside_the_least_that_an_order_costs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "routing", "--rounds", "1"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line.split() for line in done.stdout.splitlines()[2:]]
+    assert {words[0] for words in rows} >= {"sorted()", *get_args(Strategy)}
+    assert all(len([word for word in words if word.endswith("x")]) == 3 for words in rows)

@@ -63,8 +63,7 @@ class Draft:
             order, by = arranged(group, places, self._ordering, turn, costs, self._standing)
             ordered = [group.choices[place] for place in order]
             if by is not None:
-                found = {group.choices[place].deployment: by[place] for place in order}
-                self._scores |= {each: score for each, score in found.items() if score != LAST} if LAST in by else found
+                self._score(ordered, [by[place] for place in order])
             if not self._choices:
                 warm = remembered is not None and self._put_first(ordered, remembered, any_of_them=group.equals)
                 if pool.takes_turns and not warm:
@@ -75,6 +74,12 @@ class Draft:
         reserves = [pool.reserves[place] for place in self._within_caps(pool.reserves)]
         choices = self._alone(reserves) if pool.alone else [*self._choices, *reserves]
         return fitted(choices, self._left_out, self._scores, self._ordering, tokens=self._tokens, pool=pool)
+
+    def _score(self, choices: Sequence[Choice], scores: Sequence[float]) -> None:
+        """Take down what the strategy ordered by; of what is unknown there is no score."""
+        for choice, score in zip(choices, scores, strict=True):
+            if score != LAST:
+                self._scores[choice.deployment] = score
 
     def _within_caps(self, choices: Sequence[Choice]) -> list[int]:
         """Give the places of those that exceed no cap; the others are left out, and say which."""

@@ -67,7 +67,8 @@ def _ordered(
 
 
 def _spent(group: Group, costs: ExpectedCost) -> list[float]:
-    return [LAST if (cost := costs.nano_usd(choice.card)) is None else cost for choice in group.choices]
+    nano_usd = costs.nano_usd
+    return [LAST if (cost := nano_usd(choice.card)) is None else cost for choice in group.choices]
 
 
 def _by_latency(group: Group, places: list[int], standing: Standing) -> Arranged:
