@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from manus.messages.content import ToolCall as ToolCall
     from manus.messages.content import ToolResult as ToolResult
     from manus.messages.content import Turn as Turn
+    from manus.messages.outcomes import Route as Route
     from manus.messages.requests import OutputFormat as OutputFormat
     from manus.messages.requests import ReasoningOptions as ReasoningOptions
     from manus.messages.requests import RoutingCriteria as RoutingCriteria
@@ -94,6 +95,7 @@ _MODULES = {
     ),
     "loading": ("load_config",),
     "messages.content": ("Document", "Image", "Text", "ToolCall", "ToolResult", "Turn"),
+    "messages.outcomes": ("Route",),
     "messages.requests": ("OutputFormat", "ReasoningOptions", "RoutingCriteria", "Tool", "ToolChoice"),
     "reports": ("ProviderState", "UsageReport"),
     "responses": ("LLMResponse", "ResponseUsage", "StreamChunk"),

@@ -190,13 +190,17 @@ class LLMAgent:
         """
         actors = {actor.id: actor for actor in self._tree.status()}
         said: dict[str, ProviderStatus] = {}
+        metrics = RoutingMetrics()
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             for policy in self._wiring.policies:
                 nursery.start_soon(self._ask_status, policy.name, said)
+            answer = await self._router.ask(RoutingMetricsAsked(), deadline=trio.current_time() + STATUS_S)
+            metrics = answer if isinstance(answer, RoutingMetrics) else metrics
         states = {
             policy.name: provider_state(
                 actors[f"provider/{policy.name}"],
                 said.get(policy.name),
+                metrics,
                 name=policy.name,
                 kind=policy.type,
                 priority=policy.priority,

@@ -79,7 +79,8 @@ class EmbeddingResponse(msgspec.Struct, frozen=True, kw_only=True):
         """Give it as plain data."""
         fields = msgspec.structs.asdict(self)
         vectors = [vector.tolist() for vector in self.vectors]
-        plain = msgspec.to_builtins(fields | {"usage": self.usage.to_dict(), "vectors": vectors})
+        told = fields | {"usage": self.usage.to_dict(), "vectors": vectors, "route": self.route.to_dict()}
+        plain = msgspec.to_builtins(told)
         assert isinstance(plain, dict)
         return plain | {"dimensions": self.dimensions}
 

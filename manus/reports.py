@@ -8,6 +8,7 @@ import msgspec
 
 from manus.messages.accounting import UsageRow, UsageStats
 from manus.messages.calls import ProviderStatus
+from manus.messages.routing import DeploymentMetrics, RoutingMetrics
 from manus.messages.usage import NANO_USD, Usage
 from manus.supervisor.statistics import ActorStatus
 
@@ -83,6 +84,7 @@ class ProviderState(msgspec.Struct, frozen=True, kw_only=True):
         in_flight, waiting, limit: calls being made, calls in line, and how many may be made at once.
         calls, failures, last_failure: since the agent was opened; None where the actor did not answer in time.
         restarts: how often its actor came back.
+        deployments: what came of the attempts at each of its models (and keys) that were asked: breaker, rest, latency.
     """
 
     name: str
@@ -97,10 +99,17 @@ class ProviderState(msgspec.Struct, frozen=True, kw_only=True):
     failures: int | None = None
     restarts: int = 0
     last_failure: str | None = None
+    deployments: tuple[DeploymentMetrics, ...] = ()
+
+    @property
+    def resting(self) -> dict[str, str]:
+        """Why deployments of this provider are left alone at present, by their names."""
+        return {each.deployment: each.resting for each in self.deployments if each.resting is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data."""
-        return msgspec.structs.asdict(self) | {"models": list(self.models)}
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return plain
 
 
 def usage_report(stats: UsageStats) -> UsageReport:
@@ -113,9 +122,16 @@ def usage_report(stats: UsageStats) -> UsageReport:
 
 
 def provider_state(
-    actor: ActorStatus, said: ProviderStatus | None, *, name: str, kind: str, priority: int, models: tuple[str, ...]
+    actor: ActorStatus,
+    said: ProviderStatus | None,
+    metrics: RoutingMetrics,
+    *,
+    name: str,
+    kind: str,
+    priority: int,
+    models: tuple[str, ...],
 ) -> ProviderState:
-    """Join what the supervisor knows of a provider's actor with what the actor said, if it did."""
+    """Join what the supervisor knows of a provider's actor with what the actor said, if it did, and the router."""
     return ProviderState(
         name=name,
         type=kind,
@@ -129,6 +145,7 @@ def provider_state(
         failures=None if said is None else said.failures,
         restarts=actor.restarts,
         last_failure=None if said is None else said.last_failure,
+        deployments=tuple(each for each in metrics.deployments if each.deployment.startswith(f"{name}/")),
     )
 
 

@@ -104,7 +104,8 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
         """Give it as plain data; the canonical `answer`, which says the same again, is left out."""
         fields = msgspec.structs.asdict(self)
         del fields["answer"]
-        plain = msgspec.to_builtins(fields | {"usage": self.usage.to_dict()}, enc_hook=_as_text)
+        told = fields | {"usage": self.usage.to_dict(), "route": self.route.to_dict()}
+        plain = msgspec.to_builtins(told, enc_hook=_as_text)
         assert isinstance(plain, dict)
         return plain
 

@@ -166,6 +166,11 @@ async def test_status_tells_of_every_provider(autojump_clock: trio.testing.MockC
     assert status["first"].last_failure == "auth (HTTP 401)"
     assert (status["second"].calls, status["second"].failures) == (1, 0)
     assert status["first"].to_dict()["models"] == ["big"]
+    (asked,) = status["first"].deployments
+    assert (asked.deployment, asked.failures, asked.breaker) == ("first/big", {"auth": 1}, "open")
+    assert "auth" in status["first"].resting["first/big"]
+    assert status["second"].resting == {}
+    assert status["first"].to_dict()["deployments"][0]["breaker"] == "open"
 
 
 async def test_status_is_told_in_time_of_a_provider_whose_places_are_all_taken(
