@@ -66,7 +66,7 @@ class HealthConfig(Section, frozen=True, kw_only=True):
     window_s: Seconds = 30.0
     calls_min: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 20
     open_s: Seconds = 5.0
-    open_max_s: Seconds = 60.0
+    open_max_s: Seconds = 20.0
     jitter: Share = 0.2
     refused_s: Seconds = 300.0
     cooldown_s: Seconds = 1.0

@@ -36,7 +36,7 @@ class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         failure_rate: so does this share of failures over the last `window_s`, of at least `calls_min` calls.
         window_s, calls_min: what the rate is taken of.
         open_s: how long an open breaker waits before one probe may try; doubled by every failed probe, up to
-        open_max_s: this, and spread by
+        open_max_s: this, so that a deployment has its traffic back half a minute after it is well again, and spread by
         jitter: at most this share, so that deployments that fell together do not return together.
         refused_s: how long it rests after the vendor refused the key, or said that its quota is used up.
         cooldown_s: how long it rests after a 429 that names no time; doubled while they go on, up to `open_max_s`.
@@ -50,7 +50,7 @@ class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     window_s: float = 30.0
     calls_min: int = 20
     open_s: float = 5.0
-    open_max_s: float = 60.0
+    open_max_s: float = 20.0
     jitter: float = 0.2
     refused_s: float = 300.0
     cooldown_s: float = 1.0
