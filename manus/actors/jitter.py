@@ -26,6 +26,10 @@ class Jitter:
         self._name = name
         self._rng: random.Random | None = None
 
+    def anew(self) -> Jitter:
+        """Give the same draws again, from the first one on."""
+        return Jitter(self._seed, self._name)
+
     def draw(self) -> float:
         """Draw the next number, from 0 up to but not 1."""
         rng = self._rng

@@ -63,4 +63,4 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     def rehearsal(self) -> Standing:
         """Give a standing in which a plan comes out as it would now, and leaves no trace: for dry runs."""
-        return msgspec.structs.replace(self, turns=self.turns.copy())
+        return msgspec.structs.replace(self, chance=self.chance.anew(), turns=self.turns.copy())
