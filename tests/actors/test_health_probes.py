@@ -8,8 +8,6 @@ import httpx
 import trio
 
 from manus.actors.health import Health, NotBefore
-from manus.actors.health_probes import ANSWER_S
-from manus.actors.provider_probe import PROBE_S
 from manus.actors.router_desk import RouterCell
 from manus.messages.calls import ProbeAsked, Probed
 from manus.messages.failures import Failed
@@ -151,7 +149,7 @@ async def test_a_broken_line_and_silence_are_failures_in_bounded_time(autojump_c
     assert isinstance(probed, Probed)
     assert probed.failure is not None
     assert (probed.failure.kind, probed.failure.timeout) == ("timeout", "headers")
-    assert trio.current_time() - began < PROBE_S + 1.0
+    assert trio.current_time() - began < 6.0
     assert script.running == 0
 
 
@@ -279,13 +277,13 @@ async def test_a_provider_that_hangs_holds_neither_the_breaker_nor_the_drain(aut
         refused = health_of(rig).verdict(DEPLOYMENT, provider="a", key=None, now=trio.current_time())
         assert isinstance(refused, NotBefore)
         assert refused.why == "a probe is under way"
-        await trio.sleep(ANSWER_S)
+        await trio.sleep(6.0)
         assert script.running == 0
         assert state_of(rig) == "open"
         await trio.sleep(11.0)
         assert script.running == 1
         began = trio.current_time()
-    assert trio.current_time() - began < PROBE_S + 2.0
+    assert trio.current_time() - began < 7.0
     assert script.running == 0
 
 

@@ -9,6 +9,7 @@ from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
+from tests.mutants.health_mutants import HEALTH_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
@@ -24,6 +25,7 @@ MUTANTS: list[Mutant] = [
     *CORE_MUTANTS,
     *SHELL_MUTANTS,
     *RUNTIME_MUTANTS,
+    *HEALTH_MUTANTS,
     *JOURNEY_MUTANTS,
     *LEDGER_MUTANTS,
     *TRANSPORT_MUTANTS,

@@ -121,7 +121,6 @@ class Breaker:
         """Close. That health is proven, and rests are short again, takes more than one success."""
         self.probing = False
         self.rest.end()
-        self._forget_counts()
         self._move("probe_succeeded", why)
 
     def probe_failed(self, now: float, why: str, rest_s: float | None = None) -> None:
@@ -146,7 +145,8 @@ class Breaker:
             rest_s = self.spread_s(rest_s)
             self._openings = min(self._openings + 1, DOUBLINGS_MAX)
         self.rest.begin(now, rest_s)
-        self._forget_counts()
+        self._bad_in_a_row = self._good_in_a_row = 0
+        self._window.clear()
         self._move(event, why)
 
     def _move(self, event: Event, why: str) -> None:
@@ -155,8 +155,3 @@ class Breaker:
             self.state = after
             self.why = why
             self.epoch += 1
-
-    def _forget_counts(self) -> None:
-        self._bad_in_a_row = 0
-        self._good_in_a_row = 0
-        self._window.clear()

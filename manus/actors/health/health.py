@@ -92,6 +92,7 @@ class Health:
         latency_s: float | None,
         rate_limits: tuple[RateLimitReading, ...] = (),
         silent: bool = False,
+        streamed: bool = True,
     ) -> tuple[BreakerMoved, ...]:
         """Learn from the end of an attempt; gives the moves to tell. A second call does nothing.
 
@@ -103,12 +104,15 @@ class Health:
             latency_s: seconds that it took in all.
             rate_limits: what the vendor's headers told.
             silent: the request's deadline passed before anything came of the attempt.
+            streamed: False where the answer was asked for in one piece, which is there later than a first content.
         """
         if not self._return(ticket):
             return ()
         tracked = ticket.tracked
         effect = effect_of(failure, silent=silent and now - ticket.began_at >= self._policy.silent_s)
-        self._note_speed(tracked, effect, failure, first_content_s, latency_s, now)
+        if streamed:
+            self._note_first_content(tracked, effect, failure, first_content_s, latency_s, now)
+        self._note_latency(tracked, effect, failure, latency_s, streamed, now)
         if effect == "good":
             tracked.outcomes.count(True, now)
             tracked.good_at = now
@@ -118,7 +122,7 @@ class Health:
         self._settle(ticket, effect, failure, now)
         return self._registry.take_moves()
 
-    def withdrawn(self, ticket: Ticket, *, now: float, waited_s: float | None = None) -> None:
+    def withdrawn(self, ticket: Ticket, *, now: float, waited_s: float | None = None, streamed: bool = True) -> None:
         """Give back the place, and the probe, of an attempt that says nothing: its caller left, or it never started.
 
         `waited_s` is how long a hedged attempt that lost had waited for its first content in vain: without those the
@@ -127,9 +131,12 @@ class Health:
         if not self._return(ticket):
             return
         tracked = ticket.tracked
-        if waited_s is not None:
+        if waited_s is not None and streamed:
             tracked.first_contents.add(waited_s)
             tracked.first_content.raise_to(waited_s, now)
+        elif waited_s is not None:
+            tracked.answers.add(waited_s)
+            tracked.latency.raise_to(waited_s, now)
         self._settle(ticket, "nothing", None, now)
 
     def new_incarnation(self) -> None:
@@ -154,6 +161,13 @@ class Health:
         if tracked is None or len(tracked.first_contents) < samples_min:
             return None
         return tracked.first_contents.quantile(q)
+
+    def answer_quantile(self, deployment: DeploymentId, q: float, *, samples_min: int = 1) -> float | None:
+        """Give the same of the times to a whole answer, of those that were asked for in one piece."""
+        tracked = self._registry.deployments.get(deployment)
+        if tracked is None or len(tracked.answers) < samples_min:
+            return None
+        return tracked.answers.quantile(q)
 
     def latency_cost(self, deployment: DeploymentId, now: float) -> float:
         """Give the peak-sensitive latency times the attempts there would be with one more; the least is asked."""
@@ -234,7 +248,7 @@ class Health:
             self._registry.mark(ticket.tracked, well=False)
 
     @staticmethod
-    def _note_speed(
+    def _note_first_content(
         tracked: Tracked,
         effect: Effect,
         failure: Failed | None,
@@ -242,16 +256,36 @@ class Health:
         latency_s: float | None,
         now: float,
     ) -> None:
-        """Take in how fast it was. A failure is never a reason to think it fast: those who refuse are quick."""
+        """Take in how fast a stream began; one that was waited for in vain was at least as slow as that."""
         if first_content_s is not None:
             tracked.first_content.observe(first_content_s, now)
             tracked.first_contents.add(first_content_s)
+        elif latency_s is not None and _in_vain(effect, failure):
+            tracked.first_content.raise_to(latency_s, now)
+            tracked.first_contents.add(latency_s)
+
+    @staticmethod
+    def _note_latency(
+        tracked: Tracked,
+        effect: Effect,
+        failure: Failed | None,
+        latency_s: float | None,
+        streamed: bool,
+        now: float,
+    ) -> None:
+        """Take in how fast all of it was. A failure is never a reason to think it fast: those who refuse are quick."""
         if latency_s is None:
             return
         if effect == "good":
             tracked.latency.observe(latency_s, now)
-        elif effect == "bad" and failure is not None and failure.kind in ("timeout", "deadline"):
+        elif _in_vain(effect, failure):
             tracked.latency.raise_to(latency_s, now)
-            if first_content_s is None:
-                tracked.first_content.raise_to(latency_s, now)
-                tracked.first_contents.add(latency_s)
+        else:
+            return
+        if not streamed:
+            tracked.answers.add(latency_s)
+
+
+def _in_vain(effect: Effect, failure: Failed | None) -> bool:
+    """Whether an attempt ended because it had been waited for long enough."""
+    return effect == "bad" and failure is not None and failure.kind in ("timeout", "deadline")

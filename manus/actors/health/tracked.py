@@ -61,6 +61,7 @@ class Tracked:
     """One deployment."""
 
     __slots__ = (
+        "answers",
         "breaker",
         "cooldown",
         "deployment",
@@ -85,6 +86,8 @@ class Tracked:
         self.in_flight = 0
         self.first_content = PeakAverage()
         self.first_contents = RecentSamples()
+        self.answers = RecentSamples()
+        """How long answers in one piece took."""
         self.latency = PeakAverage()
         self.outcomes = SlidingCounts(RELIABILITY_WINDOW_S)
         self.good_at: float | None = None
