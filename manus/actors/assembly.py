@@ -60,13 +60,39 @@ _INCOMPLETE = Failed(
 _NO_SEAL = ReasoningSealed(index=0)
 
 
+class Outlined(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of what has come, told to who wants to go on from there.
+
+    Args:
+        index: its number.
+        kind: the type of event that began it.
+        text: its text; of a tool call, its arguments.
+        citations: the sources named for it.
+        ended: whether nothing more will come for it.
+        sealed: whether it is thinking that its vendor wants back as it was.
+    """
+
+    index: int
+    kind: type[StreamEvent]
+    text: str
+    citations: tuple[Citation, ...]
+    ended: bool
+    sealed: bool
+
+
+Origin = tuple[str, str]
+"""Whose a part is: the wire family and the model as asked."""
+
+
 class _Part:
     """One part under construction; `kind` is the type of event that began it."""
 
-    __slots__ = ("call_id", "citations", "kind", "name", "opaque", "pieces", "seal")
+    __slots__ = ("call_id", "citations", "ended", "kind", "name", "opaque", "origin", "pieces", "seal")
 
-    def __init__(self, kind: type[StreamEvent]) -> None:
+    def __init__(self, kind: type[StreamEvent], origin: Origin) -> None:
         self.kind = kind
+        self.origin = origin
+        self.ended = False
         self.pieces: list[str] = []
         self.citations: list[Citation] = []
         self.call_id = ""
@@ -89,13 +115,12 @@ class Assembly:
         "_bounds",
         "_extra_bytes",
         "_logprobs",
-        "_model",
+        "_origin",
         "_parts",
         "_safety",
         "_turn",
         "_vectors",
         "_warnings",
-        "_wire",
         "ended",
         "failure",
         "finish",
@@ -107,8 +132,7 @@ class Assembly:
     )
 
     def __init__(self, wire: str, model: str, bounds: Bounds) -> None:
-        self._wire = wire
-        self._model = model
+        self._origin: Origin = (wire, model)
         self._bounds = bounds
         self._extra_bytes = 0
         self._parts: dict[int, _Part] = {}
@@ -153,6 +177,44 @@ class Assembly:
         """Whether any tool call has begun: such an answer cannot be continued elsewhere."""
         return any(part.kind is ToolCallStarted for part in self._parts.values())
 
+    def outline(self) -> list[Outlined]:
+        """Tell what has come so far part by part, in the order of the numbers."""
+        return [
+            Outlined(
+                index=index,
+                kind=part.kind,
+                text="".join(part.pieces),
+                citations=tuple(part.citations),
+                ended=part.ended,
+                sealed=part.seal is not None and bool(part.seal.signature or part.seal.encrypted or part.seal.redacted),
+            )
+            for index, part in sorted(self._parts.items())
+        ]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was warned of so far."""
+        return tuple(self._warnings)
+
+    def hand_over(self) -> None:
+        """Stop being the record of one attempt, which broke off; other attempts bring the rest.
+
+        How the attempt ended, and its vendor's own payload, are forgotten; its parts stay.
+        """
+        self._turn = None
+        self.ended = None
+        self.failure = None
+        self.finish = None
+
+    @property
+    def origin(self) -> Origin:
+        """Whose the parts are that begin now."""
+        return self._origin
+
+    def credit(self, origin: Origin) -> None:
+        """Note whose the parts are that begin from here on."""
+        self._origin = origin
+
     def answer(self) -> Answer:
         """Give what has come so far, in the order of its parts."""
         parts: list[AnyPart] = []
@@ -177,7 +239,8 @@ class Assembly:
         """Give the vendor's own payload, of a whole answer only: what was cut short is no turn of the vendor's."""
         if self._turn is None or self.ended is None or self.failure is not None:
             return None
-        return VendorTurn(provider=self._wire, model=self._model, raw=self._turn)
+        wire, model = self._origin
+        return VendorTurn(provider=wire, model=model, raw=self._turn)
 
     def _add_other(self, event: StreamEvent) -> None:
         match event:
@@ -224,13 +287,17 @@ class Assembly:
                 self.finish = Finish(reason="error", raw=None if self.finish is None else self.finish.raw)
             case Reset():
                 self._forget()
-            case PartEnded() | Pinged():
+            case PartEnded():
+                part = self._parts.get(event.index)
+                if part is not None:
+                    part.ended = True
+            case Pinged():
                 pass
             case _:
                 assert_never(event)
 
     def _begin(self, index: int, kind: type[StreamEvent]) -> _Part:
-        part = _Part(kind)
+        part = _Part(kind, self._origin)
         self._parts[index] = part
         self.has_content = True
         return part
@@ -251,7 +318,7 @@ class Assembly:
         # Opaque to us; not content, so that a seal alone does not commit a stream.
         part = self._parts.get(event.index)
         if part is None:
-            part = self._parts[event.index] = _Part(ReasoningDelta)
+            part = self._parts[event.index] = _Part(ReasoningDelta, self._origin)
         last = part.seal or event
         part.seal = ReasoningSealed(
             index=event.index,
@@ -263,6 +330,7 @@ class Assembly:
 
     def _built(self, part: _Part) -> list[AnyPart]:
         text = "".join(part.pieces)
+        wire, model = part.origin
         built: list[AnyPart] = []
         if part.kind is TextDelta and text:
             built.append(Text(text=text))
@@ -275,8 +343,8 @@ class Assembly:
                     encrypted=seal.encrypted,
                     redacted=seal.redacted,
                     id=seal.id,
-                    provider=self._wire,
-                    model=self._model,
+                    provider=wire,
+                    model=model,
                 )
             )
         elif part.kind is RefusalDelta:
@@ -288,7 +356,7 @@ class Assembly:
             built.append(ToolCall(id=part.call_id, name=part.name, arguments=arguments, valid=valid))
         elif part.opaque is not None:
             opaque = part.opaque
-            built.append(Opaque(provider=self._wire, kind=opaque.kind, raw=opaque.raw, model=self._model))
+            built.append(Opaque(provider=wire, kind=opaque.kind, raw=opaque.raw, model=model))
         built.extend(part.citations)
         return built
 

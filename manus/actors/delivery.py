@@ -4,6 +4,9 @@ A `Delivery` belongs to one attempt. The router makes it, the provider's request
 socket read, and nobody else writes to the caller's channel. Fencing is per object: when the router has its terminal
 for an attempt, it fences that attempt's delivery, and whatever a late task of an old incarnation still says is dropped.
 
+What found no room yet when an attempt ends stays with the caller's channel: it was said, and whoever goes on from there
+speaks behind it.
+
 What happens before the first content (the vendor's id, pings, early usage) is held back, so that a failure at that
 point leaves nothing for the caller to forget. The terminal events of a decoder never pass: the terminal of a request
 is its outcome, and that comes from the router.
@@ -48,6 +51,14 @@ class Sink(Protocol):
 
     async def wait_room(self) -> None:
         """Return when there is room again, or the caller has left."""
+        ...
+
+
+class Filter(Protocol):
+    """What stands between one attempt and the caller, where another attempt's events have gone before."""
+
+    def feed(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """Give what the caller gets of the events of one socket read. Synchronous, and total."""
         ...
 
 
@@ -101,10 +112,6 @@ class CallerChannel:
         self.shown = False
         return self.push([reset])
 
-    def drop_unsent(self) -> None:
-        """Forget what found no room."""
-        self._unsent = None
-
 
 class Delivery:
     """One attempt's way to the caller, and the record of how far it got.
@@ -117,11 +124,13 @@ class Delivery:
     __slots__ = (
         "_channel",
         "_fenced",
+        "_filter",
         "_held",
         "_on_sending",
         "assembly",
         "first_content_at",
         "key_fingerprint",
+        "on_first_content",
         "phase",
     )
 
@@ -130,10 +139,13 @@ class Delivery:
         self._on_sending: Callable[[], None] | None = on_sending
         self._fenced = False
         self._held: list[StreamEvent] = []
+        self._filter: Filter | None = None
         self.assembly: Assembly | None = None
         """The answer so far; None until a provider has taken the call."""
         self.first_content_at: float | None = None
         """When the first content came, on the loop's clock."""
+        self.on_first_content: Callable[[], None] | None = None
+        """Called once, synchronously, before anything of this attempt reaches the caller: for one that is in a race."""
         self.key_fingerprint: str | None = None
         """The name of the key that is shown; set before the first byte leaves, so that the books hold it."""
         self.phase: Phase = "queued"
@@ -147,6 +159,10 @@ class Delivery:
     def begin(self, assembly: Assembly) -> None:
         """A provider has taken the call and folds its events into `assembly`."""
         self.assembly = assembly
+
+    def pass_through(self, between: Filter) -> None:
+        """Have only what `between` lets through reach the caller. To be said before the call begins."""
+        self._filter = between
 
     def advance(self, phase: Phase) -> None:
         """Note how far the call got. A resend on a fresh connection does not take it back."""
@@ -167,12 +183,15 @@ class Delivery:
         if self._fenced or assembly is None or not events:
             return True
         assembly.add(events)
+        if self._filter is not None:
+            return self._deliver_filtered(self._filter, events)
         if self.first_content_at is None:
             if not assembly.has_content:
                 self._hold(events)
                 return True
             self.first_content_at = trio.current_time()
             self.phase = "streaming"
+            self._lead()
             if self._held:
                 events = self._held + events
                 self._held = []
@@ -200,6 +219,7 @@ class Delivery:
         held, self._held = self._held, []
         if self._channel is None or self._fenced or not held:
             return True
+        self._lead()
         return self._channel.push(held)
 
     def fence(self) -> None:
@@ -208,9 +228,26 @@ class Delivery:
             self._fenced = True
             # It leads back to the attempt that holds this delivery: a ring that only the collector could free.
             self._on_sending = None
+            self.on_first_content = None
+            self._filter = None
             self._held = []
-            if self._channel is not None:
-                self._channel.drop_unsent()
+
+    def _deliver_filtered(self, between: Filter, events: list[StreamEvent]) -> bool:
+        assembly, channel = self.assembly, self._channel
+        assert assembly is not None
+        if self.first_content_at is None and assembly.has_content:
+            self.first_content_at = trio.current_time()
+            self.phase = "streaming"
+        passed = between.feed(events)
+        if channel is None or not passed:
+            return True
+        channel.shown = True
+        return channel.push(passed)
+
+    def _lead(self) -> None:
+        on_first_content, self.on_first_content = self.on_first_content, None
+        if on_first_content is not None:
+            on_first_content()
 
     def _hold(self, events: list[StreamEvent]) -> None:
         if self._channel is not None:

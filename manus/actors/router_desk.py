@@ -75,6 +75,8 @@ class RouterCell:
                 "retries",
                 "failovers",
                 "restarts",
+                "continued",
+                "spliced",
             ),
             0,
         )

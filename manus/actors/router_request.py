@@ -56,7 +56,7 @@ class RequestRun:
             policy = desk.spec.policy
             self._channel = channel = CallerChannel(env.sink, stall_s=policy.consumer_stall_s)
             mode = request.on_interrupt or policy.on_interrupt
-            self._rescue = Rescue(request, mode=mode, channel=channel, cell=desk.cell)
+            self._rescue = Rescue(request, mode=mode, channel=channel, cell=desk.cell, wires=desk.spec.wires)
         tokens = estimate_prompt_tokens(request)
         self._attempts = Attempts(desk, env, self._story, channel=self._channel, prompt_tokens=tokens)
 
@@ -104,6 +104,8 @@ class RequestRun:
             if isinstance(step, GiveUp):
                 return self._given_up(step, last)
             asked = step.request or request
+            if rescued:
+                self._attempts.prompt_tokens = estimate_prompt_tokens(asked)
             begun = await self._begin(step, asked, patient=rescued)
             if isinstance(begun, NotBefore):
                 rests = GiveUp(reason=f"the deployment that could go on rests: {begun.why}")
@@ -185,7 +187,7 @@ class RequestRun:
             await self._end_attempt(attempt, failure, deadline_passed=deadline_passed)
             if attempt.failure is None and self._completes(attempt):
                 ended = attempt  # the answer was whole, and only the books had yet to confirm it
-            else:
+            elif attempt.scope is None or not attempt.scope.cancel_called:  # what we ended ourselves is no cause
                 failure = attempt.failure or failure
         return self._unfinished(failure) if ended is None else self._finished(ended)
 

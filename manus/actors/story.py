@@ -107,7 +107,9 @@ class Story:
         if partial is not None:
             reason: FinishReason = "cancelled" if failure.kind == "cancelled" else "incomplete"
             partial = msgspec.structs.replace(partial, finish=Finish(reason=reason, raw=partial.finish.raw))
-        if len(told) > 1 and failure.kind not in ("cancelled", "deadline"):
+        last = told[-1].failure if told else None
+        # Where another failure than the last one decides, it says itself what was tried after it.
+        if len(told) > 1 and last is failure and failure.kind not in ("cancelled", "deadline"):
             others = "; ".join(f"{each.deployment}: {each.result}" for each in told[:-1])
             failure = msgspec.structs.replace(failure, message=f"{failure.message} Before that: {others}.")
         return Unfinished(
