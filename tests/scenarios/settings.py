@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from manus.messages.routing_policy import HealthPolicy
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Refused
 from manus.sim.provider import SimProvider
@@ -19,6 +20,14 @@ NO_DOOR = Behaviour(script=Script(fault=Refused(for_s=0.0)))
 
 RETRY: dict[str, Any] = {"same_deployment": 2, "base_s": 0.2, "max_s": 5.0}
 """Two retries, and the usual back-off spelt out, so that it is scaled with all other times."""
+
+_USUAL = HealthPolicy()
+
+HEALTH: dict[str, Any] = {
+    name: getattr(_USUAL, name) for name in ("open_s", "open_max_s", "window_s", "cooldown_s", "silent_s")
+} | {"refused_s": 10.0}
+"""How long who fails is left alone: as usual, and spelt out for the same reason. Only a key that is refused rests for
+less time than usual, so that it can be seen that it comes back."""
 
 
 def providers_of(scenario: Scenario) -> dict[Name, Provider]:
@@ -44,4 +53,5 @@ def settings(scenario: Scenario, servers: Mapping[Name, SimServer | SimProvider]
         entries[name] = entry | {"any_model": False, "timeouts": dict(provider.timeouts)}
     tables: dict[str, Any] = {name: dict(table) for name, table in scenario.tables.items()}
     tables["retry"] = RETRY | tables.get("retry", {})
+    tables["health"] = HEALTH | tables.get("health", {})
     return {"providers": entries, "ledger": {"path": ledger}} | tables

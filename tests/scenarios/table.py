@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tests.scenarios.breaks import BREAKS
+from tests.scenarios.flaps import FLAPS
 from tests.scenarios.refusals import REFUSALS
 from tests.scenarios.silences import SILENCES
 from tests.scenarios.vocabulary import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = (*REFUSALS, *SILENCES, *BREAKS)
+SCENARIOS: tuple[Scenario, ...] = (*REFUSALS, *SILENCES, *BREAKS, *FLAPS)
 """Every scenario, with OpenAI's wire first and another one as the fallback."""
 
 
