@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from manus.messages.routing_policy import HealthPolicy
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Refused
@@ -44,6 +46,14 @@ def simulated(scenario: Scenario) -> dict[Name, SimProvider]:
     }
 
 
+def spelt_out(scenario: Scenario) -> Scenario:
+    """Put the usual numbers into a scenario's tables, where it has none of its own. Does nothing twice."""
+    tables = dict(scenario.tables)
+    for name, usual in (("retry", RETRY), ("health", HEALTH)):
+        tables[name] = usual | tables.get(name, {})
+    return msgspec.structs.replace(scenario, tables=tables)
+
+
 def settings(scenario: Scenario, servers: Mapping[Name, SimServer | SimProvider], ledger: str) -> dict[str, Any]:
     """Give the configuration, in the shape of the file."""
     entries = {}
@@ -51,7 +61,4 @@ def settings(scenario: Scenario, servers: Mapping[Name, SimServer | SimProvider]
         entry = sim_entry(servers[name], priority=place)
         entry["models"][0] |= provider.model
         entries[name] = entry | {"any_model": False, "timeouts": dict(provider.timeouts)}
-    tables: dict[str, Any] = {name: dict(table) for name, table in scenario.tables.items()}
-    tables["retry"] = RETRY | tables.get("retry", {})
-    tables["health"] = HEALTH | tables.get("health", {})
-    return {"providers": entries, "ledger": {"path": ledger}} | tables
+    return {"providers": entries, "ledger": {"path": ledger}} | spelt_out(scenario).tables

@@ -12,6 +12,7 @@ import trio
 from tests.scenarios.judge import complaints
 from tests.scenarios.on_sockets import socket_stage
 from tests.scenarios.play import play
+from tests.scenarios.settings import spelt_out
 from tests.scenarios.table import SCENARIOS
 from tests.scenarios.vocabulary import BUDGET_S, Method, Scenario, scaled
 
@@ -28,7 +29,7 @@ CASES = [
 
 @pytest.mark.parametrize(("scenario", "method"), CASES)
 async def test_the_promise_of_each_scenario_is_kept_over_sockets(scenario: Scenario, method: Method) -> None:
-    quick = scaled(scenario, SCALE)
+    quick = scaled(spelt_out(scenario), SCALE)
     with trio.fail_after(LIMIT_S):
         async with socket_stage(quick) as stage:
             played = await play(quick, method, stage, budget_s=BUDGET_S, again_s=BUDGET_S)

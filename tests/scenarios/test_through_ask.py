@@ -9,7 +9,7 @@ import trio
 
 from manus.sim.serve import serve_all
 from tests.scenarios.as_processes import write_configuration
-from tests.scenarios.settings import simulated
+from tests.scenarios.settings import simulated, spelt_out
 from tests.scenarios.table import named
 from tests.scenarios.through_ask import complaints_of_ask, run_ask
 from tests.scenarios.vocabulary import BUDGET_S, scaled
@@ -20,7 +20,7 @@ LIMIT_S = 120.0
 
 @pytest.mark.parametrize("name", ["503-for-ever", "no-marker", "content-policy"])
 async def test_the_command_keeps_the_promise_as_well(name: str, tmp_path: Path) -> None:
-    scenario = scaled(named(name), SCALE)
+    scenario = scaled(spelt_out(named(name)), SCALE)
     sims = simulated(scenario)
     with trio.fail_after(LIMIT_S):
         async with serve_all(list(sims.values())) as servers:
