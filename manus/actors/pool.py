@@ -98,20 +98,24 @@ def same_model(one: Choice, other: Choice) -> bool:
 
 
 def _weights(choices: Sequence[Choice], providers: Mapping[str, ProviderPolicy]) -> tuple[float, ...]:
-    """Share out the weight of each entry among its models in equal parts, and a model's by the weights of its keys."""
-    models: dict[str, set[str]] = {}
+    """Share out the weight of each entry among its models by their weights, and a model's by those of its keys."""
+    models: dict[str, dict[str, float]] = {}
     key_weights: dict[tuple[str, str], float] = {}
     own: list[float] = []
     for choice in choices:
         keys = providers[choice.provider].keys
         weight = next((key.weight for key in keys if key.name == choice.key), 1.0)
         own.append(weight)
-        models.setdefault(choice.provider, set()).add(choice.model)
+        models.setdefault(choice.provider, {})[choice.model] = choice.card.weight
         of_model = (choice.provider, choice.model)
         key_weights[of_model] = key_weights.get(of_model, 0.0) + weight
     weights: list[float] = []
     for choice, weight in zip(choices, own, strict=True):
-        total = key_weights[choice.provider, choice.model]
-        share = weight / total if total else 0.0
-        weights.append(providers[choice.provider].weight * share / len(models[choice.provider]))
+        of_keys = _share(weight, key_weights[choice.provider, choice.model])
+        of_models = _share(choice.card.weight, sum(models[choice.provider].values()))
+        weights.append(providers[choice.provider].weight * of_models * of_keys)
     return tuple(weights)
+
+
+def _share(weight: float, total: float) -> float:
+    return weight / total if total else 0.0

@@ -235,7 +235,8 @@ class PoolMaker:
             return "makes vectors and does not chat"
         if self._least_window and card.context_tokens is not None and card.context_tokens < self._least_window:
             return f"its window of {card.context_tokens} tokens is below the {self._least_window} asked for"
-        return ""
+        # A tag that no key bears and this model does not bear may be borne by another model of the entry.
+        return self._missing_tags(provider, card, tuple(tag for key in provider.keys for tag in key.tags))
 
     def _deployments(
         self, provider: ProviderPolicy, card: ModelCard, reason: str, *, use: Use = "any"
@@ -245,11 +246,9 @@ class PoolMaker:
         if len(keys) < 2:
             keys = [(None, keys[0][1] if keys else ())]
         for key, key_tags in keys:
-            tags = {*provider.tags, *key_tags}
-            missing = [tag for tag in self._tags if tag not in tags]
+            missing = self._missing_tags(provider, card, key_tags)
             if missing:
-                told = ", ".join(repr(tag) for tag in missing)
-                self._omit(provider.name, card.name, f"does not bear the tag {told}", key)
+                self._omit(provider.name, card.name, missing, key)
                 continue
             deployment = deployment_id(provider.name, card.name, key)
             yield Choice(
@@ -262,6 +261,11 @@ class PoolMaker:
                 use=use,
                 after_policy=use == "policy" or deployment in self._stand_ins,
             )
+
+    def _missing_tags(self, provider: ProviderPolicy, card: ModelCard, of_key: tuple[str, ...]) -> str:
+        """Say which of the tags asked for a deployment does not bear; empty where it bears them all."""
+        missing = [tag for tag in self._tags if tag not in (*provider.tags, *card.tags, *of_key)]
+        return f"does not bear the tag {', '.join(map(repr, missing))}" if missing else ""
 
     def _omit(self, provider: str, model: str, reason: str, key: str | None = None) -> None:
         candidate = omitted(provider, model, reason, key)

@@ -22,7 +22,9 @@ IN_MEMORY: Final = ":memory:"
 LEDGER_NAME: Final = "ledger.sqlite"
 
 _SAME_FIELDS: Final = tuple(
-    field for field in ModelConfig.__struct_fields__ if field in ModelCard.__struct_fields__ and field != "efforts"
+    field
+    for field in ModelConfig.__struct_fields__
+    if field in ModelCard.__struct_fields__ and field not in ("efforts", "tags")
 )
 """What a model's configuration and its card have under the same name; the configured value wins."""
 
@@ -83,6 +85,7 @@ def model_card(model: ModelConfig, kind: str, entry: ProviderConfig) -> ModelCar
         context_tokens=model.context_length or _window_we_give(kind, entry) or known.context_tokens,
         prompt_tokens=None if model.context_length is not None else known.prompt_tokens,
         efforts=known.efforts if model.efforts is None else tuple(model.efforts),
+        tags=tuple(model.tags),
         **given,
     )
     return card

@@ -96,6 +96,11 @@ def weights_can_be_shared_out(config: LLMConfig) -> Iterator[Problem]:
             message=f"the weights of {_all_of(pool)} sum to zero; give one of them a weight more than 0",
         )
     for name, entry in enabled.items():
+        if entry.models and not any(model.weight for model in entry.models):
+            yield Problem(
+                path=f"{child_path('providers', name)}.models",
+                message="the weights of these models sum to zero; give one of them a weight more than 0",
+            )
         if entry.api_keys and not any(key.weight for key in entry.api_keys):
             yield Problem(
                 path=f"{child_path('providers', name)}.api_keys",

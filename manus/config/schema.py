@@ -37,8 +37,9 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     Costs are USD per million tokens; a model without them has an unknown price, never a price of zero.
     `cost_per_cache_read` and the cache writes fall back to `cost_per_input`; `cost_per_request` is USD per call.
     Capabilities (`vision` to `images_max`) may be left out: unknown is permitted; each is told at
-    `messages.policy.ModelCard`. `tier` is 1 (small) to 10 (frontier). `base` is the vendor's own model behind a name
-    of one's own: of an Azure deployment, whose name is `name`, or of an inference profile.
+    `messages.policy.ModelCard`. `tier` is 1 (small) to 10 (frontier). `weight` is the model's share of its provider's
+    traffic under the `weighted` strategy, `tags` are added to the provider's. `base` is the vendor's own model behind a
+    name of one's own: of an Azure deployment, whose name is `name`, or of an inference profile.
     """
 
     name: str
@@ -75,6 +76,8 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     image_bytes_max: Count | None = None
     images_max: Count | None = None
     tier: Annotated[int, Meta(ge=1, le=10, description="a whole number from 1 (small) to 10 (frontier)")] | None = None
+    weight: Weight = 1.0
+    tags: Sequence[str] = ()
 
 
 class TimeoutsConfig(Section, frozen=True, kw_only=True):

@@ -75,6 +75,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         document_types: the media types of documents; `document_bytes_max` the bytes of one, `documents_max` how many.
         schema_rules: whose rules strict schemas have to keep (`openai`), where nobody adapts them.
         tier: from 1 (small) to 10 (frontier).
+        weight: its share of its entry's traffic under the `weighted` strategy, beside the entry's other models.
+        tags: added to those of the entry.
         base: the vendor's own model behind a name of one's own, as of an Azure deployment or an inference profile.
         as_of: the day on which these facts were read, as `2026-11-22`.
         retires: the day on which its vendor switches it off, where that has been announced.
@@ -117,6 +119,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     documents_max: int | None = None
     schema_rules: Literal["openai"] | None = None
     tier: int | None = None
+    weight: float = 1.0
+    tags: tuple[str, ...] = ()
     base: str | None = None
     as_of: str | None = None
     retires: str | None = None

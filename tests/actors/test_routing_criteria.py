@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from manus.actors.expected_cost import reservation_of
-from manus.messages.policy import KeyPolicy
-from manus.messages.requests import RoutingCriteria
+from manus.messages.policy import KeyPolicy, ModelCard
+from manus.messages.requests import RoutingCriteria, Strategy
 from tests.actors.planning import Observed, ask, entry, made, order, priced, reasons, refusal, scores, standing, table
 
 # Nano-USD for 1000 tokens in and 512 out at the same price p per million: 1_512_000 * p.
@@ -178,6 +178,17 @@ def test_whoever_was_slower_than_allowed_is_left_out_and_unknown_is_permitted() 
 
     assert order(plan) == ["b/m", "c/m"]
     assert reasons(plan) == {"a/m": "takes about 2004 ms, above the 2000 ms allowed (max_latency_ms)"}
+
+
+@pytest.mark.parametrize("strategy", ["priority", "weighted"])
+def test_a_model_bears_tags_of_its_own_besides_those_of_its_entry(strategy: Strategy) -> None:
+    tagged = ModelCard(name="m2", tags=("eu",))
+    routes = table(entry("a", ModelCard(name="m1"), tagged, tags=("private",)), entry("b", "m"), strategy=strategy)
+
+    plan = made(routes, ask(wants=RoutingCriteria(tags=("private", "eu"))))
+
+    assert order(plan) == ["a/m2"]
+    assert {str(c.deployment): c.reason for c in plan.left_out}["b/m"] == "does not bear the tag 'private', 'eu'"
 
 
 def test_all_tags_have_to_be_borne_by_the_entry_or_the_key() -> None:

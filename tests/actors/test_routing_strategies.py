@@ -150,6 +150,19 @@ def test_of_two_the_faster_goes_first() -> None:
     assert order(made(routes, ask(strategy="latency"), at=standing(slow))) == ["b/m", "a/m"]
 
 
+def test_models_of_an_entry_share_its_weight_by_their_own() -> None:
+    cards = (ModelCard(name="m1", weight=3.0), ModelCard(name="m2"), ModelCard(name="m3", weight=0.0))
+    routes = table(entry("a", *cards, weight=2.0), strategy="weighted")
+    firsts: Counter[str] = Counter()
+
+    for number in range(2000):
+        drawn = order(made(routes, ask(), at=standing(name=f"r{number}")))
+        firsts[drawn[0]] += 1
+        assert drawn[2] == "a/m3"
+
+    assert 1400 < firsts["a/m1"] < 1600
+
+
 def test_weighted_draws_without_replacement_in_proportion_to_the_weights() -> None:
     routes = table(entry("a", "m", weight=1.0), entry("b", "m", weight=3.0), entry("c", "m", weight=4.0))
     drawn: Counter[tuple[str, ...]] = Counter()

@@ -194,6 +194,11 @@ def test_whoever_takes_any_model_has_every_model() -> None:
             "the weights of vllm sum to zero",
         ),
         (
+            TWO.replace('" }', '", weight = 0 }'),
+            "providers.openai.models",
+            "the weights of these models sum to zero",
+        ),
+        (
             TWO.replace('api_key = "k"', "api_keys = [{ key = 'a', weight = 0 }, { key = 'b', weight = 0 }]"),
             "providers.openai.api_keys",
             "the weights of these keys sum to zero",
