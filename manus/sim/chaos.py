@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from manus.sim.chaos_invariants import INVARIANTS, isolated
+from manus.sim.chaos_invariants import INVARIANTS
+from manus.sim.chaos_isolation import isolated
 from manus.sim.chaos_marks import marks_of
 from manus.sim.chaos_plan import Plan, without_faults_of
 from manus.sim.chaos_world import ChaosWorld, Report
@@ -44,10 +45,10 @@ def run_plan(plan: Plan) -> Verdict:
     """Run one plan and judge it. A plan of mode `isolation` is run twice, with the faults and without."""
     trace = Trace()
     try:
-        report = _simulate(plan, trace)
+        report = simulated(plan, trace)
         broken = [f"{check.__name__}: {sentence}" for check in INVARIANTS for sentence in check(report)]
         if plan.mode == "isolation":
-            calm = _simulate(without_faults_of(plan, FAULTY), Trace())
+            calm = simulated(without_faults_of(plan, FAULTY), Trace())
             broken += [f"isolated: {sentence}" for sentence in isolated(report, calm, HEALTHY)]
     except (HorizonReached, TooManySteps) as error:
         return Verdict(plan=plan, broken=(f"no_hang: {error}",), trace=trace.hexdigest())
@@ -94,7 +95,12 @@ def explain(verdict: Verdict, path: Path) -> str:
     )
 
 
-def _simulate(plan: Plan, trace: Trace) -> Report:
+def simulated(plan: Plan, trace: Trace | None = None) -> Report:
+    """Run one plan, unjudged.
+
+    Raises:
+        HorizonReached, TooManySteps, RuntimeFailed: it did not come to its end.
+    """
     return simulate(ChaosWorld(plan).run, schedule_seed=plan.schedule_seed, horizon_s=plan.horizon_s, trace=trace)
 
 

@@ -245,7 +245,7 @@ def alive_after_healing(report: Report) -> list[str]:
         return []
     assert report.plan.heal_at_s is not None
     return [
-        f"client {seen.client.number} came after the healing and got {_short(seen.outcome)}"
+        f"client {seen.client.number} came after the healing and got {short(seen.outcome)}"
         for seen in report.seen
         if seen.client.at_s > report.plan.heal_at_s + 40 and not isinstance(seen.outcome, Finished)
     ]
@@ -285,30 +285,8 @@ INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
 )
 
 
-def isolated(with_faults: Report, without: Report, name: str) -> list[str]:
-    """P2: what clients of provider `name` saw, and when, is the same with and without the others' faults."""
-    wrong: list[str] = []
-    calm = {seen.client.number: seen for seen in without.seen}
-    for seen in with_faults.seen:
-        if seen.client.provider != name:
-            continue
-        other = calm[seen.client.number]
-        if _fate(seen) != _fate(other):
-            wrong.append(
-                f"client {seen.client.number} of {name}: {_fate(seen)} with the others' faults, {_fate(other)} without"
-            )
-    return wrong
-
-
-def _fate(seen: Seen) -> tuple[object, ...]:
-    outcome = seen.outcome
-    ended = round(seen.ended_at, 6)
-    if isinstance(outcome, Finished):
-        return ("finished", ended, text_in(outcome.answer.parts), outcome.usage, seen.text)
-    return (_short(outcome), ended, seen.text)
-
-
-def _short(outcome: object) -> str:
+def short(outcome: object) -> str:
+    """Name an outcome in a word or two."""
     kind = outcome.failure.kind if isinstance(outcome, Unfinished) else ""
     return f"{type(outcome).__name__} {kind}".strip()
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 from manus.messages.outcomes import Attempt, Finished, Route, Unfinished
+from manus.messages.watching import AttemptEnded
 from manus.sim.chaos_asked import TIE_S, attempts_of, routes_of
 from manus.sim.chaos_clients import Seen
 from manus.sim.chaos_plan import Plan
@@ -45,20 +46,24 @@ def finite_plans(report: Report) -> list[str]:
         ]
         if any(attempt.booking == "open" for attempt in attempts):
             wrong.append(f"{who}: an attempt is told as open")
-        if isinstance(outcome, Unfinished) and _failed_by_itself(outcome) and attempts and not route.gave_up:
+        if isinstance(outcome, Unfinished) and _failed_by_itself(seen, outcome) and attempts and not route.gave_up:
             wrong.append(f"{who}: nobody says why no attempt followed the last one ({outcome.failure.kind})")
         wrong += [f"{who}: {sentence}" for sentence in _roles(seen, route, report.plan)]
     return wrong
 
 
 def nobody_is_hammered(report: Report) -> list[str]:
-    """Retries stay within their budget, per request, per deployment and in all; so do hedges."""
+    """Retries stay within their budget, per request, per deployment and per provider; so do hedges."""
     plan = report.plan
     wrong: list[str] = []
-    retries = hedges = 0
+    sent = Counter(
+        str(event.deployment).partition("/")[0] for event in report.events if isinstance(event, AttemptEnded)
+    )
+    retries: Counter[str] = Counter()
+    hedges = 0
     for seen, _, route in routes_of(report):
         again = Counter(attempt.deployment for attempt in route.attempts if attempt.role == "retry")
-        retries += sum(again.values())
+        retries.update(attempt.provider for attempt in route.attempts if attempt.role == "retry")
         hedges += sum(attempt.role == "hedge" for attempt in route.attempts)
         wrong += [
             f"client {seen.client.number}: {count} retries of {deployment}, {plan.retry.same_deployment} are allowed"
@@ -66,13 +71,15 @@ def nobody_is_hammered(report: Report) -> list[str]:
             if count > plan.retry.same_deployment
         ]
     # Every client comes within a minute, which is the time that budgets are taken of, or long after all others.
-    requests = len(plan.clients)
-    if retries > plan.retry.budget_min + plan.retry.budget_ratio * requests + TIE_S:
-        wrong.append(f"{retries} retries for {requests} requests")
+    wrong += [
+        f"{count} retries at {name}, which was sent {sent[name]} requests"
+        for name, count in retries.items()
+        if count > plan.retry.budget_min + plan.retry.budget_ratio * sent[name] + TIE_S
+    ]
     if hedges and not plan.hedge.enabled:
         wrong.append(f"{hedges} hedges, and nobody wanted any")
-    if hedges > max(1.0, plan.hedge.budget_ratio * requests) + TIE_S:
-        wrong.append(f"{hedges} hedges for {requests} requests")
+    if hedges > max(1.0, plan.hedge.budget_ratio * len(plan.clients)) + TIE_S:
+        wrong.append(f"{hedges} hedges for {len(plan.clients)} requests")
     return wrong
 
 
@@ -102,8 +109,12 @@ def batch_gives_way(report: Report) -> list[str]:
     return wrong
 
 
-def _failed_by_itself(outcome: Unfinished) -> bool:
-    return outcome.failure.kind not in OUR_OWN_END
+def _failed_by_itself(seen: Seen, outcome: Unfinished) -> bool:
+    """Whether nothing from outside ended it, not even in the tick in which its last attempt failed."""
+    client = seen.client
+    left = client.leaves_after_s is not None and seen.ended_at >= client.at_s + client.leaves_after_s - TIE_S
+    too_late = seen.ended_at >= client.at_s + client.timeout_s - TIE_S
+    return outcome.failure.kind not in OUR_OWN_END and not left and not too_late
 
 
 def _allowed_providers(seen: Seen, plan: Plan) -> set[str]:
@@ -143,7 +154,7 @@ def _roles(seen: Seen, route: Route, plan: Plan) -> list[str]:
 
 
 def _hedge(attempt: Attempt, before: list[Attempt], plan: Plan) -> list[str]:
-    raced = [each for each in before if each.started_s <= attempt.started_s <= each.ended_s + TIE_S]
+    raced = [each for each in before if each.started_s <= attempt.started_s < each.ended_s - TIE_S]
     if not raced:
         return [f"attempt {attempt.number} is called a hedge, and there was nothing to race"]
     slow_s = plan.hedge.delay_min_s
