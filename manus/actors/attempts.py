@@ -15,7 +15,6 @@ import trio
 from manus.actors.attempt import OpenAttempt, failure_of_terminal
 from manus.actors.delivery import CallerChannel
 from manus.actors.estimate import bound_usage, expected_usage, worst_cost_nano_usd
-from manus.actors.expected_cost import price_of
 from manus.actors.health import NotBefore
 from manus.actors.plan import Choice
 from manus.actors.router_desk import Desk
@@ -125,13 +124,15 @@ class Attempts:
             latency_s=now - began_at,
             rate_limits=() if ended is None else ended.rate_limits,
             silent=first is None and delivery.phase != "queued",
+            streamed=self._channel is not None,
         )
         for moved in moves:
             self._desk.emit(moved)
 
     def withdraw(self, attempt: OpenAttempt, *, waited_s: float | None = None) -> None:
         """Tell health to learn nothing from an attempt but how long it was waited for. Harmless when it was told."""
-        self._desk.cell.health.withdrawn(attempt.ticket, now=trio.current_time(), waited_s=waited_s)
+        health, now = self._desk.cell.health, trio.current_time()
+        health.withdrawn(attempt.ticket, now=now, waited_s=waited_s, streamed=self._channel is not None)
 
     def close(self) -> None:
         """Put the endings of all open attempts on their way to the books. Synchronous; harmless when all is over."""
@@ -167,7 +168,7 @@ class Attempts:
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
         bound = bound_usage(request, choice.card)
         estimate = expected_usage(self.prompt_tokens, bound)
-        price = attempt.price = price_of(request, choice.card)
+        price = attempt.price = choice.card.price_at(request.service_tier if isinstance(request, ChatRequest) else None)
         attempt.reservation = Reservation(
             estimate=estimate,
             bound=bound,

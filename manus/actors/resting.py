@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from manus.actors.health import NotBefore
 from manus.actors.plan import Choice
-from manus.messages.failures import Failed
+from manus.messages.failures import Failed, FailureKind
 
 
 class Resting(NamedTuple):
@@ -27,12 +27,23 @@ def all_resting(candidates: Sequence[Resting], now: float) -> Failed:
     """Refuse a request for which nobody was asked, because all of them rest; tells each with its reason."""
     rests = [(each.choice, each.verdict) for each in candidates if each.verdict is not None]
     told = "; ".join(f"{choice.deployment} for {rest.at - now:.3g} s ({rest.why})" for choice, rest in rests)
-    # A breaker that is closed and rests all the same was told by its vendor to wait.
-    waits_only = all(rest.state == "closed" for _, rest in rests)
     return Failed(
-        kind="rate_limited" if waits_only else "unavailable",
+        kind=_kind_of([rest for _, rest in rests]),
         message=f"Every candidate rests: {told}.",
         retry_after_s=back_in_s(candidates, now),
         safe_to_retry=True,
         phase="queued",
     )
+
+
+def _kind_of(rests: Sequence[NotBefore]) -> FailureKind:
+    """Say what it is when all rest: a matter of the keys, of patience, or of vendors that do not work."""
+    refused = {rest.refused for rest in rests}
+    if len(refused) == 1:
+        (kind,) = refused
+        if kind is not None:
+            return kind
+    if None not in refused:
+        return "auth"  # the keys were refused in several ways; somebody has to look after them in any case
+    # A breaker that is closed and rests all the same was told by its vendor to wait.
+    return "rate_limited" if all(rest.state == "closed" for rest in rests) else "unavailable"

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from manus.actors.health import Health, NotBefore
+from manus.actors.health import Health, NotBefore, Ready
 from manus.actors.jitter import Jitter
 from manus.actors.plan import Choice, Plan
 from manus.actors.resting import Resting, all_resting, back_in_s
@@ -126,6 +126,20 @@ class PlanCursor:
     def again(self, now: float) -> Ask | GiveUp:
         """Decide anew, because the deployment that was to be asked was not ready after all."""
         return self._pick(now, None, False)
+
+    def failed(self, choice: Choice, failure: Failed, now: float) -> None:
+        """Note the failure of an attempt that another one ran beside, and whose failure is yet to be told."""
+        self._note(choice, failure, now)
+
+    def spare(self, now: float) -> Choice | None:
+        """Name the next deployment that may be asked now and is well: one that is not needed, but may be of use."""
+        if self._begun >= self._policy.attempts_max:
+            return None
+        for other in self._others():
+            verdict = self._verdict(other, now)
+            if isinstance(verdict, Ready) and not verdict.probe:
+                return other
+        return None
 
     def begun(self, choice: Choice) -> None:
         """Note that an attempt at `choice` has begun."""
@@ -261,7 +275,7 @@ class PlanCursor:
         for choice in self._others():
             yield choice, None
 
-    def _verdict(self, choice: Choice, at: float) -> object:
+    def _verdict(self, choice: Choice, at: float) -> Ready | NotBefore:
         return self._health.verdict(choice.deployment, provider=choice.provider, key=choice.key, now=at)
 
     # --- the end ------------------------------------------------------------------------------------

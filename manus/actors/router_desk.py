@@ -53,11 +53,12 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
 class RouterCell:
     """What survives a crash of the router. Each method is one synchronous mutation."""
 
-    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "rng", "seed", "turns")
+    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "hedge_budget", "rng", "seed", "turns")
 
     def __init__(self, spec: RouterSpec) -> None:
         retry = spec.policy.retry
         self.budget = TrafficShares(retry.budget_ratio, retry.budget_min)
+        self.hedge_budget = TrafficShares(spec.policy.hedge.budget_ratio)
         self.rng = random.Random(spec.seed)
         # What each request draws its own jitter from: how often others retry must not change how long it waits.
         self.seed = self.rng.getrandbits(64)
@@ -77,6 +78,8 @@ class RouterCell:
                 "restarts",
                 "continued",
                 "spliced",
+                "hedges",
+                "hedges_won",
             ),
             0,
         )

@@ -16,6 +16,7 @@ from manus.actors.attempts import Attempts
 from manus.actors.delivery import CallerChannel
 from manus.actors.estimate import estimate_prompt_tokens
 from manus.actors.health import NotBefore
+from manus.actors.hedging import Race, hedge_delay_s, may_hedge
 from manus.actors.jitter import Jitter
 from manus.actors.plan import Plan
 from manus.actors.rescue import Rescue
@@ -43,12 +44,13 @@ TOO_LATE = Failed(
 class RequestRun:
     """One request, for the task that handles its envelope. `EmbedRun` is the other kind."""
 
-    __slots__ = ("_attempts", "_channel", "_desk", "_env", "_request", "_rescue", "_story")
+    __slots__ = ("_attempts", "_channel", "_desk", "_env", "_hedged", "_request", "_rescue", "_story")
 
     def __init__(self, desk: Desk, env: Envelope, request: ChatRequest | EmbedRequest) -> None:
         self._desk = desk
         self._env = env
         self._request = request
+        self._hedged = may_hedge(desk.spec.policy.hedge, request)
         self._story = Story(request.request_id)
         self._channel: CallerChannel | None = None
         self._rescue: Rescue | None = None
@@ -118,14 +120,25 @@ class RequestRun:
             if rescued and self._rescue is not None:
                 last.scope = trio.CancelScope()
                 self._rescue.prepare(last)
-            await self._attempts.carry_out(last, asked, shed=step.shed)
+            race = self._race(last, cursor) if self._hedged and step.role == "first" else None
+            if race is None:
+                await self._attempts.carry_out(last, asked, shed=step.shed)
+            else:
+                last = await race.run(last, shed=step.shed)
             if last.failure is None:
                 return last
             rescued = self._channel is not None and self._channel.shown
             if rescued and self._rescue is not None:
                 step = await self._rescued(self._rescue, last, last.failure, cursor)
             else:
-                step = cursor.after(step.choice, last.failure, now=trio.current_time())
+                step = cursor.after(last.choice, last.failure, now=trio.current_time())
+
+    def _race(self, first: OpenAttempt, cursor: PlanCursor) -> Race | None:
+        """Let a first attempt be joined by another if it is slow; None where nobody knows what slow is."""
+        cell, choice = self._desk.cell, first.choice
+        cell.hedge_budget.count_request(choice.provider, first.started_at)
+        delay_s = hedge_delay_s(self._desk.spec.policy.hedge, cell.health, choice, streamed=self._channel is not None)
+        return None if delay_s is None else Race(self._attempts, cursor, cell, self._request, delay_s)
 
     async def _begin(self, step: Ask, asked: ChatRequest | EmbedRequest, *, patient: bool) -> OpenAttempt | NotBefore:
         """Wait for the turn of `step` and open its attempt, unless its deployment rests by then.
@@ -194,10 +207,11 @@ class RequestRun:
     async def _end_attempt(self, attempt: OpenAttempt, failure: Failed, *, deadline_passed: bool) -> None:
         """Book an attempt that was cut short, or one that was over and whose booking was cut short."""
         attempt.delivery.fence()
-        if attempt.is_open:
+        if attempt.ended is None and attempt.failure is None:
             attempt.failure = msgspec.structs.replace(failure, phase=attempt.delivery.phase)
+        if attempt.is_open:
             if deadline_passed:
-                self._attempts.tell_health(attempt, attempt.failure)
+                self._attempts.tell_health(attempt, failure)
             if self._env.answered or not attempt.granted:
                 attempt.close()
             else:
