@@ -11,7 +11,7 @@ CARDS = "manus/config/model_cards.py"
 SHAPING = "manus/actors/shaping.py"
 FITNESS = "manus/actors/fitness.py"
 DIALECT = "manus/actors/dialect.py"
-PLANS = "manus/actors/routing.py"
+PLANS = "manus/actors/entries.py"
 
 TIERS = "tests/messages/test_price_tiers.py"
 LOOKUPS = "tests/config/test_catalogue.py"
@@ -146,8 +146,8 @@ CATALOGUE_MUTANTS = [
     Mutant(
         name="a model that is not listed is a stranger",
         file=PLANS,
-        original="or provider.unlisted(request.model)",
-        mutated="or ModelCard(name=request.model)",
+        original="return provider.unlisted(model) if",
+        mutated="return ModelCard(name=model) if",
         killers=(f"{ROUTED}::test_a_model_that_is_not_listed_is_judged_by_what_is_known_of_it",),
         rule="what is known of a model does not depend on its being listed",
     ),

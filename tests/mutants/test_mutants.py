@@ -14,6 +14,7 @@ from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.openai_mutants import OPENAI_MUTANTS
+from tests.mutants.routing_mutants import ROUTING_MUTANTS
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
 from tests.mutants.runtime_mutants import RUNTIME_MUTANTS
 from tests.mutants.shell_mutants import SHELL_MUTANTS
@@ -35,6 +36,7 @@ MUTANTS: list[Mutant] = [
     *CREDENTIALS_MUTANTS,
     *ADMISSION_MUTANTS,
     *OPENAI_MUTANTS,
+    *ROUTING_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
