@@ -275,9 +275,10 @@ def configuration_error(invalid: InvalidConfig) -> ConfigurationError:
 def _class_of(failure: Failed, route: Route) -> type[LLMError]:
     if failure.kind == "no_candidate" and failure.param in _NAMED_BY_THE_CALLER:
         return InvalidRequestError  # a name of the caller's that stands for nobody
-    asked = {attempt.deployment for attempt in route.attempts}
-    if len(asked) > 1 and failure.what_to_do.elsewhere == "yes":
-        return FallbackError
+    asked = {(attempt.provider, attempt.model) for attempt in route.attempts}  # its keys are one provider's
+    taken_up = any(attempt.role in ("continue", "splice") for attempt in route.attempts)
+    if len(asked) > 1 and failure.what_to_do.elsewhere == "yes" and not taken_up:
+        return FallbackError  # of a stream that nobody could take up, the caller is told how it broke off
     if failure.kind == "network" and failure.phase == "streaming":
         return StreamingError  # the answer had begun: to the caller it broke off, whatever broke
     return ERROR_OF[failure.kind]

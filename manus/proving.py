@@ -11,7 +11,6 @@ from manus.actors.credentials import (
     Credentials,
     Headers,
     NoCredentials,
-    Rotation,
     StaticKey,
     WithHeaders,
     fingerprint_of,
@@ -120,8 +119,7 @@ def secrets_of_entry(entry: ProviderConfig) -> tuple[Secret, ...]:
 def _by_type(kind: str, entry: ProviderConfig, now_unix_s: Callable[[], float]) -> Credentials:
     keys = [*filter(None, (entry.api_key,)), *(each.key for each in entry.api_keys)]
     if keys:
-        shown = [_static(kind, key) for key in keys]
-        return shown[0] if len(shown) == 1 else Rotation(shown, order=entry.key_order)
+        return _static(kind, keys[0])
     if entry.auth_token is not None:
         return StaticKey(entry.auth_token.reveal())
     if kind == "azure" and entry.entra:

@@ -371,19 +371,10 @@ class ProviderCall:
 
     def _told_credentials(self, failure: Failed | None) -> Failed | None:
         """Tell the credentials what the vendor said of the key; they may have better advice than to give up."""
-        status, authorisation = self._status, self._authorisation
-        if status is None or authorisation is None:
+        authorisation = self._authorisation
+        if failure is None or failure.kind not in REFUSALS or authorisation is None:
             return failure
-        credentials = self._upstream.credentials_of(self._call.key)
-        assert credentials is not None, "what was shown is still there"
-        if failure is not None and failure.kind in REFUSALS:
-            failure = credentials.refused(authorisation, failure)
-            if self._call.key is not None:
-                failure = msgspec.structs.replace(failure, message=f"{failure.message} (key {self._call.key})")
-            return failure
-        if 200 <= status < 300:
-            credentials.accepted(authorisation)
-        return failure
+        return self._upstream.refused(authorisation, failure, self._call.key)
 
 
 def body_complete(response: httpx.Response) -> bool:

@@ -60,17 +60,14 @@ async def _probe(upstream: Upstream, key: str | None) -> Probed:
     answer = await ask_small(transport, request, bytes_max=BODY_BYTES_MAX)
     if isinstance(answer, Failed):
         return Probed(failure=answer)
-    credentials = upstream.credentials_of(key)
-    assert credentials is not None, "they authorised the request"
     if 200 <= answer.status < 300:
-        credentials.accepted(authorisation)
         html = answer.headers.get("content-type", "").startswith("text/html")
         return Probed(failure=web_page()) if html else Probed()
     if answer.status in NO_LIST:
         return NOTHING_LEARNT
     failure = codec.failure(answer.status, answer.headers, answer.body, now_unix_s=spec.now_unix_s())
     if failure.kind in REFUSALS:
-        failure = credentials.refused(authorisation, failure)
+        failure = upstream.refused(authorisation, failure, key)
     for redact in (spec.redact, authorisation.strike_out):
         failure = redacted(failure, redact)
     return Probed(failure=failure)

@@ -185,6 +185,18 @@ class Upstream:
             return Failed(kind="unavailable", message=message, safe_to_retry=True)
         return await credentials.authorise(encoded, self._url_of(encoded.path))
 
+    def refused(self, authorisation: Authorisation, failure: Failed, key: str | None = None) -> Failed:
+        """Tell who showed it that the vendor refused a key; gives the failure to report.
+
+        Where the entry has several keys it names the one that `key` named. One that never changes is not shown again.
+        """
+        credentials = self.credentials_of(key)
+        assert credentials is not None, "they authorised the request"
+        failure = credentials.refused(authorisation, failure)
+        if key is None:
+            return failure
+        return msgspec.structs.replace(failure, message=f"{failure.message} (key {key})")
+
     def request_of(
         self, encoded: HttpRequest, authorisation: Authorisation, extensions: dict[str, object]
     ) -> httpx.Request:

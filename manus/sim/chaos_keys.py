@@ -1,8 +1,5 @@
 """Own how a chaos world's providers are let into: with nothing, several keys, or tokens that live for seconds.
 
-Several keys are shown in turn by the entry's credentials (`keys`), or are deployments that the router chooses among
-(`deployments`).
-
 Every secret begins with `SECRET`, so that it can be looked for wherever it must not be; and what was shown is kept, so
 that a token that was shown after its end can be found out.
 """
@@ -11,11 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Literal
 
 import httpx
 import trio
 
-from manus.actors.credentials import Credentials, NoCredentials, Rotation, StaticKey, fingerprint_of
+from manus.actors.credentials import Credentials, NoCredentials, StaticKey
 from manus.actors.credentials.tokens import BearerTokens
 from manus.messages.failures import Failed
 from manus.messages.policy import KeyPolicy
@@ -48,8 +46,9 @@ class Doorkeeper:
         self.shown: set[str] = set()
         """Every key and token that any request showed."""
         self.keys: dict[str, Credentials] = {}
-        """What shows each key, by its name in the books, where the router chooses among them."""
+        """What shows each of several keys, by its name in the books."""
         self.key_policies: tuple[KeyPolicy, ...] = ()
+        self.key_order: Literal["round_robin", "sticky"] = "round_robin"
         self.credentials: Credentials = self._make(proof)
 
     def look_at(self, request: httpx.Request) -> None:
@@ -66,15 +65,14 @@ class Doorkeeper:
         match proof:
             case "none":
                 return NoCredentials()
-            case "keys":
-                shown = [StaticKey(secret) for secret in self._secrets()]
-                return Rotation(shown, order=self._rng.choice(("round_robin", "sticky")))
-            case "deployments":
-                self.keys = {fingerprint_of(secret): StaticKey(secret) for secret in self._secrets()}
+            case "keys" | "deployments":
+                shown = [StaticKey(f"{SECRET}-{self._name}-key-{number}") for number in range(KEYS)]
+                self.keys = {key.fingerprint: key for key in shown}
+                self.key_order = self._rng.choice(("round_robin", "sticky"))
                 self.key_policies = tuple(
                     KeyPolicy(name=name, weight=self._rng.choice((0.5, 1.0, 3.0))) for name in self.keys
                 )
-                return next(iter(self.keys.values()))
+                return shown[0]
             case "tokens":
                 return BearerTokens(
                     self._fetch,
@@ -82,9 +80,6 @@ class Doorkeeper:
                     now_unix_s=self._now_unix_s,
                     fetch_s=FETCH_S,
                 )
-
-    def _secrets(self) -> list[str]:
-        return [f"{SECRET}-{self._name}-key-{number}" for number in range(KEYS)]
 
     async def _fetch(self) -> tuple[str, float | None] | Failed:
         await trio.sleep(self._rng.choice((0.0, GRID_S, 0.5, 2 * FETCH_S)))

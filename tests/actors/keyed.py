@@ -48,6 +48,7 @@ class KeyedUpstreams(Upstreams):
     def __init__(self, answers: Mapping[str, Script | Responder], weights: Mapping[str, float] | None = None) -> None:
         super().__init__(None)
         self.of = {name: Account(name, answer) for name, answer in answers.items()}
+        self.credentials = next(iter(self.of.values())).shown
         self._weights = weights or {}
 
     @property

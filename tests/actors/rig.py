@@ -60,6 +60,7 @@ class Upstreams:
         self.wrap: Callable[[SimTransport], httpx.AsyncBaseTransport] = _as_it_is
         self.connect_s = 0.0
         self.key_order: Literal["round_robin", "sticky"] = "round_robin"
+        self.credentials: Credentials = NoCredentials()
 
     @property
     def keys(self) -> Mapping[str, Credentials]:
@@ -242,7 +243,7 @@ async def open_rig(
             wire=CODECS["openai" if way.sim.wire.name == "openai-responses" else way.sim.wire.name],
             options=CodecOptions(api="responses" if way.sim.wire.name == "openai-responses" else "chat"),
             policy=entry,
-            credentials=next(iter(way.keys.values()), NoCredentials()),
+            credentials=way.credentials,
             keys=way.keys,
             transport_factory=way.make,
             base_url="http://sim.test" + way.sim.wire.base_path,

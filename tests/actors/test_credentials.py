@@ -84,9 +84,6 @@ class Changing:
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         return self.shown
 
-    def accepted(self, authorisation: Authorisation) -> None:
-        self.heard.append(("accepted", authorisation))
-
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         self.heard.append(("refused", authorisation))
         return msgspec.structs.replace(failure, advice=ASK_AGAIN)
@@ -116,9 +113,8 @@ async def test_inner_credentials_hear_of_their_own_key_and_fail_for_both() -> No
     assert isinstance(shown, Authorisation)
     refusal = Failed(kind="auth", message="no")
 
-    both.accepted(shown)
     assert both.refused(shown, refusal).what_to_do == ASK_AGAIN
-    assert inner.heard == [("accepted", inner.shown), ("refused", inner.shown)]
+    assert inner.heard == [("refused", inner.shown)]
     both.let_go()
     assert inner.heard[-1][0] == "let go"
     inner.shown = refusal

@@ -181,9 +181,6 @@ class Rotating:
         self.number += 1
         return Authorisation((("authorization", f"Bearer {self.number}"),), fingerprint=self.fingerprint)
 
-    def accepted(self, authorisation: Authorisation) -> None:
-        pass
-
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         return failure
 

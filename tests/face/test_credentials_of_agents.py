@@ -57,10 +57,15 @@ async def test_dead_key_is_followed_by_the_next_one_and_the_books_name_the_key_o
     assert b"canary" not in (tmp_path / "ledger.sqlite").read_bytes()
 
 
-async def test_keys_rotate_behind_further_headers_too(autojump_clock: object, tmp_path: Path) -> None:
+async def test_token_is_renewed_behind_further_headers_too(tmp_path: Path) -> None:
     _, transports = sim()
-    entry = {"api_keys": ["sk-canary-dead", GOOD], "organization": "org", "headers": {"X-Team": "t"}}
-    async with open_agent(tables(tmp_path, **entry), transports=transports) as agent:
+    given = iter(("sk-canary-old", GOOD))
+
+    async def give() -> tuple[str, float]:
+        return next(given), 4e9
+
+    entry = {"organization": "org", "headers": {"X-Team": "t"}}
+    async with open_agent(tables(tmp_path, **entry), transports=transports, tokens={"one": give}) as agent:
         response = await agent.generate("Hi")
     assert [attempt.result for attempt in response.route.attempts] == ["auth", "ok"]
 
@@ -78,7 +83,8 @@ async def test_when_every_key_is_dead_nobody_is_asked_and_the_error_names_them(t
     assert len(provider.bill.rows()) == asked == 2
     assert all(fingerprint_of(key) in str(refused.value) for key in keys)
     assert "canary" not in str(refused.value)
-    assert booked(tmp_path)[-1] == ("released", None)
+    assert refused.value.retry_after_s
+    assert booked(tmp_path) == [("released", fingerprint_of(key)) for key in keys]
 
 
 async def test_token_of_the_program_is_renewed_when_it_is_refused(tmp_path: Path) -> None:
@@ -147,7 +153,7 @@ async def test_requests_to_bedrock_are_signed_each_for_itself(tmp_path: Path) ->
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(403, json={"message": "no"}, headers={"x-amzn-errortype": "AccessDeniedException"})
+        return httpx.Response(400, json={"message": "no"}, headers={"x-amzn-errortype": "ValidationException"})
 
     entry = {
         "type": "bedrock",

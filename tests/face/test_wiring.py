@@ -13,12 +13,13 @@ import trio.testing
 
 import manus
 from manus.actors.codecs.base import HttpRequest
-from manus.actors.credentials import Authorisation
+from manus.actors.credentials import Authorisation, fingerprint_of
 from manus.actors.ledger_store import MemoryStore
 from manus.agent import open_agent
 from manus.config.load import load
 from manus.config.problems import InvalidConfig
 from manus.config.secrets import Secret
+from manus.messages.policy import KeyPolicy
 from manus.supervisor.spec import ChildSpec, SupervisorSpec
 from manus.supervisor.spec_check import check_tree
 from manus.wiring import Wiring, tree_spec, wire
@@ -126,13 +127,46 @@ async def test_aws_keys_sign_for_the_region_of_the_entry_or_of_its_host() -> Non
             },
             "BearerTokens(",
         ),
-        ({"api_keys": ["key-1", "key-2"], "region": "us-east-1", "key_order": "sticky"}, "Rotation("),
+        ({"api_keys": ["key-1", "key-2"], "region": "us-east-1", "key_order": "sticky"}, "StaticKey("),
     ],
 )
 def test_what_fetches_credentials_is_made_without_fetching_any(entry: dict[str, Any], kind: str) -> None:
     (provider,) = wired(bedrock=entry).providers
     assert repr(provider.credentials).startswith(kind)
     assert "key-1" not in repr(provider)
+
+
+async def test_several_keys_are_deployments_with_their_own_weights_and_each_is_shown_with_the_headers() -> None:
+    keys = ["key-1", {"key": "key-2", "weight": 2, "tags": ["team-b"]}]
+    entry = {"api_keys": keys, "key_order": "sticky", "headers": {"X-Team": "t"}}
+    (provider,) = wired(anthropic=entry).providers
+    one, two = map(fingerprint_of, ("key-1", "key-2"))
+
+    assert provider.policy.keys == (KeyPolicy(name=one), KeyPolicy(name=two, weight=2.0, tags=("team-b",)))
+    assert provider.policy.key_order == "sticky"
+    assert list(provider.keys) == [one, two]
+    for name, key in ((one, "key-1"), (two, "key-2")):
+        shown = await provider.keys[name].authorise(REQUEST, URL)
+        assert isinstance(shown, Authorisation)
+        assert shown.headers == (("x-api-key", key), ("X-Team", "t"))
+        assert shown.fingerprint == name
+    assert "key-2" not in repr(provider)
+
+
+@pytest.mark.parametrize("entry", [{"api_key": "key-1"}, {"api_keys": ["key-1"]}, {"base_url": "http://h"}])
+def test_one_key_or_none_makes_deployments_without_a_key_in_their_names(entry: dict[str, Any]) -> None:
+    (provider,) = wired(openai=entry).providers
+    assert (provider.policy.keys, dict(provider.keys)) == ((), {})
+
+
+async def test_tokens_of_the_program_take_the_place_of_all_keys() -> None:
+    async def give() -> tuple[str, float]:
+        return "token", 4e9
+
+    loaded = load(config(providers={"openai": {"api_keys": ["key-1", "key-2"]}}), environ={})
+    (provider,) = wire(loaded.config, base=Path(), state=None, tokens={"openai": give}).providers
+    assert (provider.policy.keys, dict(provider.keys)) == ((), {})
+    assert repr(provider.credentials).startswith("BearerTokens(")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
-"""Lies about credentials: keys that rotate, tokens that expire, what the books are told, what is struck out."""
+"""Lies about credentials: which key is shown, tokens that expire, what the books are told, what is struck out."""
 
 from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
 TOKENS = "manus/actors/credentials/tokens.py"
-ROTATION = "manus/actors/credentials/rotation.py"
 AWS = "manus/actors/credentials/aws.py"
 STATIC = "manus/actors/credentials/static.py"
 REDACTION = "manus/actors/redaction.py"
@@ -15,7 +14,9 @@ ATTEMPT = "manus/actors/attempt.py"
 CHECKUP = "manus/checkup.py"
 
 T_TOKENS = "tests/actors/test_tokens.py"
-T_ROTATION = "tests/actors/test_key_rotation.py"
+T_KEYS = "tests/actors/test_provider_keys.py"
+T_DEPLOYMENTS = "tests/actors/test_keys_as_deployments.py"
+T_WIRING = "tests/face/test_wiring.py"
 T_AWS = "tests/actors/test_aws_credentials.py"
 T_REDACTION = "tests/actors/test_redaction.py"
 T_AGENTS = "tests/face/test_credentials_of_agents.py"
@@ -79,41 +80,69 @@ CREDENTIALS_MUTANTS = [
         rule="nothing is left running",
     ),
     Mutant(
-        name="a dead key lives on",
-        file=ROTATION,
-        original="            key.dead_of, key.on_probation = failure.kind, False\n",
+        name="another key than the one that was named is shown",
+        file=UPSTREAM,
+        original="        return self.spec.credentials if key is None else self.spec.keys.get(key)",
+        mutated="        return self.spec.credentials",
+        killers=(f"{T_KEYS}::test_key_that_a_call_names_is_the_one_that_is_shown_and_booked",),
+        rule="the router chooses the key",
+    ),
+    Mutant(
+        name="a key that is gone is replaced by the first one",
+        file=UPSTREAM,
+        original="self.spec.keys.get(key)",
+        mutated="self.spec.keys.get(key, self.spec.credentials)",
+        killers=(f"{T_KEYS}::test_key_that_the_entry_does_not_have_is_shown_to_nobody_and_replaced_by_none",),
+        rule="the router chooses the key",
+    ),
+    Mutant(
+        name="nobody knows which key was refused",
+        file=UPSTREAM,
+        original='message=f"{failure.message} (key {key})"',
+        mutated="message=failure.message",
+        killers=(f"{T_KEYS}::test_refused_key_is_named_and_neither_told_nor_tried_again",),
+        rule="a failure names the key by its fingerprint",
+    ),
+    Mutant(
+        name="the router hears of one key only",
+        file="manus/proving.py",
+        original="        for each in entry.api_keys\n    )\n",
+        mutated="        for each in entry.api_keys[:1]\n    )\n",
+        killers=(
+            f"{T_WIRING}::test_several_keys_are_deployments_with_their_own_weights_and_each_is_shown_with_the_headers",
+        ),
+        rule="each key makes deployments",
+    ),
+    Mutant(
+        name="keys weigh the same whatever the configuration says",
+        file="manus/proving.py",
+        original=", weight=each.weight",
         mutated="",
-        killers=(f"{T_ROTATION}::test_refused_key_rests_while_the_others_go_on_and_the_call_is_asked_again",),
-        rule="a dead key is quarantined",
+        killers=(
+            f"{T_WIRING}::test_several_keys_are_deployments_with_their_own_weights_and_each_is_shown_with_the_headers",
+        ),
+        rule="weights are obeyed",
     ),
     Mutant(
-        name="a late refusal lengthens the quarantine",
-        file=ROTATION,
-        original="            if key.dead_of is None or key.on_probation:",
-        mutated="            if True:",
-        killers=(f"{T_ROTATION}::test_calls_that_were_under_way_when_a_key_died_do_not_lengthen_its_rest",),
-        rule="only probation doubles a quarantine",
-    ),
-    Mutant(
-        name="an old answer revives a dead key",
-        file=ROTATION,
-        original="        if key is not None and key.on_probation:",
-        mutated="        if key is not None:",
-        killers=(f"{T_ROTATION}::test_long_answer_that_began_before_a_key_died_does_not_revive_it",),
-        rule="only probation proves that a key lives",
+        name="an intent does not know its key",
+        file="manus/actors/attempts.py",
+        original="key_fingerprint=choice.key or ",
+        mutated="key_fingerprint=",
+        killers=(f"{T_DEPLOYMENTS}::test_intent_names_the_key_before_anything_is_sent",),
+        rule="the books name the key at the reservation",
     ),
     Mutant(
         name="the books hold the key that was expected",
         file=CALL,
         original="        delivery.key_fingerprint = authorisation.fingerprint\n",
         mutated="",
-        killers=(f"{T_AGENTS}::test_dead_key_is_followed_by_the_next_one_and_the_books_name_the_key_of_each_attempt",),
+        killers=(f"{T_DEPLOYMENTS}::test_books_name_what_was_shown_where_it_was_not_known_before",),
         rule="the books name the key of each attempt",
     ),
     Mutant(
         name="nobody tells the credentials",
-        file=CALL,
-        original="            failure = credentials.refused(authorisation, failure)\n",
+        file=UPSTREAM,
+        original="        failure = credentials.refused(authorisation, failure)\n",
         mutated="",
         killers=(f"{T_AGENTS}::test_token_of_the_program_is_renewed_when_it_is_refused",),
         rule="a refused token is renewed and the call tried once more",
@@ -131,7 +160,7 @@ CREDENTIALS_MUTANTS = [
         file=STATIC,
         original="return failure if authorisation.inner is None else self._inner.refused(authorisation.inner, failure)",
         mutated="return failure",
-        killers=(f"{T_AGENTS}::test_keys_rotate_behind_further_headers_too",),
+        killers=(f"{T_AGENTS}::test_token_is_renewed_behind_further_headers_too",),
         rule="the inner credentials hear of their refusals",
     ),
     Mutant(

@@ -7,7 +7,6 @@
 | `tokens.py` | what expires: fetched once for all, renewed before anybody waits |
 | `aws.py`, `aws_sigv4.py`, `aws_chain.py` | AWS keys, the signing of each request, the search for keys |
 | `entra.py` | tokens of Microsoft Entra ID |
-| `rotation.py` | several keys: whose turn it is, which are dead |
 
 What needs a library of a vendor imports it when it is used, in a thread, and says what to install where it is missing.
 """
@@ -21,7 +20,6 @@ from manus.actors.credentials.base import (
     Headers,
     fingerprint_of,
 )
-from manus.actors.credentials.rotation import Order, Rotation
 from manus.actors.credentials.static import NoCredentials, StaticKey, WithHeaders
 
 __all__ = [
@@ -32,8 +30,6 @@ __all__ = [
     "Credentials",
     "Headers",
     "NoCredentials",
-    "Order",
-    "Rotation",
     "StaticKey",
     "WithHeaders",
     "fingerprint_of",

@@ -164,9 +164,6 @@ class SigV4:
         )
         return Signed(signed, keys)
 
-    def accepted(self, authorisation: Authorisation) -> None:
-        """Nothing to learn."""
-
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         """Have other keys fetched where that is possible, and advise to ask once more with them."""
         keys = authorisation.keys if isinstance(authorisation, Signed) else None

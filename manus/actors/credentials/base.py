@@ -1,7 +1,8 @@
 """Own what a call shows to be let in, as its provider sees it: `Credentials`, and the `Authorisation` of one request.
 
 A credentials object lives longer than an incarnation of its actor: the wiring makes it, once. It sees the whole
-request, because requests are signed here, and hears what became of it, because keys die and tokens are renewed.
+request, because requests are signed here, and hears when it was refused, because tokens are renewed. Each shows one
+key or source of tokens; an entry with several keys has one object for each, and the router says which is shown.
 """
 
 from __future__ import annotations
@@ -94,14 +95,10 @@ class Credentials(Protocol):
         """
         ...
 
-    def accepted(self, authorisation: Authorisation) -> None:
-        """Hear that the vendor let a request in. Synchronous and cheap: it is called for every answer."""
-        ...
-
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         """Hear that the vendor refused a request for its key (`REFUSALS`); gives the failure to report.
 
-        That is `failure` itself, or one with better advice where a fresh token or another key can be shown.
+        That is `failure` itself, or one with better advice where something fresh can be shown.
         """
         ...
 

@@ -33,9 +33,6 @@ class NoCredentials:
         """Add nothing."""
         return _NOTHING
 
-    def accepted(self, authorisation: Authorisation) -> None:
-        """Nothing to learn."""
-
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         """Nothing else to show."""
         return failure
@@ -80,9 +77,6 @@ class StaticKey:
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation:
         """Show the key."""
         return self._authorisation
-
-    def accepted(self, authorisation: Authorisation) -> None:
-        """Nothing to learn."""
 
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         """Nothing else to show."""
@@ -136,11 +130,6 @@ class WithHeaders:
         if not inner.once:
             self._last = both
         return both
-
-    def accepted(self, authorisation: Authorisation) -> None:
-        """Pass it on."""
-        if authorisation.inner is not None:
-            self._inner.accepted(authorisation.inner)
 
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         """Pass it on."""

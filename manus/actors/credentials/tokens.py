@@ -156,11 +156,10 @@ class Renewing(Generic[T]):
                 self._begin()
             if self._done is None:
                 assert self._failure is not None, "without a fetch under way there is a pause after a failure"
-                wait_s = max(0.0, self._paused_until - trio.current_time())
-                return msgspec.structs.replace(self._failure, retry_after_s=wait_s)
+                return self._until_the_pause_ends(self._failure)
             await self._done.wait()
             if self._held is held and self._failure is not None:
-                return self._failure
+                return self._until_the_pause_ends(self._failure)
 
     def expire(self, value: T) -> bool:
         """Hear that `value` was refused: it is not shown again, and the next `get` has another. False: no use.
@@ -229,6 +228,11 @@ class Renewing(Generic[T]):
         assert done is not None
         done.set()
 
+    def _until_the_pause_ends(self, failure: Failed) -> Failed:
+        """Say when it is worth asking again: sooner, nobody would be asked."""
+        wait_s = max(0.0, self._paused_until - trio.current_time())
+        return msgspec.structs.replace(failure, retry_after_s=wait_s)
+
     def _failed(self, how: str) -> Failed:
         message = f"{self._what[:1].upper()}{self._what[1:]} {how}. {self._mend}".rstrip()
         return Failed(kind="auth", message=message, safe_to_retry=True)
@@ -294,9 +298,6 @@ class BearerTokens:
     async def authorise(self, request: HttpRequest, url: httpx.URL) -> Authorisation | Failed:
         """Show the token as it stands; the first call, and one after a long silence, waits for it."""
         return await self._tokens.get()
-
-    def accepted(self, authorisation: Authorisation) -> None:
-        """Nothing to learn."""
 
     def refused(self, authorisation: Authorisation, failure: Failed) -> Failed:
         """Have another token fetched, and advise to ask once more with it."""
