@@ -66,6 +66,14 @@ def test_a_connection_that_breaks_inside_an_answer_is_an_error_of_its_stream(
     assert type(error_of(unfinished(failure, "first"))) is cls
 
 
+def test_a_stream_that_nobody_could_take_up_is_told_as_it_broke_off() -> None:
+    failure = Failed(kind="network", message="The connection broke.", phase="streaming")
+    begun, tried = attempt(1, "first", failure), attempt(2, "second", failure)
+    tried = msgspec.structs.replace(tried, role="splice")
+    told = msgspec.structs.replace(unfinished(failure), route=Route(attempts=(begun, tried)))
+    assert type(error_of(told)) is manus.StreamingError
+
+
 def test_every_kind_of_failure_has_its_exception() -> None:
     assert set(ERROR_OF) == set(get_args(FailureKind))
 

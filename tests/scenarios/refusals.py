@@ -5,6 +5,8 @@ Retries wait for `RETRY["base_s"]` and twice that, each with jitter between a te
 
 from __future__ import annotations
 
+import msgspec
+
 from manus.sim.faults import Cut, ErrorInside, Fault, HtmlBody, Rejected
 from tests.scenarios.vocabulary import FALLBACK, Ask, Booking, Expected, Provider, Scenario, plays
 
@@ -234,6 +236,15 @@ REFUSALS: tuple[Scenario, ...] = (
         "A 200 whose stream is an error from its first word: a failure like any other, as nothing was shown.",
         ErrorInside(after_chunks=0),
         booked="in_doubt",
+    ),
+    msgspec.structs.replace(
+        for_ever(
+            "answer-cut-short",
+            "An answer in one piece breaks off in its middle: half of one is none, and it is asked for anew.",
+            Cut(),
+            booked="in_doubt",
+        ),
+        methods=("generate",),
     ),
     for_ever("web-page", "A 200 that is a web page of somebody's network: no answer.", HtmlBody(), booked="in_doubt"),
 )

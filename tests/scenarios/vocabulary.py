@@ -210,3 +210,8 @@ def plays(
     if then == "the same":
         return Behaviour(script=script)
     return Behaviour(first=(script,), script=msgspec.structs.replace(script, fault=then))
+
+
+def with_fields(expected: Expected, **changes: Any) -> Expected:
+    """Expect the same but for some fields. Any: each has its type."""
+    return msgspec.structs.replace(expected, **changes)
