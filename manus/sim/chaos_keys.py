@@ -65,7 +65,7 @@ class Doorkeeper:
         match proof:
             case "none":
                 return NoCredentials()
-            case "keys" | "deployments":
+            case "keys":
                 shown = [StaticKey(f"{SECRET}-{self._name}-key-{number}") for number in range(KEYS)]
                 self.keys = {key.fingerprint: key for key in shown}
                 self.key_order = self._rng.choice(("round_robin", "sticky"))
