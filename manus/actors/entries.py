@@ -23,8 +23,8 @@ class Target(msgspec.Struct, frozen=True):
 
 def target_of(item: str) -> Target:
     """Read `entry` or `entry/model`. Names of entries hold no slash, names of models may."""
-    entry, slash, model = item.partition("/")
-    return Target(entry, model if slash else None)
+    entry, _, model = item.partition("/")
+    return Target(entry, model or None)
 
 
 class Entries:
@@ -59,7 +59,7 @@ class Entries:
     def card(self, entry: str, model: str) -> ModelCard | None:
         """Give what is known of a model at an entry; None where the entry does not have it."""
         provider = self.by_name.get(entry)
-        if provider is None or not model:
+        if provider is None:
             return None
         card = self._having[entry].get(model)
         return provider.unlisted(model) if card is None and provider.any_model else card
