@@ -121,7 +121,7 @@ class Attempts:
             failure=failure,
             now=now,
             first_content_s=None if first is None else first - began_at,
-            latency_s=now - began_at,
+            latency_s=now - began_at - delivery.reader_s,
             rate_limits=() if ended is None else ended.rate_limits,
             silent=first is None and delivery.phase != "queued",
             streamed=self._channel is not None,

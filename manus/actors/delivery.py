@@ -132,6 +132,7 @@ class Delivery:
         "key_fingerprint",
         "on_first_content",
         "phase",
+        "reader_s",
     )
 
     def __init__(self, channel: CallerChannel | None, *, on_sending: Callable[[], None]) -> None:
@@ -150,6 +151,8 @@ class Delivery:
         """The name of the key that is shown; set before the first byte leaves, so that the books hold it."""
         self.phase: Phase = "queued"
         """How far the call got. Kept here, because a provider that dies cannot be asked."""
+        self.reader_s = 0.0
+        """Seconds spent waiting for the caller to read: the provider is not slower for that."""
 
     @property
     def fenced(self) -> bool:
@@ -212,7 +215,11 @@ class Delivery:
         """Wait until what was delivered is in the caller's channel; False where the caller does not read."""
         if self._channel is None or self._fenced:
             return True
-        return await self._channel.wait_room()
+        began_at = trio.current_time()
+        try:
+            return await self._channel.wait_room()
+        finally:
+            self.reader_s += trio.current_time() - began_at
 
     def flush_held(self) -> bool:
         """Pass on what an answer without any content consisted of. False: wait for room."""

@@ -16,6 +16,7 @@ REST = "manus/actors/health/rest.py"
 TRACKED = "manus/actors/health/tracked.py"
 WINDOW = "manus/actors/health/window.py"
 PROVIDER = "manus/actors/provider_probe.py"
+ATTEMPTS = "manus/actors/attempts.py"
 SMALL = "manus/actors/small_exchange.py"
 
 T_BREAKER = "tests/actors/health/test_breaker.py"
@@ -23,6 +24,7 @@ T_COUNTING = "tests/actors/health/test_counting.py"
 T_HEALTH = "tests/actors/health/test_health.py"
 T_MEASURES = "tests/actors/health/test_measures.py"
 T_PROBES = "tests/actors/test_health_probes.py"
+T_REQUESTS = "tests/actors/test_health_of_requests.py"
 T_SEQUENCES = "tests/actors/health/test_health_sequences.py"
 
 HEALTH_MUTANTS = [
@@ -352,5 +354,21 @@ HEALTH_MUTANTS = [
         mutated="                    pass",
         killers=(f"{T_PROBES}::test_a_list_that_is_longer_than_wanted_is_a_list",),
         rule="what was opened is closed",
+    ),
+    Mutant(
+        name="health: a slow reader makes a deployment slow",
+        file=ATTEMPTS,
+        original="            latency_s=now - began_at - delivery.reader_s,",
+        mutated="            latency_s=now - began_at,",
+        killers=(f"{T_REQUESTS}::test_a_caller_that_reads_slowly_makes_no_deployment_slow",),
+        rule="a slow reader slows its own stream and nobody else's",
+    ),
+    Mutant(
+        name="health: a silence in our own queue counts",
+        file=ATTEMPTS,
+        original='            silent=first is None and delivery.phase != "queued",',
+        mutated="            silent=first is None,",
+        killers=(f"{T_REQUESTS}::test_a_wait_for_our_own_places_is_no_silence_of_the_vendor",),
+        rule="our own queues say nothing of a vendor",
     ),
 ]
