@@ -8,7 +8,15 @@ import msgspec
 import trio
 
 from manus.messages.content import text_turn
-from manus.messages.events import Reset, StreamEvent, TextDelta
+from manus.messages.events import (
+    ReasoningDelta,
+    RefusalDelta,
+    Reset,
+    StreamEvent,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallStarted,
+)
 from manus.messages.ids import RequestId
 from manus.messages.requests import ChatRequest
 from manus.sim.chaos_plan import ClientPlan
@@ -22,7 +30,8 @@ class Seen(msgspec.Struct, kw_only=True):
     Args:
         outcome: the terminal, or None where the client walked away before it.
         walked_away: it left without waiting for the last word.
-        text: what a caller has who prints what comes and starts over when told to.
+        text: what a caller has who prints what comes and starts over when told to, and
+        parts: what one has who keeps the parts of the answer apart, by their numbers: kind and text of each.
         after_end: items that came after the terminal was there and the stream had been read to its end.
     """
 
@@ -32,6 +41,7 @@ class Seen(msgspec.Struct, kw_only=True):
     outcome: object = None
     walked_away: bool = False
     text: str = ""
+    parts: dict[int, tuple[str, str]] = {}
     resets: int = 0
     items: int = 0
     after_end: int = 0
@@ -97,8 +107,26 @@ async def _read(dialog: Dialog, seen: Seen) -> None:
 
 def _take(events: list[StreamEvent], seen: Seen) -> None:
     for event in events:
-        if isinstance(event, TextDelta):
-            seen.text += event.text
-        elif isinstance(event, Reset):
-            seen.text = ""
-            seen.resets += 1
+        match event:
+            case TextDelta(text=text, index=index):
+                seen.text += text
+                _more(seen, index, "text", text)
+            case ReasoningDelta(text=text, index=index):
+                _more(seen, index, "reasoning", text)
+            case RefusalDelta(text=text, index=index):
+                _more(seen, index, "refusal", text)
+            case ToolCallStarted(name=name, index=index):
+                _more(seen, index, "tool_call", name)
+            case ToolArgumentsDelta(json=json, index=index):
+                _more(seen, index, "tool_call", json)
+            case Reset():
+                seen.text, seen.parts = "", {}
+                seen.resets += 1
+            case _:
+                pass
+
+
+def _more(seen: Seen, index: int, kind: str, text: str) -> None:
+    known, begun = seen.parts.get(index, (kind, ""))
+    # A part that changes its kind is none that an answer can have.
+    seen.parts[index] = (kind if kind == known else f"{known} and {kind}", begun + text)

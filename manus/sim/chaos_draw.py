@@ -15,7 +15,7 @@ import msgspec
 
 from manus.messages.requests import Strategy
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy
-from manus.sim.behaviour import Script
+from manus.sim.behaviour import Script, ScriptedCall
 from manus.sim.chaos_plan import Blow, BlowPlan, Bug, ClientPlan, Meeting, Mode, Plan, ProviderPlan
 from manus.sim.chaos_weather import Clog
 from manus.sim.chaos_weather_draw import TROUBLED_S, draw_jumps, draw_time, draw_weather
@@ -28,6 +28,9 @@ SLOW_FAULTS = ("huge-line", "drip")
 
 FAULT_NAMES = tuple(name for name in FAULTS if name not in SLOW_FAULTS)
 
+INTERRUPTIONS = ("cut-body", "reset-body", "stall", "truncated", "malformed", "error-after-content", "corrupt-frame")
+"""Faults that break an answer off in its middle."""
+
 WIRE_NAMES: tuple[WireName, ...] = get_args(WireName)
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -37,6 +40,9 @@ HEALED_AFTER_S = 100.0
 
 Wires = Mapping[str, WireName]
 """The wire of each provider, by its name."""
+
+Meetings = dict[str, tuple[Meeting, ...]]
+"""What a client meets, by the provider's name."""
 
 
 def plan_from_seed(seed: int, mode: Mode | None = None) -> Plan:
@@ -83,7 +89,10 @@ class _Trouble:
         self.slow_reader = rng.choice((0.0, 0.2, 0.6))
         self.blows = rng.choice((0, 0, 1, 4, 8))
         self.weather = rng.choice((0, 0, 1, 2, 4))
-        self.agreement = rng.choice((0, 0, 2, 12))
+        self.agreement = rng.choice((0, 0, 2, 12, 12))
+        self.interruption = rng.choice((0.0, 0.0, 0.3, 0.8))
+        self.thought = rng.choice((0.0, 0.0, 0.3))
+        self.tool_call = rng.choice((0.0, 0.0, 0.2))
         possible = [name for name in FAULT_NAMES if any(exists_on(FAULTS[name], wire) for wire in kinds)]
         drawn = rng.sample(possible, k=rng.randint(1, 8))
         self.pools = {wire: tuple(name for name in drawn if exists_on(FAULTS[name], wire)) for wire in kinds}
@@ -102,7 +111,7 @@ def _provider(rng: random.Random, name: str, *, knobs: bool) -> ProviderPlan:
         quarantine_s=rng.choice((GRID_S, 2.0)),
         # A key that was refused rests for longer than a liveness run waits, so only plans with knobs have any.
         proof=rng.choice(("none", "none", "keys", "keys", "tokens")),
-        prefill=rng.choice((None, None, "continue", "refuse")),
+        prefill=rng.choice((None, "continue", "continue", "refuse")),
         wide=rng.random() < 0.3,
         weight=rng.choice((0.5, 1.0, 3.0)),
     )
@@ -125,21 +134,52 @@ def _script(rng: random.Random, fault: Fault | None) -> Script:
 def _meeting(rng: random.Random, trouble: _Trouble, wire: WireName) -> Meeting:
     pool = trouble.pools[wire]
     fault = FAULTS[rng.choice(pool)] if pool and rng.random() < trouble.fault else None
+    script = _script(rng, fault)
+    if trouble.agreement and rng.random() < 0.7:
+        script = msgspec.structs.replace(script, words=12)  # as long as what others say, or nothing could be taken up
+    if rng.random() < trouble.thought:
+        script = msgspec.structs.replace(script, reasoning="first think then speak")
+    if rng.random() < trouble.tool_call:
+        script = msgspec.structs.replace(script, tool_calls=(ScriptedCall(name="look", arguments='{"at": 1}'),))
     bug: Bug | None = None
     if rng.random() < trouble.bug:
         bug = rng.choice(("raise_connecting", "raise_sent", "raise_body", "wedge"))
-    return Meeting(script=_script(rng, fault), bug=bug)
+    return Meeting(script=script, bug=bug)
+
+
+def _interrupted_at(rng: random.Random, broken: str, meets: Meetings, wires: Wires) -> Meetings:
+    """Break the first answer of one provider off, somewhere in its middle; mostly the others could take it up."""
+    met = dict(meets)
+    first, *more = met[broken]
+    met[broken] = (msgspec.structs.replace(first, script=_interrupted(rng, first.script, wires[broken])), *more)
+    for name, (begins, *goes_on) in meets.items():
+        if name != broken and rng.random() < 0.7:
+            met[name] = (Meeting(script=msgspec.structs.replace(begins.script, fault=None)), *goes_on)
+    return met
+
+
+def _interrupted(rng: random.Random, script: Script, wire: WireName) -> Script:
+    faults = [FAULTS[name] for name in INTERRUPTIONS if exists_on(FAULTS[name], wire)]
+    fault = msgspec.structs.replace(rng.choice(faults), after_chunks=rng.randint(1, 6))
+    return msgspec.structs.replace(script, words=12, fault=fault)
 
 
 def _client(rng: random.Random, number: int, wires: Wires, trouble: _Trouble, at_steps: int) -> ClientPlan:
     stream = rng.random() < 0.6
     leaves = rng.random() < trouble.leave
+    provider = rng.choice((None, *wires))
+    meets = {
+        name: tuple(_meeting(rng, trouble, wire) for _ in range(rng.randint(1, 3))) for name, wire in wires.items()
+    }
+    if rng.random() < trouble.interruption:
+        provider = rng.choice(tuple(wires))
+        meets = _interrupted_at(rng, provider, meets, wires)
     return ClientPlan(
         number=number,
         # Half the clients share ticks.
         at_s=round(at_steps // rng.choice((1, 40)) * GRID_S, 6),
         timeout_s=rng.choice((GRID_S, 0.5, 3.0, 20.0)),
-        provider=rng.choice((None, *wires)),
+        provider=provider,
         alone=rng.random() < 0.2,
         stream=stream,
         on_interrupt=rng.choice(("auto", "restart", "error")),
@@ -151,9 +191,7 @@ def _client(rng: random.Random, number: int, wires: Wires, trouble: _Trouble, at
         priority="batch" if rng.random() < 0.2 else "interactive",
         conversation=rng.choice((None, None, "rivers", "hills")),
         shared_words=trouble.agreement,
-        meets={
-            name: tuple(_meeting(rng, trouble, wire) for _ in range(rng.randint(1, 3))) for name, wire in wires.items()
-        },
+        meets=meets,
     )
 
 

@@ -11,27 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from manus.actors.ledger_rows import LedgerRow
-from manus.messages.content import text_of as text_in
 from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.bill import BillRow
 from manus.sim.chaos_bugs import InjectedBug
-from manus.sim.chaos_clients import Seen
 from manus.sim.chaos_keys import SECRET
 from manus.sim.chaos_rests import breakers, cooldowns
 from manus.sim.chaos_routes import batch_gives_way, finite_plans, nobody_is_hammered, whole_is_finished
-from manus.sim.chaos_said import said_to
+from manus.sim.chaos_streams import no_lie, whole_streams
 from manus.sim.chaos_world import Report, number_in
-from manus.sim.faults import (
-    CorruptFrame,
-    DuplicateTerminal,
-    NoMarker,
-    NoUsage,
-    PauseTurn,
-    PingsOnly,
-    Refusal,
-    Slow,
-    WrongCharset,
-)
 from manus.supervisor.events import (
     ActorExited,
     ActorStarted,
@@ -51,9 +38,6 @@ TERMINALS = (Finished, Unfinished, ActorFailed, Expired, Undelivered, Unavailabl
 """What a request may end with: the router's outcome, or the supervisor's where the router could not answer."""
 
 INJECTED = InjectedBug.__name__
-
-HARMLESS = (Slow, DuplicateTerminal, NoUsage)
-"""Faults under which an answer is whole all the same."""
 
 
 def one_end(report: Report) -> list[str]:
@@ -132,36 +116,6 @@ def no_hang(report: Report) -> list[str]:
                 for attempt in seen.outcome.route.attempts
                 if attempt.provider in roomy and attempt.ended_s - attempt.started_s > longest
             ]
-    return wrong
-
-
-def no_lie(report: Report) -> list[str]:
-    """P5: a success is a whole answer that a provider really gave; nothing cut is called finished."""
-    wrong: list[str] = []
-    for seen in report.seen:
-        if isinstance(seen.outcome, Finished):
-            wrong += _doubts_about(report, seen, seen.outcome)
-    return wrong
-
-
-def whole_streams(report: Report) -> list[str]:
-    """P6: what a stream's reader has at the end is the answer, to the letter, or the beginning of one."""
-    wrong: list[str] = []
-    for seen in report.seen:
-        number = seen.client.number
-        if not seen.client.stream:
-            continue
-        match seen.outcome:
-            case Finished(answer=answer):
-                if seen.text != text_in(answer.parts):
-                    wrong.append(f"client {number} read {seen.text!r}, the answer is {text_in(answer.parts)!r}")
-            case Unfinished(partial=partial) if partial is not None and not seen.walked_away:
-                if not text_in(partial.parts).startswith(seen.text):
-                    wrong.append(f"client {number} read {seen.text!r}, the partial is {text_in(partial.parts)!r}")
-            case _:
-                pass
-        if seen.text and not any(said.text.startswith(seen.text) for said in said_to(report, number)):
-            wrong.append(f"client {number} read {seen.text!r}, which nobody said")
     return wrong
 
 
@@ -289,35 +243,6 @@ def short(outcome: object) -> str:
     """Name an outcome in a word or two."""
     kind = outcome.failure.kind if isinstance(outcome, Unfinished) else ""
     return f"{type(outcome).__name__} {kind}".strip()
-
-
-def _doubts_about(report: Report, seen: Seen, outcome: Finished) -> list[str]:
-    """Hold a success against what its provider was told to do."""
-    client = seen.client
-    text = text_in(outcome.answer.parts)
-    for said in said_to(report, client.number):
-        if said.visit.provider != outcome.provider:
-            continue
-        fault = said.visit.script.fault
-        if isinstance(fault, Refusal | PauseTurn) and outcome.answer.finish.reason != "stop":
-            if said.text.startswith(text):
-                return []  # it is not called whole, and is the beginning of what was to be said
-            continue
-        if text != said.text:
-            continue
-        match fault:
-            case None | WrongCharset() | PingsOnly(count=int()):
-                return []
-            case NoMarker(finish=True, after_chunks=None):
-                return []
-            case CorruptFrame() if not client.stream:
-                return []  # there are no frames in an answer of one piece
-            case fault if isinstance(fault, HARMLESS):
-                return []
-            case _:
-                continue
-    name = outcome.provider
-    return [f"client {client.number} was told that {name} finished with {text!r}; no attempt there could end so"]
 
 
 def _covers(row: LedgerRow) -> tuple[int, int]:

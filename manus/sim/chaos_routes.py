@@ -154,7 +154,7 @@ def _roles(seen: Seen, route: Route, plan: Plan) -> list[str]:
 
 
 def _hedge(attempt: Attempt, before: list[Attempt], plan: Plan) -> list[str]:
-    raced = [each for each in before if each.started_s <= attempt.started_s < each.ended_s - TIE_S]
+    raced = [each for each in before if each.started_s <= attempt.started_s <= each.ended_s + TIE_S]
     if not raced:
         return [f"attempt {attempt.number} is called a hedge, and there was nothing to race"]
     slow_s = plan.hedge.delay_min_s

@@ -23,16 +23,15 @@ from manus.sim.chaos_invariants import (
     exact_books,
     fresh_credentials,
     no_bugs,
-    no_lie,
     no_secret_leaves,
     one_end,
-    whole_streams,
 )
 from manus.sim.chaos_keys import SECRET, Doorkeeper
 from manus.sim.chaos_plan import ClientPlan, Mode, Plan, ProviderPlan
 from manus.sim.chaos_rests import breakers, cooldowns
 from manus.sim.chaos_routes import batch_gives_way, finite_plans, nobody_is_hammered, whole_is_finished
 from manus.sim.chaos_said import said_to
+from manus.sim.chaos_streams import no_lie, whole_streams
 from manus.sim.chaos_world import MODEL, Report, Visit
 from manus.sim.faults import Rejected
 from manus.supervisor.events import RequestCrashed
@@ -201,7 +200,7 @@ def test_what_nobody_began_cannot_be_continued() -> None:
 
 def broken_routes() -> list[tuple[str, Callable[[Finished | Unfinished], Finished | Unfinished]]]:
     """Name what may be wrong with a route of two attempts, and how it is made so."""
-    roles: tuple[AttemptRole, ...] = ("first", "retry", "hedge", "splice")
+    roles: tuple[AttemptRole, ...] = ("first", "retry", "splice")
     return [
         ("asked and no candidate", lambda o: changed(o, 1, deployment=DeploymentId("nobody/none"))),
         ("numbered twice", lambda o: changed(o, 1, number=1)),
@@ -247,6 +246,20 @@ def test_retries_above_the_budget_are_noticed() -> None:
                 assert nobody_is_hammered(msgspec.structs.replace(report, plan=plan))
             return
     raise AssertionError("nothing was retried")
+
+
+def test_a_race_that_nobody_wanted_or_that_came_too_soon_is_noticed() -> None:
+    for report, seen in clients():
+        outcome = seen.outcome
+        if isinstance(outcome, Finished | Unfinished) and len(outcome.route.attempts) == 2:
+            hedge = msgspec.structs.replace(report.plan.hedge, enabled=False, delay_min_s=100.0)
+            report = msgspec.structs.replace(report, plan=msgspec.structs.replace(report.plan, hedge=hedge))
+            assert not nobody_is_hammered(report)
+            seen.outcome = changed(outcome, 1, role="hedge")
+            assert nobody_is_hammered(report)
+            assert finite_plans(report)
+            return
+    raise AssertionError("no request took two attempts")
 
 
 def test_an_answer_of_somebody_who_failed_is_noticed() -> None:
