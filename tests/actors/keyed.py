@@ -76,7 +76,9 @@ class KeyedUpstreams(Upstreams):
 
     def make(self, base_url: str) -> httpx.AsyncBaseTransport:
         """Make the transport of one incarnation."""
-        transport = ByKey({account.secret: SimTransport(account.sim) for account in self.of.values()})
+        transport = ByKey(
+            {account.secret: SimTransport(account.sim, connect_s=self.connect_s) for account in self.of.values()}
+        )
         self.made.append(transport)
         return transport
 
