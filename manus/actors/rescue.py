@@ -184,6 +184,11 @@ class Rescue:
             self._request, choice.card, wire, choice.provider
         )
 
+    def gives_up(self, failure: Failed, reason: str) -> GiveUp:
+        """End it after all, because the deployment that it asked for could not be asked."""
+        # What led to an `Ask` was no word of the request's own end, whatever its kind.
+        return GiveUp(reason=reason, failure=self._cause and self._as_it_broke_off(failure, differs=True))
+
     def _as_it_broke_off(self, failure: Failed, *, differs: bool) -> Failed:
         """Give the failure that the request ends with: what broke the answer off, and what was tried since."""
         cause = self._cause

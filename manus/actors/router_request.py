@@ -101,25 +101,24 @@ class RequestRun:
         cursor = self._cursor(plan)
         step = cursor.first(trio.current_time())
         last: OpenAttempt | None = None
-        rescued = False
+        rescue: Rescue | None = None  # once the caller has seen a part of the answer
         while True:
             if isinstance(step, GiveUp):
                 return self._given_up(step, last)
             asked = step.request or request
-            if rescued:
+            if rescue is not None:
                 self._attempts.prompt_tokens = estimate_prompt_tokens(asked)
-            begun = await self._begin(step, asked, patient=rescued)
+            begun = await self._begin(step, asked, patient=rescue is not None)
             if isinstance(begun, NotBefore):
-                rests = GiveUp(reason=f"the deployment that could go on rests: {begun.why}")
-                step = rests if rescued else cursor.again(trio.current_time())
+                step = self._not_begun(step, begun, last, rescue, cursor)
                 continue
             cursor.begun(step.choice)
             if last is not None:
                 self._desk.cell.count("retries" if step.choice is last.choice else "failovers")
             last = begun
-            if rescued and self._rescue is not None:
+            if rescue is not None:
                 last.scope = trio.CancelScope()
-                self._rescue.prepare(last)
+                rescue.prepare(last)
             race = self._race(last, cursor) if self._hedged and step.role == "first" else None
             if race is None:
                 await self._attempts.carry_out(last, asked, shed=step.shed)
@@ -127,11 +126,11 @@ class RequestRun:
                 last = await race.run(last, shed=step.shed)
             if last.failure is None:
                 return last
-            rescued = self._channel is not None and self._channel.shown
-            if rescued and self._rescue is not None:
-                step = await self._rescued(self._rescue, last, last.failure, cursor)
-            else:
+            rescue = self._rescue if self._channel is not None and self._channel.shown else None
+            if rescue is None:
                 step = cursor.after(last.choice, last.failure, now=trio.current_time())
+            else:
+                step = await self._rescued(rescue, last, last.failure, cursor)
 
     def _race(self, first: OpenAttempt, cursor: PlanCursor) -> Race | None:
         """Let a first attempt be joined by another if it is slow; None where nobody knows what slow is."""
@@ -157,6 +156,16 @@ class RequestRun:
             wait_s = begun.at - now
             if wait_s > policy.wait_hint_max_s or begun.at >= self._env.deadline:
                 return begun
+
+    def _not_begun(
+        self, step: Ask, rests: NotBefore, last: OpenAttempt | None, rescue: Rescue | None, cursor: PlanCursor
+    ) -> Ask | GiveUp:
+        """Decide what follows where a deployment was not ready after all."""
+        if rescue is None:
+            return cursor.again(trio.current_time())
+        assert last is not None, "what is rescued was begun"
+        assert last.failure is not None, "and has failed"
+        return rescue.gives_up(last.failure, f"{step.choice.deployment} rests: {rests.why}")
 
     async def _rescued(self, rescue: Rescue, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor) -> Ask | GiveUp:
         """Decide what follows when the caller has seen a part of the answer, and tell it what it has to know."""
