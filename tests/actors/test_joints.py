@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ ANYTHING = st.one_of(
 def chunked(text: str, cuts: list[int]) -> list[str]:
     """Cut `text` at the given places, wherever they fall."""
     places = sorted({cut % (len(text) + 1) for cut in cuts} | {0, len(text)})
-    return [text[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [text[begin:end] for begin, end in itertools.pairwise(places)]
 
 
 def joined(joint: Retold | Continued, pieces: list[str]) -> str | None:
