@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
+import msgspec
 import trio
 
 from manus.actors.health import Health, NotBefore
@@ -228,6 +229,20 @@ async def test_a_vendor_without_a_list_is_left_to_requests_from_then_on(autojump
         assert not isinstance(health_of(rig).verdict(DEPLOYMENT, provider="a", key=None, now=now + 10.0), NotBefore)
         await trio.sleep(60.0)
         assert len(script.asked_at) == 1
+
+
+async def test_where_free_probes_are_seldom_a_request_goes_first(autojump_clock: object) -> None:
+    seldom = msgspec.structs.replace(POLICY, health=msgspec.structs.replace(POLICY.health, probe_interval_s=600.0))
+    script = Script()
+    async with open_rig(("a", script.upstreams()), policy=seldom) as rig:
+        open_breaker(rig)
+        await trio.sleep(14.9)
+        now = trio.current_time()
+        assert isinstance(health_of(rig).verdict(DEPLOYMENT, provider="a", key=None, now=now), NotBefore)
+        await trio.sleep(0.2)
+        finished(await rig.generate())
+        assert state_of(rig) == "closed"
+        assert script.asked_at == []
 
 
 async def test_a_rest_for_quota_is_left_to_requests(autojump_clock: object) -> None:

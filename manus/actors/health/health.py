@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Final
 
 from manus.actors.health import free_probes
 from manus.actors.health.counting import Effect, effect_of
@@ -24,6 +25,9 @@ from manus.messages.routing import DeploymentMetrics
 from manus.messages.routing_policy import HealthPolicy
 from manus.messages.watching import BreakerMoved
 
+HOLD_MAX_S: Final = 10.0
+"""How long after a rest requests leave it to a free probe, at most: where those are seldom, a request goes first."""
+
 
 class Health:
     """The health of all deployments. From `rng` comes the seed of the jitter that each of them has for itself."""
@@ -35,7 +39,7 @@ class Health:
         self._registry = Registry(policy, rng.getrandbits(64))
         self._judge = Judge(policy)
         self._incarnation = 0
-        self._hold_s = 2.0 * (policy.probe_interval_s or 0.0)
+        self._hold_s = min(2.0 * (policy.probe_interval_s or 0.0), HOLD_MAX_S)
 
     # --- may it be asked ------------------------------------------------------------------------------
 

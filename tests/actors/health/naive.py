@@ -251,7 +251,9 @@ def not_before(world: World, name: str, at: float, policy: HealthPolicy) -> floa
     mine = world.deployments[name]
     key_name = world.key_of[name]
     key = world.keys[key_name]
-    hold = 0.0 if policy.probe_interval_s is None or key_name in world.listless else 2 * policy.probe_interval_s
+    hold = (
+        0.0 if policy.probe_interval_s is None or key_name in world.listless else min(2 * policy.probe_interval_s, 10.0)
+    )
     times: list[float] = [mine.cool_until]
     if key.state == "open":
         times.append(key.until + (0.0 if world.refused_as[key_name] == "quota" else hold))
