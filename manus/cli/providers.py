@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from manus.cli import exits
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"providers": [state.to_dict() for state in states]}))
     else:
-        print(_table(states))
+        print(states_table(states))
     return exits.OK
 
 
@@ -55,9 +56,13 @@ async def _states(path: str | None) -> tuple[list[ProviderState], tuple[str, ...
         return [states[name] for name in (*asked, *disabled)], agent.notes
 
 
-def _table(states: list[ProviderState]) -> str:
+def states_table(states: Sequence[ProviderState]) -> str:
+    """Lay out how providers stand, and below it the deployments that rest: why, and when they are asked again."""
     rows = [("PROVIDER", "TYPE", "PRIORITY", "STATE", "MODELS")]
     for state in states:
         models = ", ".join(state.models) or "any"
         rows.append((state.name, state.type, str(state.priority), state.state, models))
-    return "\n".join(table(rows))
+    resting = [each for state in states for each in state.deployments if each.resting is not None]
+    rests = [(each.deployment, f"{each.ready_in_s or 0.0:.0f} s", each.resting or "") for each in resting]
+    below = ["", *table([("RESTS", "FOR", "WHY"), *rests])] if rests else []
+    return "\n".join([*table(rows), *below])

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from manus.cli import main
+from manus.cli.providers import states_table
+from manus.messages.ids import DeploymentId
+from manus.messages.routing import DeploymentMetrics
+from manus.reports import ProviderState
 
 CONFIG = """\
 [general]
@@ -41,6 +45,17 @@ def test_the_table_lists_them_in_the_order_in_which_they_are_asked(capsys: pytes
     assert lines[1].split() == ["second", "ollama", "2", "running", "any"]
     assert lines[2].split() == ["first", "openai", "1", "running", "a"]
     assert lines[3].split() == ["off", "openai", "100", "disabled", "any"]
+
+
+def test_a_deployment_that_rests_is_told_with_its_reason_and_when_it_is_asked_again() -> None:
+    well = DeploymentMetrics(deployment=DeploymentId("first/a"), attempts=3)
+    why = "5 failures in a row, the last: server (HTTP 500)"
+    rests = DeploymentMetrics(deployment=DeploymentId("first/b"), breaker="open", ready_in_s=12.3, resting=why)
+    states = [ProviderState(name="first", type="openai", state="running", deployments=(well, rests))]
+    lines = states_table(states).splitlines()
+    assert lines[-1].split(maxsplit=3) == ["first/b", "12", "s", why]
+    assert "first/a" not in "".join(lines)
+    assert "RESTS" not in states_table([ProviderState(name="x", type="openai", state="running", deployments=(well,))])
 
 
 def test_json_has_the_same_and_more(capsys: pytest.CaptureFixture[str]) -> None:
