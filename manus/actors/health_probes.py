@@ -38,7 +38,7 @@ class HealthProbes:
     async def run(self) -> None:
         """Look for who may be asked, for ever; ends only by cancellation, and its probes with it."""
         health = self._desk.cell.health
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
             while True:
                 await trio.sleep(self._interval_s * (1.0 - self._jitter * self._rng.random()))
                 now = trio.current_time()

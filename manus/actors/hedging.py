@@ -75,7 +75,7 @@ class Race:
         Both are over and booked. Cancelled from elsewhere they stay open, as any attempt does.
         """
         self._enter(first)
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
             nursery.start_soon(self._carry_out, first, shed)
             with trio.move_on_after(self._delay_s):
                 await self._decided.wait()

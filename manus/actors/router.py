@@ -29,7 +29,7 @@ from manus.messages.outcomes import Outcome, Route, Unfinished
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import ExplainAsked, RoutingMetricsAsked
 from manus.supervisor.context import Context
-from manus.supervisor.envelope import Envelope
+from manus.supervisor.envelope import LATER, Envelope
 from manus.supervisor.spec import ChildSpec, MailboxSpec
 
 NEVER_BEGUN: Final = "The request's deadline passed while it waited for its turn among the batch requests."
@@ -53,7 +53,7 @@ async def run_router(spec: RouterSpec, ctx: Context) -> None:
     async with trio.open_nursery() as nursery:
         router.start_probes(nursery)
         # No limit on places: what is beyond the bound must be told so, not left waiting.
-        await ctx.serve(router.handle, own_scope=True)
+        await ctx.serve(router.handle, own_scope=True, at_once=router.answer_at_once)
         nursery.cancel_scope.cancel()
 
 
@@ -79,17 +79,14 @@ class Router:
         if interval_s is not None:
             nursery.start_soon(HealthProbes(self._desk, interval_s).run)
 
-    async def handle(self, env: Envelope) -> object:
-        """Answer one envelope: a request with its `Outcome`, a question with its answer."""
+    def answer_at_once(self, env: Envelope) -> object:
+        """Answer what takes no work: a question, or a request for which there is no room. All else is `LATER`'s."""
         match env.message:
             case ChatRequest() | EmbedRequest() as request:
-                batch = isinstance(request, ChatRequest) and request.priority == "batch"
-                began_at = trio.current_time()
-                if self._room.enter(began_at, batch=batch):
-                    return await self._run(env, request, began_at)
-                if batch and not self._room.full:
-                    return await self._run_in_turn(env, request)
-                return self._shed(request, began_at, batch=batch)
+                batch = _is_batch(request)
+                if self._room.has_room(batch=batch):
+                    return LATER
+                return self._shed(request, trio.current_time(), batch=batch)
             case ExplainAsked(request=request):
                 return self._explain(request)
             case RoutingMetricsAsked():
@@ -97,6 +94,18 @@ class Router:
                 return msgspec.structs.replace(metrics, waiting=self._room.waiting)
             case other:
                 raise TypeError(f"the router was sent a {type(other).__name__}")
+
+    async def handle(self, env: Envelope) -> Outcome:
+        """Answer a request with its `Outcome`."""
+        request = env.message
+        assert isinstance(request, ChatRequest | EmbedRequest), "all else is answered at once"
+        batch = _is_batch(request)
+        began_at = trio.current_time()
+        if self._room.enter(began_at, batch=batch):
+            return await self._run(env, request, began_at)
+        if batch and self._room.has_room(batch=True):
+            return await self._run_in_turn(env, request)
+        return self._shed(request, began_at, batch=batch)  # others of the same moment were faster
 
     async def _run(self, env: Envelope, request: ChatRequest | EmbedRequest, began_at: float) -> Outcome:
         """Answer a request that has its place, and give the place back."""
@@ -183,3 +192,7 @@ class Router:
                 reservation=reservation_of(request, plan.choices[0].card, tokens),
             )
         return plan
+
+
+def _is_batch(request: ChatRequest | EmbedRequest) -> bool:
+    return isinstance(request, ChatRequest) and request.priority == "batch"
