@@ -97,9 +97,9 @@ HEALTH_MUTANTS = [
     ),
     Mutant(
         name="health: all return together",
-        file=BREAKER,
-        original="return rest_s * (1.0 + self._policy.jitter * self._jitter.draw())",
-        mutated="return rest_s * (1.0 + self._policy.jitter)",
+        file=REST,
+        original="return seconds * (1.0 + policy.jitter * jitter.draw())",
+        mutated="return seconds * (1.0 + policy.jitter)",
         killers=(f"{T_BREAKER}::test_those_that_fell_together_do_not_return_together",),
         rule="deployments that fell together do not return together",
     ),

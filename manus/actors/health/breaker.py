@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from manus.actors.health.rest import Rest
+from manus.actors.health.rest import Rest, spread_s
 from manus.actors.health.window import SlidingCounts
 from manus.actors.jitter import Jitter
 from manus.messages.outcomes import BreakerState
@@ -133,8 +133,8 @@ class Breaker:
         self.probing = False
 
     def spread_s(self, rest_s: float) -> float:
-        """Lengthen a rest by chance, so that those who fell together do not return together."""
-        return rest_s * (1.0 + self._policy.jitter * self._jitter.draw())
+        """Lengthen a rest by chance."""
+        return spread_s(rest_s, self._policy, self._jitter)
 
     def _open(self, event: Event, now: float, rest_s: float | None, why: str) -> None:
         policy = self._policy

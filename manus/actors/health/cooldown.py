@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from manus.actors.health.rest import Rest, believed
+from manus.actors.health.rest import Rest, believed, spread_s
+from manus.actors.jitter import Jitter
 from manus.messages.failures import Failed
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.routing_policy import HealthPolicy
@@ -17,10 +18,11 @@ DOUBLINGS_MAX: Final = 16
 class Cooldown:
     """When one deployment may be asked again. No failure: its breaker knows nothing of it."""
 
-    __slots__ = ("_asked_at", "_doublings", "_policy", "rest", "why")
+    __slots__ = ("_asked_at", "_doublings", "_jitter", "_policy", "rest", "why")
 
-    def __init__(self, policy: HealthPolicy) -> None:
+    def __init__(self, policy: HealthPolicy, jitter: Jitter) -> None:
         self._policy = policy
+        self._jitter = jitter
         self._doublings = 0
         self._asked_at = -math.inf
         self.rest = Rest()
@@ -38,7 +40,8 @@ class Cooldown:
                 self._doublings = min(self._doublings + 1, DOUBLINGS_MAX)
                 self._asked_at = now
             pause_s = self._policy.cooldown_s * 2.0 ** (max(self._doublings, 1) - 1)
-            self._rest(now, min(pause_s, self._policy.open_max_s), "it wants fewer requests, and names no time")
+            pause_s = spread_s(min(pause_s, self._policy.open_max_s), self._policy, self._jitter)
+            self._rest(now, pause_s, "it wants fewer requests, and names no time")
         else:
             self._rest(now, hint_s, "it wants fewer requests, and named the time")
 

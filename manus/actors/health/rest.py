@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from manus.actors.jitter import Jitter
+from manus.messages.routing_policy import HealthPolicy
+
 STEP_BACK_S: Final = 60.0
 """A clock may be read a little late, so a `now` from before the rest began is normal. One from long before means that
 the clock was set back; then the rest is over, rather than as long as the step."""
@@ -41,6 +44,11 @@ class Rest:
     def holds(self, now: float, *, longer_s: float = 0.0) -> bool:
         """Whether it goes on at `now`, or has been over for less than `longer_s`."""
         return self.since - STEP_BACK_S <= now < self.until + longer_s
+
+
+def spread_s(seconds: float, policy: HealthPolicy, jitter: Jitter) -> float:
+    """Lengthen a rest by chance, so that those who fell together do not return together."""
+    return seconds * (1.0 + policy.jitter * jitter.draw())
 
 
 def believed(hint_s: float | None) -> float | None:

@@ -82,7 +82,7 @@ class Tracked:
         self.deployment = deployment
         self.key = key
         self.breaker = Breaker(policy, jitter)
-        self.cooldown = Cooldown(policy)
+        self.cooldown = Cooldown(policy, jitter)
         self.in_flight = 0
         self.first_content = PeakAverage()
         self.first_contents = RecentSamples()

@@ -13,11 +13,16 @@ from manus.actors.health.cooldown import Cooldown
 from manus.actors.health.latency import DECAY_S, IDLE_DECAY_S, RECENT, PeakAverage, RecentSamples
 from manus.actors.health.rest import HINT_MAX_S, Rest, believed
 from manus.actors.health.window import SlidingCounts
+from manus.actors.jitter import Jitter
 from manus.messages.failures import Failed
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.routing_policy import HealthPolicy
 
-POLICY = HealthPolicy(cooldown_s=1.0, open_max_s=10.0)
+POLICY = HealthPolicy(cooldown_s=1.0, open_max_s=10.0, jitter=0.0)
+
+
+def cooldown_of(policy: HealthPolicy = POLICY, name: str = "p/m") -> Cooldown:
+    return Cooldown(policy, Jitter(1, name))
 
 
 def limited(retry_after_s: float | None = None) -> Failed:
@@ -64,7 +69,7 @@ def test_a_clock_that_was_set_back_ends_a_rest_and_a_later_one_begins_anew() -> 
 
 
 def test_a_429_that_names_a_time_is_taken_at_its_word() -> None:
-    cooldown = Cooldown(POLICY)
+    cooldown = cooldown_of()
     cooldown.refused(limited(3 * 86_400.0), began_at=0.0, now=1.0)
     assert cooldown.rest.until == 1.0 + 3 * 86_400.0
     cooldown.refused(limited(5.0), began_at=0.0, now=2.0)
@@ -72,7 +77,7 @@ def test_a_429_that_names_a_time_is_taken_at_its_word() -> None:
 
 
 def test_429s_that_name_no_time_double_the_pause_up_to_its_bound() -> None:
-    cooldown = Cooldown(POLICY)
+    cooldown = cooldown_of()
     now, pauses = 0.0, []
     for _ in range(6):
         cooldown.refused(limited(), began_at=now, now=now)
@@ -81,15 +86,27 @@ def test_429s_that_name_no_time_double_the_pause_up_to_its_bound() -> None:
     assert pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
+def test_those_who_were_refused_together_do_not_return_together_unless_they_were_told_when() -> None:
+    policy = HealthPolicy(cooldown_s=10.0, jitter=0.2)
+    for hint_s, times in ((None, 50), (10.0, 1)):
+        ends = set()
+        for number in range(50):
+            cooldown = cooldown_of(policy, f"p/{number}")
+            cooldown.refused(limited(hint_s), began_at=0.0, now=0.0)
+            ends.add(cooldown.rest.until)
+        assert len(ends) == times
+        assert all(10.0 <= end <= 12.0 for end in ends)
+
+
 def test_requests_that_were_under_way_together_are_told_the_same_thing_once() -> None:
-    cooldown = Cooldown(POLICY)
+    cooldown = cooldown_of()
     for step in range(50):
         cooldown.refused(limited(), began_at=9.0, now=10.0 + step * 0.001)
     assert cooldown.rest.until == pytest.approx(11.049)
 
 
 def test_a_success_makes_the_next_pause_short_unless_it_began_before_the_last_429() -> None:
-    cooldown = Cooldown(POLICY)
+    cooldown = cooldown_of()
     cooldown.refused(limited(), began_at=0.0, now=0.0)
     cooldown.refused(limited(), began_at=1.0, now=1.0)
     cooldown.proven(began_at=0.5)
@@ -101,7 +118,7 @@ def test_a_success_makes_the_next_pause_short_unless_it_began_before_the_last_42
 
 
 def test_an_exhausted_limit_is_waited_for_and_the_latest_of_several_wins() -> None:
-    cooldown = Cooldown(POLICY)
+    cooldown = cooldown_of()
     readings = (
         RateLimitReading(dimension="requests", limit=10, remaining=0, reset_s=2.0),
         RateLimitReading(dimension="input_tokens", limit=10, remaining=0, reset_s=7.0),
@@ -113,7 +130,7 @@ def test_an_exhausted_limit_is_waited_for_and_the_latest_of_several_wins() -> No
 
 
 def test_what_is_left_of_a_limit_or_names_no_time_is_no_reason_to_wait() -> None:
-    cooldown = Cooldown(POLICY)
+    cooldown = cooldown_of()
     readings = (
         RateLimitReading(dimension="requests", limit=10, remaining=1, reset_s=2.0),
         RateLimitReading(dimension="tokens", limit=10, remaining=None, reset_s=7.0),
@@ -127,13 +144,13 @@ def test_what_is_left_of_a_limit_or_names_no_time_is_no_reason_to_wait() -> None
 def test_a_forecast_is_believed_for_a_while_and_a_refusal_to_its_end() -> None:
     readings = (RateLimitReading(dimension="requests", limit=10, remaining=0, reset_s=3600.0),)
     for refused, seconds in ((False, 10.0), (True, 3600.0)):
-        cooldown = Cooldown(POLICY)
+        cooldown = cooldown_of()
         cooldown.exhausted(readings, refused=refused, now=0.0)
         assert cooldown.rest.until == seconds
 
 
 def test_a_time_that_came_with_another_failure_is_heard() -> None:
-    cooldown = Cooldown(POLICY)
+    cooldown = cooldown_of()
     cooldown.told(None, 0.0)
     assert not cooldown.rest.holds(0.0)
     cooldown.told(20.0, 0.0)
