@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import msgspec
 import trio
 
 from manus.actors.delivery import CallerChannel, Delivery
@@ -127,6 +128,9 @@ class OpenAttempt:
         answer = await self._place.ask(ending, deadline=deadline)
         if isinstance(answer, Booked):
             self.booked = answer
+        elif isinstance(answer, Failed) and not self.granted:
+            # The books know nothing of it: it was taken back before it was reserved, and nothing has to be kept.
+            self.booked = msgspec.structs.replace(self.booked, durable=True)
 
     def end_early(self, failure: Failed) -> None:
         """Have it end with `failure`: nothing more of it is heard, and its call is cancelled. Synchronous."""

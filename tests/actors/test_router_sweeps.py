@@ -13,9 +13,9 @@ import trio.testing
 
 from manus.messages.outcomes import Finished, Unfinished
 from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
-from manus.messages.routing_policy import RetryPolicy, RouterPolicy
-from manus.sim.behaviour import Script
-from manus.sim.faults import Cut, Fault, Rejected
+from manus.messages.routing_policy import HedgePolicy, RetryPolicy, RouterPolicy
+from manus.sim.behaviour import Behaviour, Script
+from manus.sim.faults import Cut, Fault, Rejected, Stall
 from manus.supervisor.dialog import Dialog
 from manus.supervisor.terminals import ActorFailed, Withdrawn
 from tests.actors.rig import Rig, Upstreams, asked, open_rig, text_seen
@@ -25,6 +25,13 @@ STEPS_MAX = 200
 
 AT_ONCE = RouterPolicy(retry=RetryPolicy(same_deployment=0))
 """A back-off would wait for a clock that stands still while the sweep counts passes."""
+
+
+RACED = RouterPolicy(
+    retry=RetryPolicy(same_deployment=0),
+    hedge=HedgePolicy(enabled=True, quantile=0.0, samples_min=1, delay_min_s=0.0, budget_ratio=1.0),
+)
+"""What takes any time is raced at once, so that both attempts run side by side at a clock that stands."""
 
 
 class Blow(Exception):
@@ -130,6 +137,66 @@ def test_blow_at_every_step_leaves_one_end_and_true_books(blow: str, fault: str,
     assert "Finished" in kinds or fault == "cut"
 
 
+RACES: dict[str, tuple[Fault | None, Fault | None]] = {
+    "both well": (None, None),
+    "first is silent": (Stall(where="first_token"), None),
+    "first is cut": (Cut(where="headers"), None),
+    "second is refused": (None, Rejected(status=500)),
+    "winner may be cut": (Cut(where="body", after_chunks=1), Cut(where="body", after_chunks=2)),
+}
+
+
+RACE_SWEEPS = [
+    (blow, race, stream)
+    for blow in BLOWS
+    for race in RACES
+    for stream in (False, True)
+    if stream or blow != "the caller cancels"  # only a stream has a handle to cancel by
+]
+
+
+@pytest.mark.parametrize(("blow", "race", "stream"), RACE_SWEEPS)
+def test_blow_at_every_step_of_a_race_leaves_one_end_and_true_books(blow: str, race: str, stream: bool) -> None:
+    kinds: set[str] = set()
+    raced = False
+    for passes in range(STEPS_MAX):
+        run = trio.run(_race_once, passes, blow, race, stream, clock=trio.testing.MockClock(autojump_threshold=0.0))
+        kinds.add("left" if run.left else type(run.answer).__name__)
+        raced = raced or len(run.rig.rows()) > 2
+        if not run.struck:
+            break
+    else:
+        pytest.fail("the request never ended before the blow")
+    assert raced
+    assert passes > 5
+    assert "Finished" in kinds
+
+
+async def _race_once(passes: int, blow: str, race: str, stream: bool) -> Struck:
+    faults = RACES[race]
+    first = Upstreams(Behaviour(script=Script(text=TEXT, fault=faults[0]), first=(Script(text=TEXT),)))
+    second, third = Upstreams(Script(text=TEXT, fault=faults[1])), Upstreams(Script(text=TEXT))
+    async with open_rig(("a", first), ("b", second), ("c", third), policy=RACED) as rig:
+        # What is usual has to be known before anything is slow.
+        assert isinstance((await rig.stream())[1] if stream else await rig.generate(), Finished)
+        run = Struck(rig, passes)
+
+        await run.run(stream=stream, mode="auto", blow=BLOWS[blow])
+        _check_end(run, blow)
+        await rig.check()
+        assert not [event for event in rig.events if type(event).__name__ == "RequestCrashed"]
+        await _check_places(rig)
+    return run
+
+
+async def _check_places(rig: Rig) -> None:
+    """Nothing runs, as far as the router and health know."""
+    metrics = await rig.router.ask(RoutingMetricsAsked(), deadline=trio.current_time() + 5)
+    assert isinstance(metrics, RoutingMetrics)
+    assert metrics.in_flight == 0
+    assert all(each.in_flight == 0 for each in metrics.deployments)
+
+
 async def _sweep_once(passes: int, blow: str, fault: str, mode: str) -> Struck:
     first = Upstreams(Script(text=TEXT, fault=FAULTS[fault]))
     async with open_rig(("a", first), ("b", Upstreams(Script(text=TEXT))), policy=AT_ONCE) as rig:
@@ -139,9 +206,7 @@ async def _sweep_once(passes: int, blow: str, fault: str, mode: str) -> Struck:
         _check_end(run, blow)
         await rig.check()
         assert not [event for event in rig.events if type(event).__name__ == "RequestCrashed"]
-        metrics = await rig.router.ask(RoutingMetricsAsked(), deadline=trio.current_time() + 5)
-        assert isinstance(metrics, RoutingMetrics)
-        assert metrics.in_flight == 0
+        await _check_places(rig)
     return run
 
 
