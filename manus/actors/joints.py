@@ -48,20 +48,18 @@ class Retold:
 class Continued:
     """The new text goes on from `kept`, which was shown with `blanks` behind it that the model was not told of.
 
-    Where it begins with these blanks, they are left out. Where it begins with all that was shown, the model took its
-    own beginning for history: then it is an answer told again, and joins as such. A text that repeats itself is never
-    taken for that, for there nobody could tell one from the other.
+    Where it begins with these blanks, they are left out. Where it begins with all of `kept`, the model took its own
+    beginning for history, or its server tells the beginning again: then it is an answer from its beginning, and joins
+    where `kept` ends. A text that repeats itself is never taken for that: nobody could tell one from the other.
     """
 
-    __slots__ = ("_blanks", "_held", "_retold", "_shown", "differs")
+    __slots__ = ("_blanks", "_held", "_kept", "_retold", "differs")
 
     def __init__(self, kept: str, blanks: str) -> None:
-        shown = kept + blanks
-        self._shown = shown
+        self._kept = kept
         self._blanks = blanks
-        half = shown[: (len(shown) + 1) // 2]
-        watched = len(shown) >= REPEAT_CHARACTERS_MIN and shown.find(half, 1) < 0
-        self._held: str | None = "" if watched else None
+        repeats = kept.find(kept[: (len(kept) + 1) // 2], 1) >= 0
+        self._held: str | None = None if repeats or len(kept) < REPEAT_CHARACTERS_MIN else ""
         self._retold = False
         self.differs: str | None = None
 
@@ -72,7 +70,7 @@ class Continued:
 
     @property
     def whole(self) -> bool:
-        """Whether the model began anew, with all that was shown."""
+        """Whether the text began anew, with all of `kept`."""
         return self._retold
 
     def take(self, text: str) -> str:
@@ -80,14 +78,14 @@ class Continued:
         held = self._held
         if held is None:
             return self._without_blanks(text) if self._blanks else text
-        left = len(self._shown) - len(held)
-        if self._shown.startswith(text[:left], len(held)):
+        left = len(self._kept) - len(held)
+        if self._kept.startswith(text[:left], len(held)):
             if len(text) < left:
                 self._held = held + text
                 return ""
-            self._held, self._blanks, self._retold = None, "", True
-            return text[left:]
-        same = len(held) + _same(self._shown, len(held), text)
+            self._held, self._retold = None, True
+            return self._without_blanks(text[left:])
+        same = len(held) + _same(self._kept, len(held), text)
         if same >= REPEAT_CHARACTERS_MIN:
             self.differs = f"it began anew, and differs from what was shown after {same} characters"
             return ""
@@ -96,12 +94,9 @@ class Continued:
 
     def close(self) -> str:
         """No more text comes: what was held back is the continuation, unless it is too much to be one by chance."""
-        held, self._held = self._held, None
-        if held is None:
-            self._blanks = ""
-            return ""
+        held, self._held = self._held or "", None
         if len(held) >= REPEAT_CHARACTERS_MIN:
-            self.differs = f"it began anew, and was over after {len(held)} of {len(self._shown)} characters"
+            self.differs = f"it began anew, and was over after {len(held)} of {len(self._kept)} characters"
             return ""
         text = self._without_blanks(held)
         self._blanks = ""

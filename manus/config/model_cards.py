@@ -67,8 +67,9 @@ _LIMIT_FIELDS: Final = (
     "schema_rules",
 )
 
-EMBEDDED: Final = ModelCard(name=LOCAL_MODEL, vision=False, documents=False, audio=False, tier=1)
-"""The model that comes along: no vendor's, so the catalogue has nothing of it."""
+EMBEDDED: Final = ModelCard(name=LOCAL_MODEL, vision=False, documents=False, audio=False, prefill=True, tier=1)
+"""The model that comes along: no vendor's, so the catalogue has nothing of it. That its server goes on from a last turn
+of the assistant has been seen: in a stream it sends the rest alone."""
 
 _EFFORTS: Final = frozenset(get_args(Effort))
 

@@ -69,9 +69,9 @@ def test_nothing_passes_of_a_text_told_again_before_all_that_was_shown_has_come(
     assert joint.differs is None or not other.startswith(shown)
 
 
-def is_ambiguous(shown: str, rest: str) -> bool:
+def is_ambiguous(kept: str, rest: str) -> bool:
     """Whether the rest of an answer begins as the answer itself did, for so long that it looks like a new beginning."""
-    return rest.startswith(shown[:REPEAT_CHARACTERS_MIN]) and len(shown) >= REPEAT_CHARACTERS_MIN
+    return rest.startswith(kept[:REPEAT_CHARACTERS_MIN]) and len(kept) >= REPEAT_CHARACTERS_MIN
 
 
 @settings(max_examples=200, deadline=None)
@@ -87,18 +87,25 @@ def test_continuation_gives_exactly_the_rest_whatever_blanks_were_held_back_from
 
     got = joined(begun(shown), chunked(rest, cuts))
 
-    repeats = shown.find(shown[: (len(shown) + 1) // 2], 1) >= 0
-    if repeats or not is_ambiguous(shown, rest):
+    repeats = kept.find(kept[: (len(kept) + 1) // 2], 1) >= 0
+    if repeats or not is_ambiguous(kept, rest):
         assert got == text[len(shown) :]
 
 
 @settings(max_examples=100, deadline=None)
-@given(cut=st.integers(REPEAT_CHARACTERS_MIN, len(STORY)), cuts=CUTS)
+@given(cut=st.integers(REPEAT_CHARACTERS_MIN + 5, len(STORY)), cuts=CUTS)
 def test_target_that_begins_anew_with_all_that_was_shown_joins_where_that_ends(cut: int, cuts: list[int]) -> None:
     joint = begun(STORY[:cut])
 
     assert joined(joint, chunked(STORY, cuts)) == STORY[cut:]
     assert joint.whole
+
+
+def test_server_that_tells_the_beginning_again_need_not_tell_the_blanks() -> None:
+    kept = STORY[:40].rstrip()
+
+    assert joined(begun(kept + "  "), [kept, "\n", "and on"]) == "\nand on"
+    assert joined(begun(kept + "\n"), [kept, "\n", "and on"]) == "and on"
 
 
 @pytest.mark.parametrize("same", [REPEAT_CHARACTERS_MIN, REPEAT_CHARACTERS_MIN + 5])

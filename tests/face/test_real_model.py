@@ -21,6 +21,8 @@ import pytest
 import trio
 
 import manus
+from manus.sim.faults import Cut
+from manus.testing import Script, SimProvider, serve_sim, sim_config
 from tests.shared_data import unavailable
 
 HOST = Path(__file__).with_name("model_host.py")
@@ -152,6 +154,32 @@ async def test_a_prompt_over_the_window_is_told_as_such(wire: str, model_url: st
                 await agent.generate("word " * 5000, provider=wire, max_tokens=8, fallback_providers=[])
 
     assert isinstance(caught.value, manus.ContextLengthError)
+
+
+@pytest.mark.parametrize("wire", ["chat", "messages"])
+async def test_a_stream_that_another_broke_off_is_gone_on_with(wire: str, model_url: str) -> None:
+    begun = "Once upon a time there was a small cat who lived in a lighthouse by the sea, and every evening"
+    broken = SimProvider("openai", Script(text=begun + " she", fault=Cut(after_chunks=19, reset=True)))
+    async with serve_sim(broken) as server:
+        config = _config(model_url)
+        entry = config["providers"][wire]
+        entry["models"] = [{"name": "smollm2", "prefill": True}]
+        config["providers"] = {**sim_config({"broken": server})["providers"], wire: entry | {"priority": 2}}
+        with trio.fail_after(LIMIT_S):
+            async with manus.open_agent(config, keep_books=False) as agent:
+                stream = agent.stream("Tell me a story.", max_tokens=40, temperature=0.0)
+                pieces = [chunk.delta async for chunk in stream]
+                whole = await stream.response()
+
+    assert "".join(pieces) == whole.content
+    assert whole.content.startswith("Once upon a time there was a small cat who")
+    assert whole.content.count("Once upon a time there was a small cat") == 1
+    assert whole.route is not None
+    assert [(each.provider, each.role) for each in whole.route.attempts] == [("broken", "first"), (wire, "continue")]
+    last = whole.route.attempts[1].usage
+    assert 0 < last.output < 40
+    assert last.input_total > 20, "the model was told what had been said"
+    assert whole.provider == wire
 
 
 def _computed(url: str) -> float:
