@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from typing import Final
 
 DECAY_S: Final = 60.0
@@ -50,12 +51,11 @@ class PeakAverage:
 class RecentSamples:
     """The latest samples, at most `RECENT`, and their quantiles."""
 
-    __slots__ = ("_next", "_samples", "_sorted")
+    __slots__ = ("_next", "_samples")
 
     def __init__(self) -> None:
-        self._samples: list[float] = []
+        self._samples = array("d")  # a quarter of what a list of floats takes, and there may be a thousand of these
         self._next = 0
-        self._sorted: list[float] | None = None
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -67,13 +67,10 @@ class RecentSamples:
         else:
             self._samples[self._next] = seconds
             self._next = (self._next + 1) % RECENT
-        self._sorted = None
 
     def quantile(self, q: float) -> float | None:
         """Give the least sample that at least the share `q` of all does not exceed; None where there are none."""
         if not self._samples:
             return None
-        if self._sorted is None:
-            self._sorted = sorted(self._samples)
-        rank = math.ceil(min(max(q, 0.0), 1.0) * len(self._sorted))
-        return self._sorted[max(rank, 1) - 1]
+        rank = math.ceil(min(max(q, 0.0), 1.0) * len(self._samples))
+        return sorted(self._samples)[max(rank, 1) - 1]

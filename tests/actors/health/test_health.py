@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manus.actors.attempt import GO_ELSEWHERE
 from manus.actors.health import Health, NotBefore, Ready, Ticket
@@ -506,3 +508,23 @@ def test_no_leap_of_the_clock_shuts_a_deployment_for_good(leap_s: float) -> None
     for deployment in (A, B):
         assert health.latency_cost(deployment, now) >= 0.0
         health.success_rate(deployment, now)
+
+
+# --- isolation --------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from(("server", "auth", "rate_limited", "quota_exhausted", "timeout")), max_size=12))
+def test_whatever_befalls_one_provider_another_rests_for_exactly_as_long(faults: list[FailureKind]) -> None:
+    policy = HealthPolicy(failures=2, jitter=0.5)
+    alone, beside = health_of(policy), health_of(policy)
+    elsewhere = DeploymentId("q/m")
+    now = 0.0
+    for kind in faults:
+        now += 1000.0
+        ticket = beside.begin(elsewhere, provider="q", key=None, now=now)
+        if isinstance(ticket, Ticket):
+            end(beside, ticket, now, kind)
+        for health in (alone, beside):
+            attempt(health, now, "server")
+        mine = [health.verdict(A, provider="p", key=None, now=now) for health in (alone, beside)]
+        assert mine[0] == mine[1]
