@@ -22,6 +22,7 @@ from manus.actors.resting import Resting, all_resting, back_in_s
 from manus.actors.steps import Ask, GiveUp, Wanted
 from manus.actors.traffic_share import TrafficShares
 from manus.messages.failures import Failed
+from manus.messages.outcomes import AttemptRole
 from manus.messages.routing_policy import RetryPolicy
 
 SPREAD: Final = 0.05
@@ -37,6 +38,7 @@ class _Return(NamedTuple):
     choice: Choice
     at: float
     full: bool = False
+    role: AttemptRole = "retry"
 
 
 class PlanCursor:
@@ -69,6 +71,7 @@ class PlanCursor:
         "_retry",
         "_returns",
         "_tokens",
+        "_too_small",
         "_tries",
     )
 
@@ -96,6 +99,7 @@ class PlanCursor:
         self._retry: _Return | None = None
         self._failure: Failed | None = None
         self._least_window = 0
+        self._too_small: set[str] = set()
         self._policy_only = False
         self._patient_until: float | None = None
         self._begun = 0
@@ -160,6 +164,7 @@ class PlanCursor:
         advice = failure.what_to_do
         if advice.elsewhere == "larger_window":
             self._least_window = max(self._least_window, choice.card.context_tokens or self._tokens)
+            self._too_small.add(choice.card.vendor_name)
         elif advice.elsewhere == "policy_target":
             self._policy_only = True
         if advice.retry_here == "no":
@@ -171,8 +176,12 @@ class PlanCursor:
         if advice.retry_here == "once" and hint is None:
             self._retry = _Return(choice, now + pause)
             return
-        # Others come first; a vendor that named a time is worth returning to when nobody else is left.
         full = _is_full(failure)
+        if hint is not None and not full and hint <= self._policy.wait_here_s and tries == 1:
+            spread_s = SPREAD * hint * (1.0 + self._jitter.draw())
+            self._retry = _Return(choice, now + hint + spread_s, role="wait")
+            return
+        # Others come first; a vendor that named a time is worth returning to when nobody else is left.
         at = now if full else now + max(hint or 0.0, pause)
         if at - now <= self._policy.wait_hint_max_s:
             self._returns[choice.deployment] = _Return(choice, at, full)
@@ -214,7 +223,7 @@ class PlanCursor:
             return None
         if not self._budget.spend(retry.choice.provider, now):
             return None
-        return Ask(choice=retry.choice, role="retry", wait_s=max(0.0, retry.at - now))
+        return Ask(choice=retry.choice, role=retry.role, wait_s=max(0.0, retry.at - now))
 
     def _other(self, now: float, want: Wanted | None) -> Ask | None:
         """Take the next deployment that may be asked now."""
@@ -227,7 +236,9 @@ class PlanCursor:
         """Name those that were not asked yet and come into question."""
         if self._failure is not None and self._failure.what_to_do.elsewhere == "no":
             return
-        for choice in self._coming:
+        # A larger window that is known comes before one that is not.
+        coming = sorted(self._coming, key=_window_is_unknown) if self._least_window else self._coming
+        for choice in coming:
             if self._fits(choice) and (choice.use == "any" or self._policy_only or self._least_window):
                 yield choice
 
@@ -238,21 +249,24 @@ class PlanCursor:
                 return False
         elif choice.use == "policy":
             return False
-        return not self._least_window or (choice.card.context_tokens or 0) > self._least_window
+        if not self._least_window:
+            return True
+        window = choice.card.context_tokens
+        return choice.card.vendor_name not in self._too_small if window is None else window > self._least_window
 
     def _wait(self, now: float) -> Ask | GiveUp:
         """Wait for whoever may be asked soonest, if that is worth it."""
-        earliest: tuple[float, Choice, _Return | None] | None = None
+        earliest: tuple[float, Choice, _Return | None, float] | None = None
         for choice, returning in self._waited_for():
-            at = now if returning is None else returning.at
+            at, most_spread_s = now if returning is None else returning.at, 0.0
             verdict = self._verdict(choice, max(at, now))
             if isinstance(verdict, NotBefore):
-                at = verdict.at
+                at, most_spread_s = verdict.at, SPREAD_MAX_S  # of a rest all learn the same end
             if earliest is None or at < earliest[0]:
-                earliest = (at, choice, returning)
+                earliest = (at, choice, returning, most_spread_s)
         if earliest is None:
             return self._give_up("no candidate is left", now)
-        at, choice, returning = earliest
+        at, choice, returning, most_spread_s = earliest
         if at >= self._deadline:
             return self._give_up("no candidate is left, and waiting would take longer than the deadline", now)
         patient_until = now + self._policy.wait_hint_max_s if self._patient_until is None else self._patient_until
@@ -263,10 +277,10 @@ class PlanCursor:
             return self._give_up("no candidate is left, and the retry budget is spent", now)
         self._patient_until = patient_until
         wait_s = max(0.0, at - now)
+        wait_s += min(SPREAD * wait_s, most_spread_s, self._deadline - at) * self._jitter.draw()
         if returning is not None:
             return Ask(choice=choice, role="wait", wait_s=wait_s, shed=not returning.full)
-        spread_s = min(SPREAD * wait_s, SPREAD_MAX_S, self._deadline - at) * self._jitter.draw()
-        return Ask(choice=choice, role="failover" if self._begun else "first", wait_s=wait_s + spread_s)
+        return Ask(choice=choice, role="failover" if self._begun else "first", wait_s=wait_s)
 
     def _waited_for(self) -> Iterator[tuple[Choice, _Return | None]]:
         for returning in self._returns.values():
@@ -296,6 +310,10 @@ class PlanCursor:
         if back_s is None or back_s == failure.retry_after_s:
             return GiveUp(reason=reason)
         return GiveUp(reason=reason, failure=msgspec.structs.replace(failure, retry_after_s=back_s))
+
+
+def _window_is_unknown(choice: Choice) -> bool:
+    return choice.card.context_tokens is None
 
 
 def _is_full(failure: Failed) -> bool:
