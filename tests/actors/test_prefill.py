@@ -90,7 +90,7 @@ IN_THE_WAY: list[tuple[dict[str, Any], bool, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "own", "bedrock"), IN_THE_WAY, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("fields", "own", "bedrock"), IN_THE_WAY)
 def test_what_a_request_asks_besides_may_be_in_the_way(fields: dict[str, Any], own: bool, bedrock: bool) -> None:
     request = asked(**fields)
 
