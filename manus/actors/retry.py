@@ -177,7 +177,12 @@ class PlanCursor:
             self._retry = _Return(choice, now + pause)
             return
         full = _is_full(failure)
-        if hint is not None and not full and hint <= self._policy.wait_here_s and tries == 1:
+        if (
+            hint is not None
+            and not full
+            and hint <= self._policy.wait_here_s
+            and tries <= min(1, self._policy.same_deployment)
+        ):
             spread_s = SPREAD * hint * (1.0 + self._jitter.draw())
             self._retry = _Return(choice, now + hint + spread_s, role="wait")
             return

@@ -53,6 +53,7 @@ class RetryConfig(Section, frozen=True, kw_only=True):
     base_s: Seconds = 0.2
     max_s: Seconds = 5.0
     attempts_max: Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")] = 8
+    wait_here_s: Annotated[float, Meta(ge=0, le=60, description="seconds, from 0 to 60")] = 3.0
     wait_hint_max_s: Seconds = 60.0
     budget_ratio: Share = 0.2
     budget_min: Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")] = 10

@@ -14,6 +14,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         same_deployment: retries of one deployment for resets and 5xx.
         base_s, max_s: exponential back-off between them, with full jitter.
         attempts_max: attempts of one request over all deployments; the plan is finite.
+        wait_here_s: a vendor that names a wait of at most so long is waited for, once, before others are asked; 0 goes
+            elsewhere at once.
         wait_hint_max_s: a Retry-After above this means "go elsewhere"; nobody waits longer for a deployment that rests.
         budget_ratio: retries may be this share of requests over the last minute, and
         budget_min: this many in any case.
@@ -23,6 +25,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     base_s: float = 0.2
     max_s: float = 5.0
     attempts_max: int = 8
+    wait_here_s: float = 3.0
     wait_hint_max_s: float = 60.0
     budget_ratio: float = 0.2
     budget_min: int = 10

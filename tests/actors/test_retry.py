@@ -65,6 +65,23 @@ def test_context_length_goes_to_a_larger_window_only_and_may_use_the_reserve() -
     assert isinstance(third, GiveUp)
 
 
+def test_window_that_nobody_knows_is_tried_after_the_larger_ones_but_never_that_of_a_model_that_was_too_small() -> None:
+    walk = walk_of(
+        choice("a", model="small"),
+        choice("b", model="small"),
+        choice("c", model="unknown"),
+        choice("d", model="large", window=5000),
+        choice("e", model="tiny", window=10),
+    )
+
+    first, second, third = walk.fail("context_length"), walk.fail("context_length"), walk.fail("context_length")
+
+    assert isinstance(first, Ask)
+    assert isinstance(second, Ask)
+    assert (first.choice.provider, second.choice.provider) == ("d", "c")
+    assert isinstance(third, GiveUp)
+
+
 def test_who_asked_to_wait_is_not_returned_to_for_a_prompt_too_long_for_another() -> None:
     walk = walk_of(choice("a"), choice("b"))
     walk.fail("rate_limited", retry_after_s=1.0)
@@ -79,7 +96,28 @@ def test_reserve_is_not_used_for_any_other_failure() -> None:
 
 
 def test_429_goes_elsewhere_first() -> None:
-    step = walk_of(choice("a"), choice("b")).fail("rate_limited", retry_after_s=1.0)
+    step = walk_of(choice("a"), choice("b")).fail("rate_limited", retry_after_s=POLICY.wait_here_s + 1.0)
+
+    assert isinstance(step, Ask)
+    assert (step.choice.provider, step.wait_s) == ("b", 0.0)
+
+
+@pytest.mark.parametrize("kind", ["rate_limited", "overloaded"])
+def test_short_wait_that_a_vendor_names_is_waited_out_once_before_others_are_asked(kind: FailureKind) -> None:
+    walk = walk_of(choice("a"), choice("b"))
+
+    here, elsewhere = walk.fail(kind, retry_after_s=2.0), walk.fail(kind, retry_after_s=2.0)
+
+    assert isinstance(here, Ask)
+    assert (here.choice.provider, here.role) == ("a", "wait")
+    assert 2.0 < here.wait_s <= 2.2, "no sooner than the vendor said, and not all at once"
+    assert isinstance(elsewhere, Ask)
+    assert elsewhere.choice.provider == "b"
+
+
+@pytest.mark.parametrize("policy", [RetryPolicy(wait_here_s=0.0), RetryPolicy(same_deployment=0)])
+def test_who_wants_no_wait_or_no_second_try_goes_elsewhere_at_once(policy: RetryPolicy) -> None:
+    step = walk_of(choice("a"), choice("b"), policy=policy).fail("rate_limited", retry_after_s=1.0)
 
     assert isinstance(step, Ask)
     assert (step.choice.provider, step.wait_s) == ("b", 0.0)
@@ -122,9 +160,9 @@ def test_who_asked_to_wait_is_returned_to_when_the_others_have_failed() -> None:
 def test_503_with_a_hint_lets_others_go_first_and_is_returned_to_once() -> None:
     walk = walk_of(choice("a"), choice("b"))
 
-    other = walk.fail("overloaded", retry_after_s=2.0)
+    other = walk.fail("overloaded", retry_after_s=4.0)
     back = walk.fail("auth")
-    end = walk.fail("overloaded", retry_after_s=2.0)
+    end = walk.fail("overloaded", retry_after_s=4.0)
 
     assert isinstance(other, Ask)
     assert isinstance(back, Ask)

@@ -18,12 +18,14 @@ from manus.messages.routing_policy import HealthPolicy, RetryPolicy
 POLICY = RetryPolicy(base_s=0.2, max_s=5.0)
 
 
-def choice(provider: str, *, window: int | None = None, use: Use = "any", after_policy: bool = False) -> Choice:
+def choice(
+    provider: str, *, model: str = "m", window: int | None = None, use: Use = "any", after_policy: bool = False
+) -> Choice:
     return Choice(
-        deployment=deployment_id(provider, "m"),
+        deployment=deployment_id(provider, model),
         provider=provider,
-        model="m",
-        card=ModelCard(name="m", context_tokens=window),
+        model=model,
+        card=ModelCard(name=model, context_tokens=window),
         reason="",
         use=use,
         after_policy=after_policy,
