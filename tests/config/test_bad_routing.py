@@ -134,8 +134,12 @@ PARKED = TWO.replace("enabled = false", "enabled = false\nmodels = [{ name = 'pa
         ("{ gpt-large = ['opnai/gpt-small'] }", "routing.fallbacks.gpt-large[0]", "no provider has this model"),
         ("{ gpt-large = ['vllm/gpt-small'] }", "routing.fallbacks.gpt-large[0]", "names no model of vllm"),
         ("{ gpt-large = ['gpt-small', 'gpt-small'] }", "routing.fallbacks.gpt-large[1]", "named before in this list"),
-        ("{ gpt-large = ['gpt-large'] }", "routing.fallbacks.gpt-large", "gpt-large -> gpt-large"),
-        ("{ gpt-large = ['openai/gpt-large'] }", "routing.fallbacks.gpt-large", "gpt-large -> gpt-large"),
+        ("{ gpt-large = ['gpt-large'] }", "routing.fallbacks.gpt-large", "circle: gpt-large -> gpt-large; remove"),
+        (
+            "{ gpt-large = ['openai/gpt-large'] }",
+            "routing.fallbacks.gpt-large",
+            "circle: gpt-large -> gpt-large; remove",
+        ),
         (
             "{ gpt-large = ['gpt-small'], gpt-small = ['openai/gpt-large'] }",
             "routing.fallbacks.gpt-large",
@@ -171,6 +175,11 @@ def test_a_model_that_only_leads_into_a_circle_is_not_blamed_for_it() -> None:
     fallbacks = "{ parked = ['gpt-large'], gpt-large = ['gpt-small'], gpt-small = ['gpt-large'] }"
     (problem,) = problems_of(f"[routing]\nfallbacks = {fallbacks}\n{PARKED}")
     assert "gpt-large -> gpt-small -> gpt-large" in problem.message
+
+
+def test_who_is_switched_off_and_lists_nothing_has_no_model() -> None:
+    (problem,) = problems_of(f"[routing]\nfallbacks = {{ gpt-large = ['whatever'] }}\n{TWO}")
+    assert (problem.path, problem.severity) == ("routing.fallbacks.gpt-large[0]", "error")
 
 
 def test_whoever_takes_any_model_has_every_model() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.mutants.admission_mutants import ADMISSION_MUTANTS
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS
+from tests.mutants.config_mutants import CONFIG_MUTANTS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
@@ -37,6 +38,7 @@ MUTANTS: list[Mutant] = [
     *ADMISSION_MUTANTS,
     *OPENAI_MUTANTS,
     *ROUTING_MUTANTS,
+    *CONFIG_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
