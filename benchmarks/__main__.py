@@ -16,6 +16,8 @@ from benchmarks.codecs import ROW as CODECS_ROW
 from benchmarks.codecs import print_codecs
 from benchmarks.failover import CPU_ROW as FAILOVER_ROW
 from benchmarks.failover import print_failover
+from benchmarks.hedging import ROW as HEDGING_ROW
+from benchmarks.hedging import print_hedging
 from benchmarks.imports import OUR_DEPENDENCIES, OURS, import_ms
 from benchmarks.processes import ContenderFailed, Worker, upstream
 from benchmarks.routing import ROW as ROUTING_ROW
@@ -40,7 +42,12 @@ NOT_CROWDED = frozenset(PEERS) | {"httpx_client", "agent_50_providers"}
 HELD_STREAMS = 500
 RESTARTS = 3
 
-ALONE: dict[str, Callable[[int], None]] = {"codecs": print_codecs, "failover": print_failover, "routing": print_routing}
+ALONE: dict[str, Callable[[int], None]] = {
+    "codecs": print_codecs,
+    "failover": print_failover,
+    "hedging": print_hedging,
+    "routing": print_routing,
+}
 """What can be measured by itself, by its name on the command line."""
 
 
@@ -69,6 +76,8 @@ def main() -> None:
         print_codecs(options.rounds)
     if options.rows in FAILOVER_ROW and not options.only:
         print_failover(options.rounds)
+    if options.rows in HEDGING_ROW and not options.only:
+        print_hedging(options.rounds)
     if options.rows in ROUTING_ROW and not options.only:
         print_routing(options.rounds)
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import trio
+from trio.testing import MockClock
 
+from benchmarks.hedging import SETTINGS, USUAL_S, simulate
 from manus.messages.requests import Strategy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,3 +84,17 @@ def test_a_routing_decision_is_measured_beside_the_least_that_an_order_costs() -
     rows = [line.split() for line in done.stdout.splitlines()[2:]]
     assert {words[0] for words in rows} >= {"sorted()", *get_args(Strategy)}
     assert all(len([word for word in words if word.endswith("x")]) == 3 for words in rows)
+
+
+def test_hedging_is_simulated_with_and_without_in_one_run() -> None:
+    """Deterministic, for the clock is virtual: the slow ones are overtaken, by no more hedges than are allowed."""
+    requests = 300
+    plain, hedged = (
+        trio.run(simulate, hedge, requests, clock=MockClock(autojump_threshold=0))
+        for hedge in (SETTINGS["no hedging"], SETTINGS["hedging, as by default"])
+    )
+    assert plain.billed.requests == requests
+    assert hedged.billed.requests == requests + hedged.hedges
+    assert 0 < hedged.hedges_won <= hedged.hedges <= 0.05 * requests
+    assert sum(hedged.first_token_s) < 0.9 * sum(plain.first_token_s)
+    assert min(hedged.first_token_s) >= USUAL_S[0]
