@@ -210,7 +210,7 @@ def _healthy_client(rng: random.Random, number: int, names: tuple[str, ...]) -> 
 def _with_policies(rng: random.Random, plan: Plan) -> Plan:
     """Draw the router's numbers: as they come out of the box, or anything between never and at once."""
     heals = plan.mode == "liveness"
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         # What rests for longer than a liveness run waits cannot be healthy at its end.
         health = HealthPolicy(refused_s=60.0) if heals else HealthPolicy()
         return msgspec.structs.replace(plan, health=health)
@@ -245,9 +245,9 @@ def _with_policies(rng: random.Random, plan: Plan) -> Plan:
             probe_interval_s=rng.choice((None, None, 0.5)),
         ),
         hedge=HedgePolicy(
-            enabled=rng.random() < 0.6,
+            enabled=rng.random() < 0.7,
             quantile=rng.choice((0.5, 0.95)),
-            samples_min=rng.choice((1, 3)),
+            samples_min=rng.choice((1, 1, 3)),
             delay_min_s=rng.choice((GRID_S, 0.2)),
             budget_ratio=rng.choice((0.05, 0.5, 1.0)),
         ),

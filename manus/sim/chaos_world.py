@@ -134,8 +134,8 @@ class ChaosWorld:
                 for each in seen:
                     nursery.start_soon(be_client, tree.ref("router"), each)
             self._heal_disk()
-            quiet = await self._come_to_rest(tree)
             metrics = await tree.ref("router").ask(RoutingMetricsAsked(), deadline=trio.current_time() + QUIET_S)
+            quiet = await self._come_to_rest(tree)
             statuses = tree.status()
             events = list(self._events)
         return Report(
