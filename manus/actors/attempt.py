@@ -59,6 +59,7 @@ class OpenAttempt:
         "failure",
         "granted",
         "number",
+        "patience_s",
         "price",
         "request_id",
         "reservation",
@@ -76,6 +77,7 @@ class OpenAttempt:
         *,
         role: AttemptRole,
         ticket: Ticket,
+        started_at: float,
         accounting: Ref,
         channel: CallerChannel | None,
         input_tokens: int,
@@ -86,8 +88,10 @@ class OpenAttempt:
         self.role = role
         self.ticket = ticket
         self.delivery = Delivery(channel, on_sending=self._dispatched)
-        self.started_at = trio.current_time()
+        self.started_at = started_at
         self.granted = False
+        self.patience_s: float | None = None
+        """How long it may be silent, where somebody else could be asked."""
         self.asked = False
         """Whether its provider was asked at all."""
         self.reservation: Reservation | None = None
@@ -179,7 +183,7 @@ class OpenAttempt:
             return Release(request_id=request_id, attempt=attempt, reason=reason)
         return Doubt(request_id=request_id, attempt=attempt, reason=reason)
 
-    def told(self, admitted_at: float) -> Attempt:
+    def told(self, admitted_at: float, now: float) -> Attempt:
         """Tell its story for the route."""
         booked = self.booked
         first = self.delivery.first_content_at
@@ -191,7 +195,7 @@ class OpenAttempt:
             model=self.choice.model,
             result="ok" if failure is None else failure.kind,
             started_s=self.started_at - admitted_at,
-            ended_s=trio.current_time() - admitted_at,
+            ended_s=now - admitted_at,
             role=self.role,
             first_content_s=None if first is None else first - admitted_at,
             failure=failure,
@@ -202,11 +206,11 @@ class OpenAttempt:
             vendor_request_id=None if self.ended is None else self.ended.answer.vendor_request_id,
         )
 
-    def reported(self, told: Attempt) -> AttemptEnded:
+    def reported(self, told: Attempt, now: float) -> AttemptEnded:
         """Tell it to whoever watches, from the story that `told` gave."""
         failure = self.failure
         return AttemptEnded(
-            at=trio.current_time(),
+            at=now,
             request_id=self.request_id,
             attempt=told.number,
             deployment=told.deployment,

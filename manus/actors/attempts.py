@@ -73,6 +73,7 @@ class Attempts:
             choice,
             role=role,
             ticket=ticket,
+            started_at=now,
             accounting=self._desk.accounting,
             channel=self._channel,
             input_tokens=self.prompt_tokens,
@@ -104,8 +105,9 @@ class Attempts:
     def over(self, attempt: OpenAttempt) -> None:
         """Tell the story of an attempt that is booked, and count it."""
         self.open.remove(attempt)
-        told = self.story.add(attempt)
-        self._desk.emit(attempt.reported(told))
+        now = trio.current_time()
+        told = self.story.add(attempt, now)
+        self._desk.emit(attempt.reported(told, now))
         self._desk.cell.count_attempt(attempt.choice.deployment, told.result)
 
     def tell_health(self, attempt: OpenAttempt, failure: Failed | None) -> None:
@@ -152,6 +154,7 @@ class Attempts:
             deployment=choice.deployment,
             attempt=attempt.number,
             key=choice.key,
+            patience_s=attempt.patience_s,
             estimated_input_tokens=self.prompt_tokens,
         )
         attempt.asked = True

@@ -18,7 +18,7 @@ from manus.actors.estimate import estimate_prompt_tokens
 from manus.actors.health import NotBefore
 from manus.actors.hedging import Race, hedge_delay_s, may_hedge
 from manus.actors.jitter import Jitter
-from manus.actors.plan import Plan
+from manus.actors.plan import Choice, Plan
 from manus.actors.rescue import Rescue
 from manus.actors.retry import PlanCursor
 from manus.actors.router_desk import Desk
@@ -98,10 +98,17 @@ class RequestRun:
 
     async def _answered(self, plan: Plan, request: ChatRequest | EmbedRequest) -> OpenAttempt | Failed:
         """Make attempts at `request` until one succeeds or nothing more can be done."""
+        last = await self._at_once(plan.choices[0], request)
+        if last is not None and last.failure is None:
+            return last
         cursor = self._cursor(plan)
-        step = cursor.first(trio.current_time())
-        last: OpenAttempt | None = None
         rescue: Rescue | None = None  # once the caller has seen a part of the answer
+        if last is None:
+            step = cursor.first(trio.current_time())
+        else:
+            cursor.begun(last.choice)
+            rescue = self._rescue_of_what_was_shown()
+            step = await self._following(last, rescue, cursor)
         while True:
             if isinstance(step, GiveUp):
                 return self._given_up(step, last)
@@ -126,11 +133,28 @@ class RequestRun:
                 last = await race.run(last, shed=step.shed)
             if last.failure is None:
                 return last
-            rescue = self._rescue if self._channel is not None and self._channel.shown else None
-            if rescue is None:
-                step = cursor.after(last.choice, last.failure, now=trio.current_time())
-            else:
-                step = await self._rescued(rescue, last, last.failure, cursor)
+            rescue = self._rescue_of_what_was_shown()
+            step = await self._following(last, rescue, cursor)
+
+    async def _at_once(self, choice: Choice, request: ChatRequest | EmbedRequest) -> OpenAttempt | None:
+        """Make the first attempt where nothing stands in its way; then, mostly, no walk over the plan is needed."""
+        if self._hedged or not self._desk.cell.health.all_well:
+            return None
+        attempt = self._attempts.begin(request, choice, "first", trio.current_time())
+        if isinstance(attempt, NotBefore):
+            return None
+        await self._attempts.carry_out(attempt, request, shed=True)
+        return attempt
+
+    def _rescue_of_what_was_shown(self) -> Rescue | None:
+        return self._rescue if self._channel is not None and self._channel.shown else None
+
+    async def _following(self, last: OpenAttempt, rescue: Rescue | None, cursor: PlanCursor) -> Ask | GiveUp:
+        """Decide what follows a failed attempt."""
+        assert last.failure is not None
+        if rescue is None:
+            return cursor.after(last.choice, last.failure, now=trio.current_time())
+        return await self._rescued(rescue, last, last.failure, cursor)
 
     def _race(self, first: OpenAttempt, cursor: PlanCursor) -> Race | None:
         """Let a first attempt be joined by another if it is slow; None where nobody knows what slow is."""

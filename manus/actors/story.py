@@ -68,7 +68,7 @@ class Story:
         """How long the request has taken so far."""
         return trio.current_time() - self.admitted_at
 
-    def add(self, attempt: OpenAttempt) -> Attempt:
+    def add(self, attempt: OpenAttempt, now: float) -> Attempt:
         """Take down an attempt that is booked, and add it to the sums; gives what is told of it."""
         booked = attempt.booked
         if booked is not None:
@@ -80,7 +80,7 @@ class Story:
                 self.cost_nano_usd = None if cost is None or self.cost_nano_usd is None else self.cost_nano_usd + cost
         if attempt.failure is not None and attempt.has_content:
             self.partial = attempt.received()
-        told = attempt.told(self.admitted_at)
+        told = attempt.told(self.admitted_at, now)
         attempts = self.attempts
         attempts.append(told)
         if len(attempts) > 1 and attempts[-2].number > told.number:

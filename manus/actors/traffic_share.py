@@ -47,10 +47,12 @@ class TrafficShare:
     def _slot(self, now: float) -> int:
         """Find the slot of `now` and forget the slots that time has left behind."""
         current = int(now // _SLOT_S)
+        if current <= self._current:
+            return self._current % SLOTS
         for passed in range(max(self._current + 1, current - SLOTS + 1), current + 1):
             self._requests[passed % SLOTS] = 0
             self._spent[passed % SLOTS] = 0
-        self._current = max(current, self._current)
+        self._current = current
         return self._current % SLOTS
 
 
