@@ -226,6 +226,15 @@ def test_round_robin_counts_turns_by_deployments_and_not_by_kind_of_request() ->
     assert firsts == ["a/m", "b/m", "c/m"]
 
 
+def test_round_robin_turns_those_behind_a_named_provider_too() -> None:
+    routes = table(*(entry(name, "m") for name in "abc"), strategy="round_robin")
+    at = standing()
+
+    plans = [order(made(routes, ask(provider="b"), at=at)) for _ in range(3)]
+
+    assert plans == [["b/m", "a/m", "c/m"], ["b/m", "c/m", "a/m"], ["b/m", "a/m", "c/m"]]
+
+
 @pytest.mark.parametrize("strategy", [s for s in get_args(Strategy) if s not in ("priority", "weighted", "latency")])
 def test_default_provider_breaks_ties_and_no_more(strategy: Strategy) -> None:
     tie = table(entry("a", MIDDLE, priority=1), entry("b", MIDDLE, priority=2), default_provider="b")
