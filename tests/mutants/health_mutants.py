@@ -186,9 +186,17 @@ HEALTH_MUTANTS = [
     Mutant(
         name="health: a short silence counts",
         file=HEALTH,
-        original="silent=silent and now - ticket.began_at >= self._policy.silent_s",
-        mutated="silent=silent",
+        original="silent = silent and now - ticket.began_at >= tracked.fair_wait_s(",
+        mutated="silent = silent and -1.0 < tracked.fair_wait_s(",
         killers=(f"{T_HEALTH}::test_a_deadline_that_passed_in_silence_counts_when_it_had_waited_long_enough",),
+        rule="a caller's short deadline is no fault of the vendor",
+    ),
+    Mutant(
+        name="health: who is slow by nature is thought dead",
+        file=TRACKED,
+        original="return silent_s if usual_s is None else max(silent_s, UNUSUAL_TIMES * usual_s)",
+        mutated="return silent_s",
+        killers=(f"{T_HEALTH}::test_a_silence_that_is_usual_for_a_deployment_is_not_held_against_it",),
         rule="a caller's short deadline is no fault of the vendor",
     ),
     Mutant(

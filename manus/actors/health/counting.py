@@ -51,19 +51,24 @@ EFFECTS: Final[dict[FailureKind, Effect]] = {
 """What each kind says, where the advice of the failure does not take it back (`Advice.health`)."""
 
 
+IN_SILENCE: Final = ("headers", "first_content", "idle")
+"""Waits that are cut short where another deployment could be asked: not long enough to say much by themselves."""
+
+
 def effect_of(failure: Failed | None, *, silent: bool = False) -> Effect:
     """Judge the end of an attempt.
 
     Args:
         failure: None is success.
-        silent: its deadline passed without a sign of life, after a wait that should have been long enough.
+        silent: its deadline passed, or it was passed over for another, without a sign of life, after a wait that should
+            have been long enough.
     """
     if failure is None:
         return "good"
     kind = failure.kind
     if kind == "rate_limited":
         return "cooling"  # whatever the advice: it is heard, and is no failure
-    if kind == "deadline":
+    if kind == "deadline" or (kind == "timeout" and failure.timeout in IN_SILENCE and not failure.what_to_do.health):
         return "bad" if silent else "nothing"
     if not failure.what_to_do.health or failure.timeout == "pool":
         return "nothing"  # the wait for one of our own connections says nothing about a vendor

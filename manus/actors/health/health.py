@@ -113,7 +113,8 @@ class Health:
         if not self._return(ticket):
             return ()
         tracked = ticket.tracked
-        effect = effect_of(failure, silent=silent and now - ticket.began_at >= self._policy.silent_s)
+        silent = silent and now - ticket.began_at >= tracked.fair_wait_s(self._policy.silent_s, streamed=streamed)
+        effect = effect_of(failure, silent=silent)
         if streamed:
             self._note_first_content(tracked, effect, failure, first_content_s, latency_s, now)
         self._note_latency(tracked, effect, failure, latency_s, streamed, now)

@@ -28,6 +28,12 @@ RELIABILITY_WINDOW_S: Final = 600.0
 UNKNOWN_LATENCY_S: Final = 1.0
 """What a call of a deployment is thought to take of which none is over yet, so that not everybody tries the new one."""
 
+UNUSUAL_TIMES: Final = 2.0
+"""A silence of so many times the usual one is held against a deployment."""
+
+USUAL_SAMPLES_MIN: Final = 5
+"""From so many samples on it is known what is usual."""
+
 PROBE_WAIT_S: Final = 0.5
 """When to ask again while a probe is under way: nobody knows how long it takes."""
 
@@ -142,6 +148,16 @@ class Tracked:
         if rest.holds(now) and rest.until > at:
             at, why, refused = rest.until, self.cooldown.why, None
         return NotBefore(at=at, why=why, state=self.state, refused=refused) if why else None
+
+    def fair_wait_s(self, silent_s: float, *, streamed: bool) -> float:
+        """Say how long a silence has to be before it is held against it: longer than what is usual here.
+
+        An answer in one piece is silent until all of it is written. The median is used because silences are samples
+        too, and half of all have to be silent before they pass for usual.
+        """
+        samples = self.first_contents if streamed else self.answers
+        usual_s = samples.quantile(0.5) if len(samples) >= USUAL_SAMPLES_MIN else None
+        return silent_s if usual_s is None else max(silent_s, UNUSUAL_TIMES * usual_s)
 
     def success_rate(self, now: float) -> float | None:
         """Give the share of attempts that did not fail, of those of the last ten minutes."""

@@ -174,19 +174,49 @@ def test_our_own_crashes_and_full_queues_open_nothing() -> None:
     assert health.all_well
 
 
-def test_a_deadline_that_passed_in_silence_counts_when_it_had_waited_long_enough() -> None:
+def silences(health: Health, waited_s: float, *, streamed: bool = True) -> None:
+    for _ in range(3):
+        ticket = begin(health, 100.0)
+        failure = Failed(kind="deadline", message="")
+        now = 100.0 + waited_s
+        health.ended(
+            ticket,
+            failure=failure,
+            now=now,
+            first_content_s=None,
+            latency_s=waited_s,
+            silent=True,
+            streamed=streamed,
+        )
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_deadline_that_passed_in_silence_counts_when_it_had_waited_long_enough(streamed: bool) -> None:
+    for waited_s, counts in ((9.9, False), (10.0, True)):
+        health = health_of()
+        silences(health, waited_s, streamed=streamed)
+        assert health.all_well is not counts
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_silence_that_is_usual_for_a_deployment_is_not_held_against_it(streamed: bool) -> None:
+    for waited_s, counts in ((39.0, False), (41.0, True)):
+        health = health_of()
+        for _ in range(5):
+            ticket = begin(health, 0.0)
+            health.ended(ticket, failure=None, now=0.0, first_content_s=20.0, latency_s=20.0, streamed=streamed)
+        silences(health, waited_s, streamed=streamed)
+        assert health.all_well is not counts
+
+
+def test_being_passed_over_in_silence_counts_as_a_deadline_does() -> None:
     for waited_s, counts in ((9.9, False), (10.0, True)):
         health = health_of()
         for _ in range(3):
             ticket = begin(health, 100.0)
-            health.ended(
-                ticket,
-                failure=Failed(kind="deadline", message=""),
-                now=100.0 + waited_s,
-                first_content_s=None,
-                latency_s=waited_s,
-                silent=True,
-            )
+            passed_over = Failed(kind="timeout", timeout="first_content", message="", advice=GO_ELSEWHERE)
+            now = 100.0 + waited_s
+            health.ended(ticket, failure=passed_over, now=now, first_content_s=None, latency_s=waited_s, silent=True)
         assert health.all_well is not counts
 
 
