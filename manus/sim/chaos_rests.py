@@ -29,7 +29,7 @@ HARMLESS_KINDS = frozenset(
 """Results of attempts that say nothing of the deployment's health; `rate_limited` is a cooldown."""
 
 TOLD_LATER_S = 1.0
-"""How much later than it is judged an attempt may be told as ended: the books come between, for `confirm_s`."""
+"""How much later than it is judged an attempt may be told as ended: the books come between, which may stall."""
 
 
 def breakers(report: Report) -> list[str]:
@@ -37,6 +37,7 @@ def breakers(report: Report) -> list[str]:
     wrong: list[str] = []
     moves: dict[str, list[BreakerMoved]] = defaultdict(list)
     asked: dict[str, list[Asked]] = defaultdict(list)
+    told_s = TOLD_LATER_S if any(blow.kind.startswith("books") for blow in report.plan.blows) else TIE_S
     for event in report.events:
         if isinstance(event, BreakerMoved):
             moves[str(event.deployment)].append(event)
@@ -46,7 +47,7 @@ def breakers(report: Report) -> list[str]:
         wrong += [f"{deployment}: {sentence}" for sentence in _moves(its, _key_fell_before(its[0], moves))]
         wrong += [f"{deployment}: {sentence}" for sentence in _asked_while_open(its, asked[deployment])]
         wrong += [f"{deployment}: {sentence}" for sentence in _probes(its, asked[deployment], report.ended_at)]
-        wrong += [f"{deployment}: {sentence}" for sentence in _causes(its, _results_under(report, deployment))]
+        wrong += [f"{deployment}: {sentence}" for sentence in _causes(its, _results_under(report, deployment), told_s)]
     return wrong
 
 
@@ -121,12 +122,12 @@ def _probes(moves: list[BreakerMoved], asked: list[Asked], ended_at: float) -> I
                 yield f"was half open at {move.at:g}, and was asked at {one.began_at:g} and at {other.began_at:g}"
 
 
-def _causes(moves: list[BreakerMoved], results: list[tuple[float, str]]) -> Iterator[str]:
+def _causes(moves: list[BreakerMoved], results: list[tuple[float, str]], told_s: float) -> Iterator[str]:
     """Who opens a breaker is a failure that counts, and nothing else."""
     for move in moves:
         if (move.before, move.after) != ("closed", "open"):
             continue
-        near = [kind for at, kind in results if move.at - TIE_S <= at <= move.at + TOLD_LATER_S]
+        near = [kind for at, kind in results if move.at - TIE_S <= at <= move.at + told_s]
         if near and all(kind == "ok" or kind in HARMLESS_KINDS for kind in near):
             yield f"opened at {move.at:g} on nothing but {sorted(set(near))}"
 
