@@ -56,13 +56,15 @@ class Turns:
         """Give the number of the group's next turn, from zero on."""
         return self._taken.get(group, 0)
 
-    def take(self, group: str) -> None:
-        """Count the group's next turn as taken."""
+    def take(self, group: str) -> int:
+        """Give the number of the group's next turn, and count it as taken."""
         taken = self._taken
-        taken[group] = taken.get(group, 0) + 1
+        turn = taken.get(group, 0)
+        taken[group] = turn + 1
         taken.move_to_end(group)
         if len(taken) > TURNS_KEPT:
             taken.popitem(last=False)
+        return turn
 
     def copy(self) -> Turns:
         """Give turns that go on from here and are counted apart."""

@@ -16,7 +16,7 @@ from manus.actors.ordering import Ordering
 from manus.actors.plan import Choice, Plan, candidates_told, left_out_of
 from manus.actors.pool import LARGER, Pool, same_model, window_of
 from manus.actors.standing import Standing
-from manus.actors.strategies import LAST, arranged
+from manus.actors.strategies import LAST, arranged, turned
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId
 from manus.messages.outcomes import Candidate
@@ -117,9 +117,12 @@ class Draft:
         return kept
 
 
-def fixed_plan(pool: Pool, ordering: Ordering) -> Plan:
-    """Make the plan of all requests of a kind whose order depends on nothing but the configuration."""
-    choices = [choice for group in pool.groups for choice in group.choices]
+def plan_of_turn(pool: Pool, ordering: Ordering, turn: int) -> Plan:
+    """Make the plan of all requests of a kind whose order depends on nothing but whose turn it is."""
+    choices: list[Choice] = []
+    for group in pool.groups:
+        places = turned(group, list(range(len(group.choices))), turn)
+        choices += (group.choices[place] for place in places)
     left_out = list(pool.left_out)
     if pool.alone:
         choices, others = alone(choices, pool.reserves)

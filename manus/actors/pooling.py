@@ -297,7 +297,8 @@ class PoolMaker:
         reserves = list(self._larger_siblings([choice for group in groups for choice in group.choices], seen))
         reserves += [choice for choice in self._stand_ins.values() if choice.deployment not in seen]
         every = [*(choice for group in groups for choice in group.choices), *reserves]
-        in_turn = self._ordering.strategy == "round_robin" and any(len(group.choices) > 1 for group in groups)
+        several = any(len(group.choices) > 1 for group in groups)
+        in_turn = several and self._ordering.strategy == "round_robin" and not self._ordering.preferences
         return Pool(
             groups=tuple(groups),
             reserves=tuple(reserves),

@@ -6,12 +6,13 @@ able, and why the others are not) is prepared once and kept; only what a strateg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import msgspec
 
 from manus.actors.criteria import Caps, has_caps
-from manus.actors.drafting import Draft, fitted, fixed_plan
+from manus.actors.drafting import Draft, fitted, plan_of_turn
 from manus.actors.entries import Entries
 from manus.actors.expected_cost import ExpectedCost
 from manus.actors.needs import Needs, Routable, needs_of
@@ -32,13 +33,27 @@ POOLS_KEPT = 256
 CHOICES_KEPT = 32_768
 """Deployments in all of them, lest the pools of requests that name something new each time hold much memory."""
 
+TURNS_PLANNED = 12
+"""Turns after which all keys stand as before, at most, for their plans to be kept: five entries with 2 to 4 keys."""
+
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What is kept for a kind of request: its pool, what orders it, and the plan where that is always the same."""
+    """What is kept for a kind of request: its pool, what orders it, and its plans where they do not depend on more.
+
+    `plans` has one for each turn, made when it is first needed; it is empty where a request's order is its own.
+    """
 
     pool: Pool
     ordering: Ordering
-    plan: Plan | None
+    plans: list[Plan | None]
+
+    def plan_of(self, turn: int) -> Plan:
+        """Give the plan of a turn."""
+        place = turn % len(self.plans)
+        plan = self.plans[place]
+        if plan is None:
+            plan = self.plans[place] = plan_of_turn(self.pool, self.ordering, turn)
+        return plan
 
 
 class RoutingTable:
@@ -73,14 +88,15 @@ class RoutingTable:
         prepared = self._prepare(request)
         if isinstance(prepared, Failed):
             return prepared
-        pool, ordering, plan = prepared.pool, prepared.ordering, prepared.plan
+        pool, ordering = prepared.pool, prepared.ordering
         tokens = estimated_input_tokens
         capped, remembered = False, None
         if isinstance(request, ChatRequest):
             capped = has_caps(request)
             if request.conversation_id is not None and pool.has_equals:
                 remembered = self._remembered(request.conversation_id, standing)
-        if plan is not None and remembered is None and not capped:
+        if prepared.plans and remembered is None and not capped:
+            plan = prepared.plan_of(standing.turns.take(pool.groups[0].name) if pool.takes_turns else 0)
             if not pool.is_overflown_by(tokens):
                 return plan
             return fitted(plan.choices, plan.left_out, {}, ordering, tokens=tokens, pool=pool)
@@ -109,13 +125,14 @@ class RoutingTable:
         pool = PoolMaker(self._entries, self._policy, request, needs, ordering).make()
         if isinstance(pool, Failed):
             return pool
-        is_fixed = ordering.by_entry and not any(group.rings for group in pool.groups)
-        prepared = Prepared(pool, ordering, fixed_plan(pool, ordering) if is_fixed else None)
-        if len(self._prepared) >= POOLS_KEPT or self._choices_kept + pool.size > CHOICES_KEPT:
+        turns = math.lcm(*(end - first for group in pool.groups for first, end in group.rings))
+        prepared = Prepared(pool, ordering, [None] * turns if ordering.by_entry and turns <= TURNS_PLANNED else [])
+        size = pool.size * (1 + len(prepared.plans))
+        if len(self._prepared) >= POOLS_KEPT or self._choices_kept + size > CHOICES_KEPT:
             self._prepared.clear()
             self._choices_kept = 0
         self._prepared[kind] = prepared
-        self._choices_kept += pool.size
+        self._choices_kept += size
         return prepared
 
     def _remembered(self, conversation_id: str, standing: Standing) -> DeploymentId | None:

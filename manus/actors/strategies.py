@@ -29,7 +29,7 @@ def arranged(
 ) -> Arranged:
     """Order the deployments of `group` that stand at `places`."""
     if group.rings and (ordering.preferences or ordering.strategy not in ("weighted", "round_robin")):
-        places = _turned(group, places, turn)
+        places = turned(group, places, turn)
     order, scores = _ordered(group, places, ordering, turn, costs, standing)
     if group.sticky:
         order = _kept_together(group, order)
@@ -129,16 +129,16 @@ def _excess(values: Sequence[float], places: Sequence[int]) -> list[float]:
     return [0.0 if value <= least else 1.0 - least / value for value in values]
 
 
-def _turned(group: Group, places: list[int], turn: int) -> list[int]:
+def turned(group: Group, places: list[int], turn: int) -> list[int]:
     """Turn the rings of keys: each begins with another key at every turn."""
-    turned = list(range(len(group.choices)))
+    order = list(range(len(group.choices)))
     for first, end in group.rings:
         start = first + turn % (end - first)
-        turned[first:end] = [*range(start, end), *range(first, start)]
-    if len(places) == len(turned):
-        return turned
+        order[first:end] = [*range(start, end), *range(first, start)]
+    if len(places) == len(order):
+        return order
     kept = set(places)
-    return [place for place in turned if place in kept]
+    return [place for place in order if place in kept]
 
 
 def _kept_together(group: Group, order: list[int]) -> list[int]:

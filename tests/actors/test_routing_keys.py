@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import pytest
 
+from manus.actors.routing import TURNS_PLANNED
 from manus.messages.policy import KeyPolicy, ProviderPolicy
 from manus.messages.requests import Strategy
 from tests.actors.planning import Observed, ask, entry, made, order, priced, standing, table
@@ -98,3 +100,23 @@ def test_larger_siblings_are_reserved_under_every_key() -> None:
         ("a/l#k1", "larger_window", "k1"),
         ("a/l#k2", "larger_window", "k2"),
     ]
+
+
+@pytest.mark.parametrize("numbers", [(2, 3), (5, 3)], ids=["plans are kept", "too many plans to keep"])
+def test_keys_of_all_entries_take_turns_however_many_there_are(numbers: tuple[int, int]) -> None:
+    rings = [
+        tuple(KeyPolicy(name=f"{entry}{number}") for number in range(count))
+        for entry, count in zip("ab", numbers, strict=True)
+    ]
+    routes, at = table(keyed("a", keys=rings[0]), keyed("b", keys=rings[1])), standing()
+    several = math.lcm(*numbers)
+    assert (several > TURNS_PLANNED) == (numbers == (5, 3))
+
+    for turn in range(2 * several):
+        keys = [choice.key for choice in made(routes, ask(), at=at).choices]
+        expected = [
+            f"{entry}{(turn + place) % count}"
+            for entry, count in zip("ab", numbers, strict=True)
+            for place in range(count)
+        ]
+        assert keys == expected
