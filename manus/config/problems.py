@@ -70,5 +70,10 @@ def warnings_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 def child_path(path: str, key: str) -> str:
     """Spell the path of `key` below `path`, the one way it is spelt everywhere; odd keys are quoted and made safe."""
     bare = key.isascii() and key.replace("-", "").replace("_", "").isalnum()
-    shown = key if bare else '"' + "".join(char if char.isprintable() else "?" for char in key[:KEY_CHARS_MAX]) + '"'
+    shown = key if bare else f'"{printable(key)}"'
     return f"{path}.{shown}" if path else shown
+
+
+def printable(key: str) -> str:
+    """Give a key as it can be shown: not too long, and without what a terminal would act upon."""
+    return "".join(char if char.isprintable() else "?" for char in key[:KEY_CHARS_MAX])

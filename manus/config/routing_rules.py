@@ -5,16 +5,19 @@ A target is what a fallback list names: an `entry`, an `entry/model`, or, in `ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from manus.config.did_you_mean import listing, suggestion
-from manus.config.problems import Problem, Severity, child_path
+from manus.config.problems import Problem, Severity, child_path, printable
 from manus.config.provider_places import TYPES
 from manus.config.routing_schema import RoutingStrategy
 from manus.config.schema import LLMConfig, ProviderConfig
 
 FALLBACKS: Final = "routing.fallbacks"
+
+NAMES_TOLD: Final = 20
+"""Names of models listed in a problem at most."""
 
 
 def default_provider_exists(config: LLMConfig) -> Iterator[Problem]:
@@ -76,7 +79,7 @@ def model_fallbacks_have_no_cycle(config: LLMConfig) -> Iterator[Problem]:
         cycle = _cycle_through(model, graph)
         if cycle and frozenset(cycle) not in told:
             told.add(frozenset(cycle))
-            way = " -> ".join([*cycle, model])
+            way = " -> ".join(printable(each) for each in (*cycle, model))
             yield Problem(
                 path=child_path(FALLBACKS, model), message=f"goes round in a circle: {way}; remove one of them"
             )
@@ -166,9 +169,7 @@ def _target_in_entry(name: str, entry: ProviderConfig, model: str, place: str) -
         yield _disabled_entry(name, place, "warning")
     elif model and not _has(entry, model):
         known = [each.name for each in entry.models]
-        yield Problem(
-            path=place, message=f"names no model of {name}; there is {listing(known)}{suggestion(model, known)}"
-        )
+        yield Problem(path=place, message=f"names no model of {name}; {_there_is(known)}{suggestion(model, known)}")
 
 
 def _model_target_exists(target: str, place: str, config: LLMConfig) -> Iterator[Problem]:
@@ -255,8 +256,15 @@ def _all_of(names: Iterable[str]) -> str:
 
 
 def _no_model(model: str, config: LLMConfig) -> str:
-    known = [each.name for entry in config.providers.values() for each in entry.models]
-    return f"no provider has this model; there is {listing(dict.fromkeys(known))}{suggestion(model, known)}"
+    known = list(dict.fromkeys(each.name for entry in config.providers.values() for each in entry.models))
+    return f"no provider has this model; {_there_is(known)}{suggestion(model, known)}"
+
+
+def _there_is(names: Sequence[str]) -> str:
+    """List the names that there are; of many only so many as can be read."""
+    if len(names) <= NAMES_TOLD:
+        return f"there is {listing(names)}"
+    return f"there are {', '.join(names[:NAMES_TOLD])} and {len(names) - NAMES_TOLD} more"
 
 
 def _unknown_entry(name: str, path: str, config: LLMConfig) -> Problem:

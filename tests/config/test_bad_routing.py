@@ -177,6 +177,13 @@ def test_a_model_that_only_leads_into_a_circle_is_not_blamed_for_it() -> None:
     assert "gpt-large -> gpt-small -> gpt-large" in problem.message
 
 
+def test_of_many_models_only_some_are_listed() -> None:
+    many = ", ".join(f"{{ name = 'model-{number}' }}" for number in range(500))
+    text = f"[routing]\nfallbacks = {{ model-1 = ['nothing'] }}\n[providers.openai]\napi_key = 'k'\nmodels = [{many}]\n"
+    (problem,) = problems_of(text)
+    assert problem.message.endswith("model-18, model-19 and 480 more")
+
+
 def test_who_is_switched_off_and_lists_nothing_has_no_model() -> None:
     (problem,) = problems_of(f"[routing]\nfallbacks = {{ gpt-large = ['whatever'] }}\n{TWO}")
     assert (problem.path, problem.severity) == ("routing.fallbacks.gpt-large[0]", "error")

@@ -16,7 +16,7 @@ import pytest
 from manus.config.check import check_text
 from manus.config.load import load, load_file
 from manus.config.problems import InvalidConfig, errors_of
-from manus.config.schema import SECRET_FIELDS, EntraConfig, LLMConfig, ProviderConfig
+from manus.config.schema import SECRET_FIELDS, EntraConfig, KeyConfig, LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
 from manus.config.show import show
 from manus.proving import secrets_of_entry
@@ -117,7 +117,7 @@ def test_keys_that_a_program_writes_as_text_are_hidden_at_once() -> None:
     entry = ProviderConfig(
         api_key=CANARY,  # type: ignore[arg-type]  # what a hurried caller does
         headers={"X": CANARY},  # type: ignore[dict-item]
-        api_keys=[CANARY],  # type: ignore[list-item]
+        api_keys=[CANARY, KeyConfig(key=CANARY + "2")],  # type: ignore[list-item, arg-type]
         proxy=CANARY,  # type: ignore[arg-type]
         auth_token=CANARY,  # type: ignore[arg-type]
         aws_secret_access_key=CANARY,  # type: ignore[arg-type]
