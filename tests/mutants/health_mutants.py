@@ -274,10 +274,27 @@ HEALTH_MUTANTS = [
     Mutant(
         name="health: whoever fails fast is fast",
         file=HEALTH,
-        original='        if effect == "good":\n            tracked.latency.observe(latency_s, now)',
-        mutated='        if effect != "good":\n            tracked.latency.observe(latency_s, now)',
+        original="            effect = effect_of(failure, silent=fair)\n",
+        mutated="            effect = effect_of(failure, silent=fair)\n"
+        "            tracked.note_answer(latency_s or 0.0, now, streamed=streamed)\n",
         killers=(f"{T_HEALTH}::test_failing_fast_is_not_being_fast_and_running_out_of_time_is_being_slow",),
         rule="a failure is no reason to think a deployment fast",
+    ),
+    Mutant(
+        name="health: who was given up after a moment was fast",
+        file=TRACKED,
+        original="        if not fair and (usual_s is None or seconds <= usual_s):",
+        mutated="        if not fair and usual_s is None:",
+        killers=(f"{T_HEALTH}::test_a_short_wait_in_vain_makes_nobody_look_fast_and_a_long_one_slow",),
+        rule="a wait that was cut short says something only where it was longer than what is usual",
+    ),
+    Mutant(
+        name="health: a stall is a slow first token",
+        file=TRACKED,
+        original="        if not begun:\n            samples.add(seconds)",
+        mutated="        if True:\n            samples.add(seconds)",
+        killers=(f"{T_HEALTH}::test_a_stream_that_stalls_had_begun_in_time",),
+        rule="a stream that stalls had begun in time",
     ),
     Mutant(
         name="health: bad news is averaged",

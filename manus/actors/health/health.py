@@ -15,7 +15,6 @@ from manus.actors.health.counting import Effect, effect_of
 from manus.actors.health.free_probes import FreeProbe
 from manus.actors.health.judging import Judge
 from manus.actors.health.registry import Registry
-from manus.actors.health.tracked import Tracked
 from manus.actors.health.verdicts import PROBE, READY, RETURNED, NotBefore, Ready, Ticket
 from manus.messages.calls import Probed
 from manus.messages.failures import Failed
@@ -113,11 +112,18 @@ class Health:
         if not self._return(ticket):
             return ()
         tracked = ticket.tracked
-        silent = silent and now - ticket.began_at >= tracked.fair_wait_s(self._policy.silent_s, streamed=streamed)
-        effect = effect_of(failure, silent=silent)
-        if streamed:
-            self._note_first_content(tracked, effect, failure, first_content_s, latency_s, now)
-        self._note_latency(tracked, effect, failure, latency_s, streamed, now)
+        if failure is None:
+            effect: Effect = "good"
+            if latency_s is not None:
+                tracked.note_answer(latency_s, now, streamed=streamed)
+        else:
+            fair = silent and now - ticket.began_at >= tracked.fair_wait_s(self._policy.silent_s, streamed=streamed)
+            effect = effect_of(failure, silent=fair)
+            if latency_s is not None and failure.kind in ("timeout", "deadline") and (silent or effect == "bad"):
+                begun = streamed and first_content_s is not None
+                tracked.note_in_vain(latency_s, now, streamed=streamed, begun=begun, fair=effect == "bad")
+        if streamed and first_content_s is not None:
+            tracked.note_first_content(first_content_s, now)
         if effect == "good":
             tracked.outcomes.count(True, now)
             tracked.good_at = now
@@ -136,12 +142,8 @@ class Health:
         if not self._return(ticket):
             return
         tracked = ticket.tracked
-        if waited_s is not None and streamed:
-            tracked.first_contents.add(waited_s)
-            tracked.first_content.raise_to(waited_s, now)
-        elif waited_s is not None:
-            tracked.answers.add(waited_s)
-            tracked.latency.raise_to(waited_s, now)
+        if waited_s is not None:
+            tracked.note_in_vain(waited_s, now, streamed=streamed, begun=False, fair=True)
         self._settle(ticket, "nothing", None, now)
 
     def new_incarnation(self) -> None:
@@ -251,46 +253,3 @@ class Health:
             cooldown.told(failure.retry_after_s, now)
         if cooldown.rest.until > now:
             self._registry.mark(ticket.tracked, well=False)
-
-    @staticmethod
-    def _note_first_content(
-        tracked: Tracked,
-        effect: Effect,
-        failure: Failed | None,
-        first_content_s: float | None,
-        latency_s: float | None,
-        now: float,
-    ) -> None:
-        """Take in how fast a stream began; one that was waited for in vain was at least as slow as that."""
-        if first_content_s is not None:
-            tracked.first_content.observe(first_content_s, now)
-            tracked.first_contents.add(first_content_s)
-        elif latency_s is not None and _in_vain(effect, failure):
-            tracked.first_content.raise_to(latency_s, now)
-            tracked.first_contents.add(latency_s)
-
-    @staticmethod
-    def _note_latency(
-        tracked: Tracked,
-        effect: Effect,
-        failure: Failed | None,
-        latency_s: float | None,
-        streamed: bool,
-        now: float,
-    ) -> None:
-        """Take in how fast all of it was. A failure is never a reason to think it fast: those who refuse are quick."""
-        if latency_s is None:
-            return
-        if effect == "good":
-            tracked.latency.observe(latency_s, now)
-        elif _in_vain(effect, failure):
-            tracked.latency.raise_to(latency_s, now)
-        else:
-            return
-        if not streamed:
-            tracked.answers.add(latency_s)
-
-
-def _in_vain(effect: Effect, failure: Failed | None) -> bool:
-    """Whether an attempt ended because it had been waited for long enough."""
-    return effect == "bad" and failure is not None and failure.kind in ("timeout", "deadline")

@@ -149,6 +149,40 @@ class Tracked:
             at, why, refused = rest.until, self.cooldown.why, None
         return NotBefore(at=at, why=why, state=self.state, refused=refused) if why else None
 
+    def note_first_content(self, seconds: float, now: float) -> None:
+        """Take in how long a stream took to begin."""
+        self.first_content.observe(seconds, now)
+        self.first_contents.add(seconds)
+
+    def note_answer(self, seconds: float, now: float, *, streamed: bool) -> None:
+        """Take in how long a success took. A failure is never a reason to think it fast: those who refuse are quick."""
+        self.latency.observe(seconds, now)
+        if not streamed:
+            self.answers.add(seconds)
+
+    def note_in_vain(self, seconds: float, now: float, *, streamed: bool, begun: bool, fair: bool) -> None:
+        """Take in that an attempt was given up after so long: it would have taken longer, nobody knows how much.
+
+        Without those the slow ones would be missing from what "slow" is measured by. A wait that was not a fair one
+        says something only where it was longer than what is usual.
+
+        Args:
+            seconds: for how long.
+            now: the loop's clock.
+            streamed: whether the first content was waited for, or a whole answer.
+            begun: the first content had come.
+            fair: whether it was held against the deployment.
+        """
+        samples = self.first_contents if streamed else self.answers
+        usual_s = samples.quantile(0.5)
+        if not fair and (usual_s is None or seconds <= usual_s):
+            return
+        self.latency.raise_to(seconds, now)
+        if not begun:
+            samples.add(seconds)
+            if streamed:
+                self.first_content.raise_to(seconds, now)
+
     def fair_wait_s(self, silent_s: float, *, streamed: bool) -> float:
         """Say how long a silence has to be before it is held against it: longer than what is usual here.
 

@@ -453,6 +453,32 @@ def test_the_quantile_is_known_when_enough_were_seen() -> None:
     assert metrics_of(health, 0.0).first_content_p95_s == 19.0
 
 
+def test_a_stream_that_stalls_had_begun_in_time() -> None:
+    health = health_of()
+    timed(health, 0.0, 1.0, 40.0, Failed(kind="timeout", timeout="idle", message=""))
+    assert health.first_content_quantile(A, 1.0) == 1.0
+    assert health.latency(A, 0.0) == 40.0
+
+
+def test_a_short_wait_in_vain_makes_nobody_look_fast_and_a_long_one_slow() -> None:
+    health = health_of()
+    failure = Failed(kind="deadline", message="")
+
+    def give_up_after(waited_s: float) -> None:
+        ticket = begin(health, 0.0)
+        health.ended(ticket, failure=failure, now=waited_s, first_content_s=None, latency_s=waited_s, silent=True)
+
+    give_up_after(0.2)
+    assert health.first_content_quantile(A, 1.0) is None
+    timed(health, 1.0, 2.0, 4.0)
+    give_up_after(1.9)
+    assert health.first_content_quantile(A, 0.0) == 2.0
+    give_up_after(5.0)  # not long enough to be held against it, and longer than it is ever waited for here
+    assert health.first_content_quantile(A, 1.0) == 5.0
+    assert metrics_of(health, 5.0).first_content_s == 5.0
+    assert health.all_well
+
+
 def test_losers_of_a_hedge_are_not_missing_from_what_slow_is_measured_by() -> None:
     health = health_of()
     for _ in range(20):
