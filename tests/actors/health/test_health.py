@@ -433,13 +433,13 @@ def test_cost_is_latency_times_those_that_would_run() -> None:
 def test_failing_fast_is_not_being_fast_and_running_out_of_time_is_being_slow() -> None:
     health = health_of()
     timed(health, 0.0, 1.0, 4.0)
-    timed(health, 0.0, None, 0.001, Failed(kind="server", message=""))
-    timed(health, 0.0, None, 0.001, Failed(kind="rate_limited", message="", retry_after_s=1.0))
-    assert health.latency(A, 0.0) == 4.0
-    assert metrics_of(health, 0.0).first_content_s == 1.0
-    timed(health, 1.0, None, 30.0, Failed(kind="timeout", timeout="first_content", message=""))
-    assert health.latency(A, 1.0) == 30.0
-    assert metrics_of(health, 1.0).first_content_s == 30.0
+    timed(health, 100.0, None, 0.001, Failed(kind="server", message=""))
+    timed(health, 100.0, None, 0.001, Failed(kind="rate_limited", message="", retry_after_s=1.0))
+    metrics = metrics_of(health, 100.0)
+    assert (metrics.latency_s, metrics.first_content_s) == (4.0, 1.0)
+    timed(health, 200.0, None, 30.0, Failed(kind="timeout", timeout="first_content", message=""))
+    metrics = metrics_of(health, 200.0)
+    assert (metrics.latency_s, metrics.first_content_s) == (30.0, 30.0)
 
 
 def test_the_quantile_is_known_when_enough_were_seen() -> None:
