@@ -133,13 +133,14 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         rate = rates.input
         assert rate is not None
         assert rates.output is not None
-        parts = (
-            usage.input_uncached * rate
-            + usage.cache_read * (rate if rates.cache_read is None else rates.cache_read)
-            + usage.cache_write_short * (rate if rates.cache_write_short is None else rates.cache_write_short)
-            + usage.cache_write_long * (rate if rates.cache_write_long is None else rates.cache_write_long)
-            + usage.output * rates.output
-        )
+        parts = usage.input_uncached * rate + usage.output * rates.output
+        # Routing by cost asks this of every candidate, and what is expected of caches is nothing.
+        if usage.cache_read:
+            parts += usage.cache_read * (rate if rates.cache_read is None else rates.cache_read)
+        if usage.cache_write_short:
+            parts += usage.cache_write_short * (rate if rates.cache_write_short is None else rates.cache_write_short)
+        if usage.cache_write_long:
+            parts += usage.cache_write_long * (rate if rates.cache_write_long is None else rates.cache_write_long)
         return _round_half_even(parts, TOKENS_PER_PRICE) + self.per_request
 
     def worst_nano_usd(self, *, input_tokens: int, output_tokens: int) -> int | None:
