@@ -325,6 +325,9 @@ def _off_thedraw_time(client: ClientPlan) -> ClientPlan:
         # Of no other client, and of no multiple of the grid later than its own.
         timeout_s=client.timeout_s + 0.00007 * (client.number + 1),
         leaves_after_s=None if client.leaves_after_s is None else client.leaves_after_s + 0.00011 * (client.number + 1),
+        # Whether a stream finds room in the tick in which its reader makes some is for the order of tasks to say.
+        read_gap_s=0.0,
+        buffer=32,
     )
 
 
@@ -341,6 +344,7 @@ def _well(rng: random.Random, client: ClientPlan) -> ClientPlan:
         timeout_s=client.timeout_s + GRID_S * 0.3,
         leaves_after_s=None if client.leaves_after_s is None else client.leaves_after_s + GRID_S * 0.6,
         read_gap_s=0.0,
+        buffer=32,
     )
 
 

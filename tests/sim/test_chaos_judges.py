@@ -12,7 +12,6 @@ import trio
 from manus.messages.content import Text
 from manus.messages.ids import DeploymentId
 from manus.messages.outcomes import Attempt, AttemptRole, Finished, Unfinished
-from manus.messages.watching import AttemptEnded, BreakerMoved
 from manus.sim.behaviour import Script
 from manus.sim.chaos import simulated
 from manus.sim.chaos_asked import attempts_of
@@ -26,14 +25,14 @@ from manus.sim.chaos_invariants import (
     no_secret_leaves,
     one_end,
 )
+from manus.sim.chaos_isolation import isolated
 from manus.sim.chaos_keys import SECRET, Doorkeeper
-from manus.sim.chaos_plan import ClientPlan, Mode, Plan, ProviderPlan
+from manus.sim.chaos_plan import ClientPlan, Mode, Plan, without_faults_of
 from manus.sim.chaos_rests import breakers, cooldowns
 from manus.sim.chaos_routes import batch_gives_way, finite_plans, nobody_is_hammered, whole_is_finished
 from manus.sim.chaos_said import said_to
 from manus.sim.chaos_streams import no_lie, whole_streams
 from manus.sim.chaos_world import MODEL, Report, Visit
-from manus.sim.faults import Rejected
 from manus.supervisor.events import RequestCrashed
 
 SEEDS = 60
@@ -294,103 +293,31 @@ def test_a_batch_request_that_did_not_give_way_is_noticed() -> None:
     raise AssertionError("no two requests were under way together")
 
 
-# --- rests --------------------------------------------------------------------------------------------
+# --- isolation ----------------------------------------------------------------------------------------
 
 
-def asked_at(*times: tuple[float, float, str]) -> Report:
-    """Make the report of clients that ask one deployment, one attempt each: began, ended, result."""
-    report = report_of(0)
-    _, _, pattern = finished()
-    attempt = pattern.route.attempts[0]
-    deployment = DeploymentId(f"alpha/{MODEL}")
-    report.seen, report.visits, report.events = [], [], []
-    plans = []
-    for number, (began_at, ended_at, result) in enumerate(times):
-        client = ClientPlan(number=number, at_s=began_at, timeout_s=20.0)
-        plans.append(client)
-        told = msgspec.structs.replace(
-            attempt, deployment=deployment, provider="alpha", model=MODEL, started_s=0.0, ended_s=ended_at - began_at
-        )
-        outcome = with_attempts(
-            msgspec.structs.replace(pattern, request_id=pattern.request_id.__class__(f"client-{number}")),
-            msgspec.structs.replace(told, number=1, result=result),
-        )
-        report.seen.append(Seen(client=client, began_at=began_at, ended_at=ended_at, outcome=outcome))
-        report.events.append(
-            AttemptEnded(
-                at=ended_at,
-                request_id=outcome.request_id,
-                attempt=1,
-                deployment=deployment,
-                result=result,
-                booking="settled",
-            )
-        )
-        fault = Rejected(status=429, retry_after_s=5.0) if result == "rate_limited" else None
-        script = Script(text="x", fault=fault)
-        report.visits.append(Visit(provider="alpha", model=MODEL, number=number, attempt=1, at=began_at, script=script))
-    plan = Plan(seed=0, schedule_seed=0, mode="safety", providers=(ProviderPlan(name="alpha"),), clients=tuple(plans))
-    return msgspec.structs.replace(report, plan=plan, ended_at=100.0)
+def test_who_notices_the_faults_of_another_is_noticed() -> None:
+    plan = plan_from_seed(3, "isolation")
+    report, calm = report_of(3, "isolation"), simulated(without_faults_of(plan, "alpha"))
+    mine = [seen for seen in report.seen if seen.client.provider == "beta"]
+    assert mine
+    assert not isolated(report, calm, "beta")
+    mine[0].ended_at += 0.001
+    assert len(isolated(report, calm, "beta")) == 1
+    mine[0].ended_at -= 0.001
+    mine[0].outcome = None
+    assert len(isolated(report, calm, "beta")) == 1
 
 
-def moved(report: Report, *moves: tuple[float, str, str, float | None]) -> Report:
-    for at, before, after, retry_in_s in moves:
-        report.events.append(
-            BreakerMoved(
-                at=at,
-                deployment=DeploymentId(f"alpha/{MODEL}"),
-                before=before,  # type: ignore[arg-type]
-                after=after,  # type: ignore[arg-type]
-                reason="because",
-                retry_in_s=retry_in_s,
-            )
-        )
-    return report
-
-
-OPENED = (1.0, "closed", "open", 5.0)
-TRIED = (6.0, "open", "half_open", None)
-CLOSED = (7.0, "half_open", "closed", None)
-
-
-def test_a_breaker_that_does_its_work_is_left_in_peace() -> None:
-    report = asked_at((0.0, 1.0, "server"), (6.0, 7.0, "ok"), (8.0, 9.0, "ok"))
-    assert not breakers(moved(report, OPENED, TRIED, CLOSED))
-
-
-@pytest.mark.parametrize(
-    ("times", "moves"),
-    [
-        (((0.0, 1.0, "server"), (3.0, 4.0, "ok")), (OPENED,)),
-        (
-            ((0.0, 1.0, "server"), (6.0, 9.0, "ok"), (6.5, 9.0, "ok")),
-            (OPENED, TRIED),
-        ),
-        (((0.0, 1.0, "server"),), (OPENED, (6.0, "open", "closed", None))),
-        (((0.0, 1.0, "server"),), (OPENED, CLOSED)),
-        (((0.0, 1.0, "server"),), ((1.0, "closed", "open", None),)),
-        (((0.0, 1.0, "invalid_request"),), (OPENED,)),
-        (((0.0, 1.0, "rate_limited"),), (OPENED,)),
-    ],
-    ids=[
-        "asked while open",
-        "two probes at once",
-        "closed without a probe",
-        "a move from where it was not",
-        "open for nobody knows how long",
-        "opened by a bad request",
-        "opened by a 429",
-    ],
-)
-def test_a_breaker_that_does_not_is_noticed(
-    times: tuple[tuple[float, float, str], ...], moves: tuple[tuple[float, str, str, float | None], ...]
-) -> None:
-    assert breakers(moved(asked_at(*times), *moves))
-
-
-def test_who_comes_before_the_time_is_noticed() -> None:
-    assert not cooldowns(asked_at((0.0, 1.0, "rate_limited"), (0.5, 2.0, "ok"), (5.0, 6.0, "ok")))
-    assert cooldowns(asked_at((0.0, 1.0, "rate_limited"), (3.0, 4.0, "ok")))
+def test_both_kinds_of_isolation_are_drawn_and_mostly_comparable() -> None:
+    plans = [plan_from_seed(seed, "isolation") for seed in range(40)]
+    assert {plan.providers[1].grid for plan in plans} == {True, False}
+    for plan in plans:
+        mine = [client for client in plan.clients if client.provider == "beta"]
+        assert all(client.alone for client in mine)
+        assert all("beta" not in (client.fallbacks or ()) for client in plan.clients if client not in mine)
+        if not plan.providers[1].grid:
+            assert len({client.at_s for client in mine}) == len(mine)
 
 
 def test_every_judge_is_asked() -> None:
