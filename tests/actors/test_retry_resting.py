@@ -169,6 +169,16 @@ def test_end_where_somebody_may_be_asked_at_once_promises_no_time() -> None:
     assert given_up(walk.fail("not_found")).failure is None
 
 
+def test_spare_deployment_is_one_that_is_well() -> None:
+    walk = walk_of(choice("a"), choice("b"), choice("c"))
+    walk.break_("b")
+
+    # Once its rest is over the next request is its probe, which no race may be.
+    spares = [walk.cursor.spare(now) for now in (0.0, OPEN_S)]
+
+    assert [None if spare is None else spare.provider for spare in spares] == ["c", "c"]
+
+
 # --- what a failure said stays true -------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_C
 from tests.mutants.config_mutants import CONFIG_MUTANTS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
+from tests.mutants.failover_mutants import FAILOVER_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
@@ -29,6 +30,7 @@ MUTANTS: list[Mutant] = [
     *RUNTIME_MUTANTS,
     *HEALTH_MUTANTS,
     *JOURNEY_MUTANTS,
+    *FAILOVER_MUTANTS,
     *LEDGER_MUTANTS,
     *TRANSPORT_MUTANTS,
     *CHAOS_MUTANTS,

@@ -1,0 +1,185 @@
+"""Lies about failover: what follows a failure, who is asked when deployments rest, the race of a slow attempt."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+RETRY = "manus/actors/retry.py"
+RESTING = "manus/actors/resting.py"
+ATTEMPTS = "manus/actors/attempts.py"
+REQUEST = "manus/actors/router_request.py"
+HEDGING = "manus/actors/hedging.py"
+DELIVERY = "manus/actors/delivery.py"
+CALL = "manus/actors/provider_call.py"
+
+T_RESTING = "tests/actors/test_retry_resting.py"
+T_ROUTER = "tests/actors/test_router_resting.py"
+T_HEDGING = "tests/actors/test_hedging.py"
+T_PROVIDER = "tests/actors/test_provider.py"
+
+FAILOVER_MUTANTS = [
+    Mutant(
+        name="all who wait come back at once",
+        file=RETRY,
+        original="self._deadline - at) * self._jitter.draw()",
+        mutated="self._deadline - at)",
+        killers=(f"{T_RESTING}::test_those_who_wait_for_the_same_deployment_do_not_come_back_together",),
+        rule="waits for a deployment that rests are jittered",
+    ),
+    Mutant(
+        name="patience is endless in small pieces",
+        file=RETRY,
+        original="if self._patient_until is None else self._patient_until",
+        mutated="if self is not None else self._patient_until",
+        killers=(f"{T_RESTING}::test_nobody_waits_for_ever_in_small_pieces",),
+        rule="nobody waits longer than wait_hint_max_s for a deployment that rests",
+    ),
+    Mutant(
+        name="an open breaker is retried at once",
+        file=RETRY,
+        original="if isinstance(self._verdict(retry.choice, retry.at), NotBefore):",
+        mutated="if isinstance(self._verdict(retry.choice, 1e9), NotBefore):",
+        killers=(f"{T_RESTING}::test_deployment_whose_breaker_opened_on_this_failure_is_not_retried_at_once",),
+        rule="same-deployment retry only where it can help",
+    ),
+    Mutant(
+        name="returning costs no budget",
+        file=RETRY,
+        original="if returning is not None and not returning.full and not self._budget",
+        mutated="if returning is None and not self._budget",
+        killers=(f"{T_RESTING}::test_returning_to_who_asked_for_patience_takes_from_the_retry_budget",),
+        rule="all attempts at a deployment that was asked before are a share of traffic",
+    ),
+    Mutant(
+        name="what a policy refused goes to anybody",
+        file=RETRY,
+        original="            if not choice.after_policy:\n                return False",
+        mutated="            if choice is None:\n                return False",
+        killers=(f"{T_RESTING}::test_what_a_policy_refused_is_asked_of_those_named_for_it_and_of_nobody_else",),
+        rule="content policy goes to the configured fallback only",
+    ),
+    Mutant(
+        name="a policy fallback serves any failure",
+        file=RETRY,
+        original='        elif choice.use == "policy":\n            return False',
+        mutated="        elif choice is None:\n            return False",
+        killers=(f"{T_RESTING}::test_end_where_somebody_may_be_asked_at_once_promises_no_time", T_RESTING),
+        rule="a policy fallback is for what a policy refused",
+    ),
+    Mutant(
+        name="come back when the last one is ready",
+        file=RESTING,
+        original="return min(times) if",
+        mutated="return max(times) if",
+        killers=(
+            f"{T_RESTING}::test_where_waiting_is_not_worth_it_the_caller_is_told_who_rests_and_when_to_come_back",
+        ),
+        rule="retry_after is the earliest useful time",
+    ),
+    Mutant(
+        name="come back later though somebody is ready",
+        file=RESTING,
+        original="if times and len(times) == len(candidates) else None",
+        mutated="if times else None",
+        killers=(f"{T_RESTING}::test_end_where_somebody_may_be_asked_at_once_promises_no_time",),
+        rule="retry_after is the earliest useful time",
+    ),
+    Mutant(
+        name="health is not told",
+        file=ATTEMPTS,
+        original="        self.tell_health(attempt, failure)\n",
+        mutated="",
+        killers=(f"{T_ROUTER}::test_deployment_with_an_open_breaker_is_not_asked_and_the_route_says_why",),
+        rule="what came of every attempt is told to health",
+    ),
+    Mutant(
+        name="who is refused was asked",
+        file=ATTEMPTS,
+        original="        if not attempt.asked:",
+        mutated="        if attempt.asked is None:",
+        killers=("tests/actors/test_health_of_requests.py",),
+        rule="what never reached a deployment says nothing of it",
+    ),
+    Mutant(
+        name="silence until the deadline is forgotten",
+        file=REQUEST,
+        original="                self._attempts.tell_health(attempt, failure)",
+        mutated="                self._attempts.withdraw(attempt)",
+        killers=("tests/actors/test_health_of_requests.py",),
+        rule="a deadline that passes in silence counts",
+    ),
+    Mutant(
+        name="the route does not say why it ended",
+        file=REQUEST,
+        original="        self._story.gave_up = step.reason\n",
+        mutated="",
+        killers=(
+            f"{T_ROUTER}::test_route_tells_why_each_attempt_was_made_what_it_set_aside_and_why_no_other_followed",
+        ),
+        rule="a route explains itself",
+    ),
+    Mutant(
+        name="the loser goes on",
+        file=HEDGING,
+        original="                other.end_early(OVERTAKEN)",
+        mutated="                pass",
+        killers=(f"{T_HEDGING}::test_slow_first_attempt_is_overtaken_and_the_loser_cancelled_and_booked",),
+        rule="the loser is cancelled",
+    ),
+    Mutant(
+        name="a stream that speaks is raced",
+        file=DELIVERY,
+        original='            self.phase = "streaming"\n            self._lead()\n            if',
+        mutated='            self.phase = "streaming"\n            if',
+        killers=(f"{T_HEDGING}::test_stream_that_began_is_not_raced_however_slow_it_goes_on",),
+        rule="never hedge after content was shown",
+    ),
+    Mutant(
+        name="races cost no budget",
+        file=HEDGING,
+        original=" or not self._cell.hedge_budget.spend(first.choice.provider, now):",
+        mutated=":",
+        killers=(f"{T_HEDGING}::test_races_are_a_share_of_traffic",),
+        rule="hedges are a share of traffic",
+    ),
+    Mutant(
+        name="batch requests are raced",
+        file=HEDGING,
+        original=' and request.priority != "batch"',
+        mutated="",
+        killers=(f"{T_HEDGING}::test_batch_request_is_not_raced",),
+        rule="batch requests give way",
+    ),
+    Mutant(
+        name="a probe joins a race",
+        file=RETRY,
+        original="if isinstance(verdict, Ready) and not verdict.probe:",
+        mutated="if isinstance(verdict, Ready):",
+        killers=(f"{T_RESTING}::test_spare_deployment_is_one_that_is_well",),
+        rule="the probe of a breaker is not spent on a race",
+    ),
+    Mutant(
+        name="what one of both learnt is forgotten",
+        file=HEDGING,
+        original="            self._cursor.failed(failed.choice, failed.failure, trio.current_time())",
+        mutated="            continue",
+        killers=(f"{T_HEDGING}::test_what_one_of_both_learnt_holds_for_what_follows",),
+        rule="content policy never goes to just anybody",
+    ),
+    Mutant(
+        name="the end of a finished stream is waited for as for content",
+        file=CALL,
+        original='                    self._expect("finish", timeouts.finish_s)\n                continue',
+        mutated='                    self._expect("idle", timeouts.idle_s)\n                continue',
+        killers=(f"{T_PROVIDER}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
+        rule="an answer with its finish reason is finalised promptly",
+    ),
+    Mutant(
+        name="a finished stream without its end is thrown away",
+        file=CALL,
+        original="        if self._verdict() is not None:\n            return False",
+        mutated="        return False",
+        killers=(f"{T_PROVIDER}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
+        rule="an answer with its finish reason is finalised",
+    ),
+]
