@@ -50,7 +50,7 @@ async def run_router(spec: RouterSpec, ctx: Context) -> None:
     """Serve requests until drained, cancelled or broken."""
     router = Router(spec, ctx)
     ctx.started()
-    async with trio.open_nursery() as nursery:
+    async with trio.open_nursery(strict_exception_groups=True) as nursery:
         router.start_probes(nursery)
         # No limit on places: what is beyond the bound must be told so, not left waiting.
         await ctx.serve(router.handle, own_scope=True, at_once=router.answer_at_once)

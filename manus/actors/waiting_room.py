@@ -66,10 +66,11 @@ class WaitingRoom:
         """How many wait."""
         return len(self._lot)
 
-    @property
-    def full(self) -> bool:
-        """Whether no more may wait."""
-        return len(self._lot) >= self._waiting_max
+    def has_room(self, *, batch: bool) -> bool:
+        """Whether a request of this priority may start, or wait for its turn."""
+        if batch:
+            return self.taken < self._batch_places or len(self._lot) < self._waiting_max
+        return self.taken < self._places
 
     def enter(self, now: float, *, batch: bool) -> bool:
         """Take a place, if there is one for this priority. Whoever took one has to `leave`."""

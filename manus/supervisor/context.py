@@ -85,6 +85,7 @@ class Context:
         places: int | None = None,
         fault_budget: FaultBudget = DEFAULT_FAULT_BUDGET,
         own_scope: bool = False,
+        at_once: TurnHandler | None = None,
     ) -> None:
         """Work on every envelope in a task of its own, at most `places` at once; return when drained.
 
@@ -93,10 +94,15 @@ class Context:
         will call `reply` itself). It runs within `envelope.scope`; cancelled by it, the reply is `Withdrawn` or
         `Expired`. With `own_scope` the handler enters the scope itself, and may return a value after its cancellation.
 
+        `at_once` is asked before a task is begun, in the asker's own step: a synchronous, total handler that gives the
+        answer, or `LATER` for what is work. For refusals and questions: it costs a quarter of a task.
+
         An exception fails that one dialog (`ActorFailed`, `request_crashed`) and costs a unit of `fault_budget`; when
         that is spent the incarnation crashes with it.
         """
-        server = RequestServer(self._incarnation, handler, places=places, budget=fault_budget, own_scope=own_scope)
+        server = RequestServer(
+            self._incarnation, handler, places=places, budget=fault_budget, own_scope=own_scope, at_once=at_once
+        )
         self._incarnation.stand_in_front(server)
         try:
             await server.until_drained()

@@ -40,23 +40,36 @@ class Host(Protocol):
 
 @final
 class RequestServer:
-    """Runs one task per envelope, at most `places` at once; what is beyond stays in the slot."""
+    """Runs one task per envelope, at most `places` at once; what is beyond stays in the slot.
 
-    __slots__ = ("_budget", "_handler", "_host", "_idle", "_own_scope", "_slot", "_task_name", "free")
+    What `at_once` answers, where there is such a handler, needs no task and no place.
+    """
+
+    __slots__ = ("_at_once", "_budget", "_handler", "_host", "_idle", "_own_scope", "_slot", "_task_name", "free")
 
     def __init__(
-        self, host: Host, handler: RequestHandler, *, places: int | None, budget: FaultBudget, own_scope: bool
+        self,
+        host: Host,
+        handler: RequestHandler,
+        *,
+        places: int | None,
+        budget: FaultBudget,
+        own_scope: bool,
+        at_once: TurnHandler | None = None,
     ) -> None:
         self.free = sys.maxsize if places is None else places
         self._host = host
         self._slot = host.slot
         self._handler = handler
         self._own_scope = own_scope
+        self._at_once = at_once
         self._budget = FaultCount(budget)
         self._idle = WakeSlot()
         self._task_name = f"request of {host.slot.id}#{host.slot.generation}"
 
     def begin(self, envelope: Envelope) -> None:
+        if self._at_once is not None and self._answered(self._at_once, envelope):
+            return
         self.free -= 1
         self._host.nursery.start_soon(self._run, envelope, name=self._task_name)
 
@@ -77,6 +90,24 @@ class RequestServer:
         self.work_waits()
         while not (self._host.draining and self._slot.idle):
             await self._idle.wait()
+
+    def _answered(self, handler: TurnHandler, envelope: Envelope) -> bool:
+        """Try to answer in the asker's own step; False where it takes a task."""
+        completed = False
+        try:
+            value = handler(envelope)
+            completed = True
+        except Exception as error:
+            completed = True
+            self._crashed(envelope, error)
+            return True
+        finally:
+            if not completed:
+                self._host.crash(RuntimeError("an answer at once was interrupted"))
+        if value is LATER:
+            return False
+        envelope.reply(value)
+        return True
 
     async def _run(self, envelope: Envelope) -> None:
         try:

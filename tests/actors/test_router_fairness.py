@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from manus.messages.outcomes import Finished, Unfinished
+from manus.messages.outcomes import Finished, Outcome, Unfinished
 from manus.messages.requests import EmbedRequest, Priority
 from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
 from manus.messages.routing_policy import RetryPolicy, RouterPolicy
@@ -101,6 +101,28 @@ async def test_interactive_request_that_finds_no_place_is_shed_at_once_and_costs
         await rig.settled()
         assert len(rig.rows()) == 2
         assert (await metrics_of(rig)).shed == 2
+        await rig.check()
+
+
+@pytest.mark.parametrize("priority", ["interactive", "batch"])
+async def test_requests_of_one_moment_do_not_get_more_places_than_there_are(
+    priority: Priority, autojump_clock: object
+) -> None:
+    limits = policy(2, batch_share=1.0, waiting_max=1)
+    async with open_rig(("a", upstream()), policy=limits) as rig:
+        outcomes: list[Outcome] = []
+
+        async def one() -> None:
+            outcomes.append(await rig.generate(priority=priority))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(6):
+                nursery.start_soon(one)
+        shed = [each for each in outcomes if isinstance(each, Unfinished)]
+        assert [each.failure.kind for each in shed] == ["shed"] * (3 if priority == "batch" else 4)
+        assert rig.upstreams["a"].sim.in_flight_peak == 2
+        metrics = await metrics_of(rig)
+        assert (metrics.in_flight, metrics.waiting, metrics.in_flight_peak) == (0, 0, 2)
         await rig.check()
 
 

@@ -132,7 +132,7 @@ def test_whatever_happens_nobody_waits_while_a_place_is_free_and_no_place_is_los
                         if each.enter(0.0, batch=True):
                             assert not line, "it overtook those who wait"
                             entered += 1
-                        elif not each.full:
+                        elif each.has_room(batch=True):
                             await queue.join(number)
                             line.append(number)
                     case "leave" | "leave and cancel":

@@ -62,9 +62,9 @@ ADMISSION_MUTANTS = [
     ),
     Mutant(
         name="any number may wait",
-        file=ROUTER,
-        original="                if batch and not self._room.full:",
-        mutated="                if batch:",
+        file=ROOM,
+        original=" or len(self._lot) < self._waiting_max",
+        mutated=" or True",
         killers=(f"{T_FAIRNESS}::test_batch_is_shed_where_the_room_is_full_and_is_told_by_how_much",),
         rule="every queue has a bound",
     ),
