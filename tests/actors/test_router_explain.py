@@ -164,3 +164,15 @@ async def test_keys_take_turns_and_a_conversation_keeps_its_key(autojump_clock: 
         for _ in range(3):
             finished(await rig.generate(conversation_id="talk"))
         assert sorted(account.asked for account in keyed.of.values()) == [2, 5]
+
+
+async def test_turns_and_conversations_survive_a_crash_of_the_router(autojump_clock: object) -> None:
+    policy = RouterPolicy(strategy="round_robin")
+    async with open_rig(("a", healthy()), ("b", healthy()), ("c", healthy()), policy=policy) as rig:
+        assert [finished(await rig.generate(conversation_id=talk)).provider for talk in ("x", "y")] == ["a", "b"]
+
+        rig.tree.crash("router", ZeroDivisionError("injected"))
+        await trio.sleep(5.0)
+
+        assert finished(await rig.generate(conversation_id="y")).provider == "b"
+        assert finished(await rig.generate()).provider == "c"
