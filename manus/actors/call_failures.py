@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from manus.messages.failures import Failed, TimeoutPhase
+from manus.messages.failures import Advice, Failed, TimeoutPhase
 
 WAITS: dict[TimeoutPhase, str] = {
     "connect": "No connection was made in time.",
@@ -22,6 +22,10 @@ WAITS: dict[TimeoutPhase, str] = {
 """What happened when a named wait ran out."""
 
 
+PASSED_OVER = Advice("no", "yes", False)
+"""A wait that is shorter than the configured one says nothing of its deployment, unless it was long by itself."""
+
+
 def redacted(failure: Failed, redact: Callable[[str], str]) -> Failed:
     """Strike secrets out of all that a server may have said in a failure: some repeat the key they were shown."""
     words = {field: getattr(failure, field) for field in ("message", "code", "param", "vendor_request_id")}
@@ -34,6 +38,17 @@ def timed_out(waited_for: TimeoutPhase, *, after_s: float) -> Failed:
         kind="timeout",
         timeout=waited_for,
         message=f"{WAITS[waited_for]} The attempt was given up after {after_s:.3g} s (`timeouts.{waited_for}_s`).",
+    )
+
+
+def passed_over(waited_for: TimeoutPhase, *, after_s: float) -> Failed:
+    """It was silent for its share of the request's time, while somebody else could be asked."""
+    return Failed(
+        kind="timeout",
+        timeout=waited_for,
+        advice=PASSED_OVER,
+        message=f"{WAITS[waited_for]} The attempt was given up after {after_s:.3g} s, so that another one has time "
+        "within the request's (`timeout_s`).",
     )
 
 

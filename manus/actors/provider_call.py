@@ -16,12 +16,13 @@ import msgspec
 import trio
 
 from manus.actors.assembly import Assembly
-from manus.actors.call_failures import redacted, stalled, timed_out, web_page, without_evidence
+from manus.actors.call_failures import passed_over, redacted, stalled, timed_out, web_page, without_evidence
 from manus.actors.codecs.base import Decoder, HttpRequest
 from manus.actors.codecs.classify import request_id_of
 from manus.actors.credentials import REFUSALS, Authorisation
 from manus.actors.delivery import Delivery
 from manus.actors.metering import billed, usage_received
+from manus.actors.patience import hurried
 from manus.actors.transport_errors import failure_of
 from manus.actors.upstream import CLOSE_S, Upstream, reports_phases
 from manus.messages.calls import Call
@@ -59,9 +60,11 @@ class ProviderCall:
         "_hard",
         "_hard_name",
         "_headers",
+        "_hurried",
         "_limits",
         "_started_at",
         "_status",
+        "_timeouts",
         "_upstream",
         "_waiting_for",
     )
@@ -75,6 +78,7 @@ class ProviderCall:
         self._started_at = trio.current_time()
         total = self._started_at + upstream.spec.timeouts.total_s
         self._hard = min(total, env.deadline)
+        self._timeouts, self._hurried = hurried(upstream.spec.timeouts, call, streamed=self._dialect.streamed)
         self._hard_name: TimeoutPhase | None = "total" if total < env.deadline else None
         self._waiting_for: TimeoutPhase | None = self._hard_name
         self._status: int | None = None
@@ -176,7 +180,7 @@ class ProviderCall:
 
     async def _decode(self, response: httpx.Response, body: AsyncIterator[bytes], decoder: Decoder) -> Failed | None:
         """Read the body to its terminal event; one list of events per socket read."""
-        timeouts = self._upstream.spec.timeouts
+        timeouts = self._timeouts
         idle_s, slack_s = timeouts.idle_s, timeouts.idle_s * IDLE_SLACK
         move_at = 0.0
         streamed = self._dialect.streamed
@@ -214,7 +218,7 @@ class ProviderCall:
 
     async def _refused(self, body: AsyncIterator[bytes]) -> Failed:
         """Read what the vendor says about an error, as far as the bound goes."""
-        self._expect("idle", self._upstream.spec.timeouts.idle_s)
+        self._expect("idle", self._timeouts.idle_s)
         try:
             async for data in body:
                 self._error += data
@@ -230,7 +234,7 @@ class ProviderCall:
         self._waiting_for = self._hard_name
         if not await self._delivery.wait_room():
             return False
-        timeouts = self._upstream.spec.timeouts
+        timeouts = self._timeouts
         if self._decoder is None:
             self._expect("idle", timeouts.idle_s)
         else:
@@ -274,7 +278,7 @@ class ProviderCall:
         elif name == "sent":
             self._env.phase = Phase.SENT
             self._delivery.advance("sent")
-            timeouts = self._upstream.spec.timeouts
+            timeouts = self._timeouts
             self._expect("headers", timeouts.headers_s if self._dialect.streamed else timeouts.answer_s)
         else:
             self._delivery.advance("connecting")
@@ -300,7 +304,10 @@ class ProviderCall:
         waited_for = self._waiting_for
         if waited_for is None:
             return Failed(kind="deadline", message="The request's deadline passed while this attempt ran.")
-        return timed_out(waited_for, after_s=trio.current_time() - self._started_at)
+        after_s = trio.current_time() - self._started_at
+        if waited_for in self._hurried:
+            return passed_over(waited_for, after_s=after_s)
+        return timed_out(waited_for, after_s=after_s)
 
     async def _is_whole_without_end(self) -> bool:
         """Whether the finish reason is all that the codec needs to believe an answer; then that ends it."""

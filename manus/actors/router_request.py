@@ -18,7 +18,8 @@ from manus.actors.estimate import estimate_prompt_tokens
 from manus.actors.health import NotBefore
 from manus.actors.hedging import Race, hedge_delay_s, may_hedge
 from manus.actors.jitter import Jitter
-from manus.actors.plan import Choice, Plan
+from manus.actors.patience import patience_s
+from manus.actors.plan import Plan
 from manus.actors.rescue import Rescue
 from manus.actors.retry import PlanCursor
 from manus.actors.router_desk import Desk
@@ -98,7 +99,7 @@ class RequestRun:
 
     async def _answered(self, plan: Plan, request: ChatRequest | EmbedRequest) -> OpenAttempt | Failed:
         """Make attempts at `request` until one succeeds or nothing more can be done."""
-        last = await self._at_once(plan.choices[0], request)
+        last = await self._at_once(plan, request)
         if last is not None and last.failure is None:
             return last
         cursor = self._cursor(plan)
@@ -123,6 +124,8 @@ class RequestRun:
             if last is not None:
                 self._desk.cell.count("retries" if step.choice is last.choice else "failovers")
             last = begun
+            if cursor.spare(last.started_at) is not None:
+                self._hurry(last)
             if rescue is not None:
                 last.scope = trio.CancelScope()
                 rescue.prepare(last)
@@ -136,15 +139,22 @@ class RequestRun:
             rescue = self._rescue_of_what_was_shown()
             step = await self._following(last, rescue, cursor)
 
-    async def _at_once(self, choice: Choice, request: ChatRequest | EmbedRequest) -> OpenAttempt | None:
+    async def _at_once(self, plan: Plan, request: ChatRequest | EmbedRequest) -> OpenAttempt | None:
         """Make the first attempt where nothing stands in its way; then, mostly, no walk over the plan is needed."""
         if self._hedged or not self._desk.cell.health.all_well:
             return None
-        attempt = self._attempts.begin(request, choice, "first", trio.current_time())
+        attempt = self._attempts.begin(request, plan.choices[0], "first", trio.current_time())
         if isinstance(attempt, NotBefore):
             return None
+        if len(plan.choices) > 1 and any(choice.use == "any" for choice in plan.choices[1:]):
+            self._hurry(attempt)
         await self._attempts.carry_out(attempt, request, shed=True)
         return attempt
+
+    def _hurry(self, attempt: OpenAttempt) -> None:
+        """Bound the silence of an attempt after which somebody else could be asked."""
+        left_s = self._env.deadline - attempt.started_at
+        attempt.patience_s = patience_s(left_s, streamed=self._channel is not None)
 
     def _rescue_of_what_was_shown(self) -> Rescue | None:
         return self._rescue if self._channel is not None and self._channel.shown else None

@@ -12,8 +12,8 @@ class Call(Message, frozen=True, kw_only=True, tag="call", omit_defaults=True):
     """Ask this provider's `model` for an answer to `request` (of an embedding: one batch), as attempt `attempt` of it.
 
     The provider actor answers with a `CallEnded`; events go through the delivery in the envelope.
-    `key` names the key to show, of an entry that has several; `estimated_input_tokens` lets it label usage that the
-    vendor never reported.
+    `key` names the key to show, of an entry that has several; `patience_s` is how long it may be silent, where others
+    are to have their time too; `estimated_input_tokens` lets it label usage that the vendor never reported.
     """
 
     request: ChatRequest | EmbedRequest
@@ -21,6 +21,7 @@ class Call(Message, frozen=True, kw_only=True, tag="call", omit_defaults=True):
     deployment: DeploymentId
     attempt: int
     key: str | None = None
+    patience_s: float | None = None
     estimated_input_tokens: int = 0
 
 
