@@ -51,7 +51,6 @@ class OpenAttempt:
         "_accounting",
         "_input_tokens",
         "_place",
-        "asked",
         "booked",
         "choice",
         "delivery",
@@ -92,8 +91,6 @@ class OpenAttempt:
         self.granted = False
         self.patience_s: float | None = None
         """How long it may be silent, where somebody else could be asked."""
-        self.asked = False
-        """Whether its provider was asked at all."""
         self.reservation: Reservation | None = None
         self.price = choice.card.price
         self.ended: CallEnded | None = None

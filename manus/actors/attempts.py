@@ -7,6 +7,7 @@ of all of them on their way to the books.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -78,8 +79,15 @@ class Attempts:
             channel=self._channel,
             input_tokens=self.prompt_tokens,
         )
+        if ticket.probe:
+            attempt.delivery.on_first_content = partial(self.began, attempt)
         self.open.append(attempt)
         return attempt
+
+    def began(self, attempt: OpenAttempt) -> None:
+        """Tell health that an attempt is answered, which lets others follow a probe. Synchronous."""
+        for moved in self._desk.cell.health.began(attempt.ticket, now=trio.current_time()):
+            self._desk.emit(moved)
 
     async def carry_out(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest, *, shed: bool) -> None:
         """Reserve, call, book. Without a failure the answer is whole.
@@ -113,9 +121,6 @@ class Attempts:
     def tell_health(self, attempt: OpenAttempt, failure: Failed | None) -> None:
         """Tell what came of an attempt whose call is over. Once: later calls change nothing."""
         health, now, delivery = self._desk.cell.health, trio.current_time(), attempt.delivery
-        if not attempt.asked:
-            health.withdrawn(attempt.ticket, now=now)
-            return
         first, ended = delivery.first_content_at, attempt.ended
         began_at = attempt.started_at
         moves = health.ended(
@@ -157,7 +162,6 @@ class Attempts:
             patience_s=attempt.patience_s,
             estimated_input_tokens=self.prompt_tokens,
         )
-        attempt.asked = True
         answered = await self._desk.provider(choice.provider).ask(
             call, deadline=env.deadline, sink=attempt.delivery, trace_id=env.trace_id, shed=shed
         )

@@ -121,11 +121,12 @@ class Race:
         if self._winner is not None:
             return
         self._winner = winner
+        self._attempts.began(winner)
         if winner.role == "hedge":
             self._cell.count("hedges_won")
         for other in self._racing:
             if other is not winner and other.ended is None and other.failure is None:
-                if other.asked and other.role != "hedge":
+                if other.role != "hedge" and other.delivery.phase != "queued":
                     # It was slower than most, and nobody will ever know by how much: so long at least.
                     self._attempts.withdraw(other, waited_s=trio.current_time() - other.started_at)
                 other.end_early(OVERTAKEN)

@@ -164,7 +164,8 @@ def test_end_after_failures_says_when_the_first_of_all_is_back() -> None:
 
 def test_end_where_somebody_may_be_asked_at_once_promises_no_time() -> None:
     walk = walk_of(choice("a"), choice("b"))
-    walk.fail("auth")
+    walk.break_("a")
+    walk.fail("timeout")
 
     assert given_up(walk.fail("not_found")).failure is None
 
@@ -195,6 +196,12 @@ def test_what_a_policy_refused_is_asked_of_those_named_for_it_and_of_nobody_else
 
 def test_policy_fallback_is_not_asked_after_other_failures() -> None:
     given_up(walk_of(choice("a"), choice("d", use="policy", after_policy=True)).fail("auth"))
+
+
+def test_policy_fallback_is_not_asked_after_a_prompt_that_was_too_long_either() -> None:
+    larger = choice("d", window=9000, use="policy", after_policy=True)
+
+    given_up(walk_of(choice("a", window=1000), larger).fail("context_length"))
 
 
 def test_prompt_too_long_stays_too_long_after_another_failure() -> None:

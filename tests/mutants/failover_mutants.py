@@ -63,7 +63,7 @@ FAILOVER_MUTANTS = [
         file=RETRY,
         original='        elif choice.use == "policy":\n            return False',
         mutated="        elif choice is None:\n            return False",
-        killers=(f"{T_RESTING}::test_end_where_somebody_may_be_asked_at_once_promises_no_time", T_RESTING),
+        killers=(f"{T_RESTING}::test_policy_fallback_is_not_asked_after_a_prompt_that_was_too_long_either",),
         rule="a policy fallback is for what a policy refused",
     ),
     Mutant(
@@ -91,14 +91,6 @@ FAILOVER_MUTANTS = [
         mutated="",
         killers=(f"{T_ROUTER}::test_deployment_with_an_open_breaker_is_not_asked_and_the_route_says_why",),
         rule="what came of every attempt is told to health",
-    ),
-    Mutant(
-        name="who is refused was asked",
-        file=ATTEMPTS,
-        original="        if not attempt.asked:",
-        mutated="        if attempt.asked is None:",
-        killers=("tests/actors/test_health_of_requests.py",),
-        rule="what never reached a deployment says nothing of it",
     ),
     Mutant(
         name="silence until the deadline is forgotten",
