@@ -20,14 +20,14 @@ async def main() -> None:
             response = await stream.response()
             print(f"\nwhole: {response.content == TEXT}")
             for attempt in response.route.attempts:
-                print(f"  {attempt.deployment}: {attempt.role}, {attempt.result}, ${attempt.cost_nano_usd / 1e9:.6f}")
+                print(f"  {attempt.deployment}: {attempt.role}, {attempt.result}, {attempt.booking}")
 
             # Whoever would rather know: `restart` streams the new answer from its start, `error` raises.
             stream = agent.stream("And now?", on_interrupt="error")
             try:
                 await stream.response()
             except manus.StreamingError as error:
-                print(f"{error.kind}, after {error.partial.parts[0].text!r}")
+                print(f"{error.kind}, after {error.partial_text!r}")
 
 
 trio.run(main)

@@ -29,6 +29,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
+from manus.messages.content import Text
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.ids import RequestId
 from manus.messages.outcomes import Answer, Attempt, Route, Unfinished
@@ -84,6 +85,13 @@ class LLMError(Exception):
     def model(self) -> str | None:
         """The model that the deciding failure came from."""
         return None if self.failure is None else self.failure.model
+
+    @property
+    def partial_text(self) -> str:
+        """The text of the answer as far as it came."""
+        return (
+            "" if self.partial is None else "".join(part.text for part in self.partial.parts if isinstance(part, Text))
+        )
 
     @property
     def vendor_request_id(self) -> str | None:

@@ -118,6 +118,7 @@ def test_an_error_carries_all_that_is_known_and_survives_pickling(kind: FailureK
         assert each.cost_nano_usd == 5
         assert [told.provider for told in each.attempts] == ["a"]
         assert each.partial is not None
+        assert each.partial_text == "so far"
         assert each.to_dict()["type"] == type(error).__name__
 
 
