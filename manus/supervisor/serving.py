@@ -93,16 +93,16 @@ class RequestServer:
 
     def _answered(self, handler: TurnHandler, envelope: Envelope) -> bool:
         """Try to answer in the asker's own step; False where it takes a task."""
-        completed = False
+        done = False
         try:
             value = handler(envelope)
-            completed = True
+            done = True
         except Exception as error:
-            completed = True
+            done = True
             self._crashed(envelope, error)
             return True
         finally:
-            if not completed:
+            if not done:
                 self._host.crash(RuntimeError("an answer at once was interrupted"))
         if value is LATER:
             return False

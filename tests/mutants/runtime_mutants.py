@@ -137,6 +137,14 @@ RUNTIME_MUTANTS = [
         rule="an actor whose state is half changed is taken down",
     ),
     Mutant(
+        name="an interrupted answer at once is forgotten",
+        file=f"{ROOM}/serving.py",
+        original="            if not done:",
+        mutated="            if done is None:",
+        killers=(f"{TESTS}_at_once.py::test_interrupt_reaches_the_asker_and_takes_the_actor_down",),
+        rule="an actor whose state is half changed is taken down",
+    ),
+    Mutant(
         name="restarts leave watchers behind",
         file=f"{ROOM}/shell.py",
         original='            watched.cancel(reason="it is gone")',
