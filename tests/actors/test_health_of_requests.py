@@ -123,6 +123,32 @@ async def test_a_caller_that_reads_slowly_makes_no_deployment_slow(autojump_cloc
         await rig.check()
 
 
+async def test_nobody_waits_for_the_end_of_the_long_answer_that_shows_that_a_provider_is_well(
+    autojump_clock: object,
+) -> None:
+    down = Upstreams(Script(fault=Rejected(status=500)))
+    async with open_rig(("a", down), policy=POLICY) as rig:
+        for _ in range(3):
+            unfinished(await rig.generate())
+        down.sim.behave(Script(words=400, gap_s=0.1))
+        await trio.sleep(11.0)
+        ends: list[float] = []
+
+        async def stream() -> None:
+            _, outcome = await rig.stream(within_s=100.0)
+            finished(outcome)
+            ends.append(trio.current_time())
+
+        began_at = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(stream)
+        assert max(ends) - began_at < 50.0  # one after the other they would take four times forty seconds
+        moves = [(each.before, each.after) for each in rig.events if isinstance(each, BreakerMoved)]
+        assert moves == [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
+        await rig.check()
+
+
 async def test_a_429_is_waited_for_and_is_no_failure(autojump_clock: object) -> None:
     limited = Upstreams(Script(fault=Rejected(status=429, retry_after_s=20.0)))
     async with open_rig(("a", limited), ("b", Upstreams()), policy=POLICY) as rig:

@@ -72,6 +72,24 @@ HEALTH_MUTANTS = [
         rule="a probe that learns nothing is free again",
     ),
     Mutant(
+        name="health: who answered once is trusted at once",
+        file=BREAKER,
+        original="        self.probe_succeeded(why)\n        self._on_trial = True",
+        mutated="        self.probe_succeeded(why)",
+        killers=(f"{T_HEALTH}::test_until_something_succeeds_one_failure_opens_it_again_for_longer",),
+        rule="a deployment that has begun to answer is closed on trial",
+    ),
+    Mutant(
+        name="health: all wait for the end of the probe's answer",
+        file=ATTEMPTS,
+        original="            attempt.delivery.on_first_content = partial(self.began, attempt)",
+        mutated="            pass",
+        killers=(
+            f"{T_REQUESTS}::test_nobody_waits_for_the_end_of_the_long_answer_that_shows_that_a_provider_is_well",
+        ),
+        rule="a probe that is answered lets others follow",
+    ),
+    Mutant(
         name="health: rests never grow",
         file=BREAKER,
         original="policy.open_s * 2.0**self._openings",

@@ -46,6 +46,7 @@ class Breaker:
         "_bad_in_a_row",
         "_good_in_a_row",
         "_jitter",
+        "_on_trial",
         "_openings",
         "_policy",
         "_window",
@@ -63,6 +64,7 @@ class Breaker:
         self._bad_in_a_row = 0
         self._good_in_a_row = 0
         self._openings = 0
+        self._on_trial = False
         self.state: BreakerState = "closed"
         self.rest = Rest()
         self.why = ""
@@ -87,6 +89,7 @@ class Breaker:
 
     def count_good(self, now: float) -> None:
         """Count a success of an attempt that began in this period; enough of them prove health."""
+        self._on_trial = False
         self._bad_in_a_row = 0
         self._good_in_a_row += 1
         if self._good_in_a_row == self._policy.failures:
@@ -99,6 +102,9 @@ class Breaker:
         self._good_in_a_row = 0
         self._bad_in_a_row += 1
         self._window.count(False, now)
+        if self._on_trial:
+            self._open("tripped", now, None, f"nothing has succeeded since it was closed: {why}")
+            return
         if self._bad_in_a_row >= policy.failures:
             self._open("tripped", now, None, f"{self._bad_in_a_row} failures in a row, the last: {why}")
             return
@@ -123,6 +129,14 @@ class Breaker:
         self.rest.end()
         self._move("probe_succeeded", why)
 
+    def probe_answers(self, why: str) -> None:
+        """Close on trial: the probe's answer has begun, and others need not wait for its end.
+
+        Until something has succeeded, one failure opens it again.
+        """
+        self.probe_succeeded(why)
+        self._on_trial = True
+
     def probe_failed(self, now: float, why: str, rest_s: float | None = None) -> None:
         """Open again, for twice as long as before, or for `rest_s`."""
         self.probing = False
@@ -145,6 +159,7 @@ class Breaker:
             rest_s = self.spread_s(rest_s)
             self._openings = min(self._openings + 1, DOUBLINGS_MAX)
         self.rest.begin(now, rest_s)
+        self._on_trial = False
         self._bad_in_a_row = self._good_in_a_row = 0
         self._window.clear()
         self._move(event, why)

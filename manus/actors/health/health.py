@@ -85,6 +85,23 @@ class Health:
 
     # --- what came of it ------------------------------------------------------------------------------
 
+    def began(self, ticket: Ticket, *, now: float) -> tuple[BreakerMoved, ...]:
+        """Hear that the first content of a probe has come; gives the moves to tell. Of other attempts it says nothing.
+
+        The deployment is closed on trial, so that others need not wait for the end of a long answer.
+        """
+        if not ticket.probe or ticket.incarnation != self._incarnation:
+            return ()
+        tracked = ticket.tracked
+        if ticket.own_probe:
+            tracked.breaker.probe_answers("the probe is answered")
+        if ticket.key_probe:
+            tracked.key.breaker.probe_succeeded("the key is accepted again")
+            self._registry.restate_key(tracked.key, now)
+        self._registry.restate(tracked, now)
+        ticket.counts_from_here()
+        return self._registry.take_moves()
+
     def ended(
         self,
         ticket: Ticket,

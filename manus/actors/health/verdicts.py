@@ -51,7 +51,14 @@ class Ticket:
         self.own_probe = own_probe
         self.key_probe = key_probe
         self.epoch = tracked.breaker.epoch
+        """The period of the breaker that it began in; of the key's, `key_epoch`."""
         self.key_epoch = tracked.key.breaker.epoch
+
+    def counts_from_here(self) -> None:
+        """Be an attempt like any other, of the present period, and no probe."""
+        self.own_probe = self.key_probe = False
+        self.epoch = self.tracked.breaker.epoch
+        self.key_epoch = self.tracked.key.breaker.epoch
 
     @property
     def probe(self) -> bool:

@@ -22,11 +22,11 @@ POLL_S = 0.5
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the history.
 
-    `begin` was granted; `end` of the attempt `number`, or `left`; `crash` of the router; `list` asks for a list of
-    models under a key and `listed` ends that.
+    `begin` was granted; it `began` to be answered; `end` of the attempt `number`, or `left`; `crash` of the router;
+    `list` asks for a list of models under a key and `listed` ends that.
     """
 
-    what: Literal["begin", "end", "left", "crash", "list", "listed", "no_list"]
+    what: Literal["begin", "began", "end", "left", "crash", "list", "listed", "no_list"]
     at: float
     number: int = -1
     deployment: str = ""
@@ -47,6 +47,7 @@ class NaiveBreaker:
         self.in_a_row_ever: list[bool] = []
         self.openings = 0
         self.prober: tuple[str, int] | None = None
+        self.trial = False
 
     def go(self, state: str) -> None:
         self.state = state
@@ -59,6 +60,7 @@ class NaiveBreaker:
         if lately == [True] * self.policy.failures:
             self.openings = 0
         if good:
+            self.trial = False
             return
         piece = self.policy.window_s / WINDOW_PIECES
         inside = [each for when, each in self.results if when // piece > at // piece - WINDOW_PIECES]
@@ -66,7 +68,7 @@ class NaiveBreaker:
         too_often = len(inside) >= self.policy.calls_min and inside.count(False) >= self.policy.failure_rate * len(
             inside
         )
-        if too_many or too_often:
+        if too_many or too_often or self.trial:
             self.open_doubling(at)
 
     def open_doubling(self, at: float) -> None:
@@ -76,6 +78,7 @@ class NaiveBreaker:
 
     def open_for(self, at: float, rest: float) -> None:
         self.go("open")
+        self.trial = False
         self.until = at + rest
 
 
@@ -133,6 +136,19 @@ def _live(world: World, line: Happened, policy: HealthPolicy) -> None:
         for breaker in list_would_try(world, line.key, line.at):
             breaker.go("half_open")
             breaker.prober = ("list", line.number)
+    elif line.what == "began" and line.number in world.running:
+        deployment, began, period, key_period = world.running[line.number]
+        mine, key = world.deployments[deployment].breaker, world.keys[world.key_of[deployment]]
+        me = ("attempt", line.number)
+        if me in (mine.prober, key.prober):
+            if mine.prober == me:
+                mine.prober = None
+                mine.go("closed")
+                mine.trial = True
+            if key.prober == me:
+                key.prober = None
+                key.go("closed")
+            world.running[line.number] = (deployment, began, mine.period, key.period)
     elif line.what in ("listed", "no_list"):
         _listed(world, line, policy)
     elif line.number in world.running:

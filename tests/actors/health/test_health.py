@@ -155,6 +155,52 @@ def test_a_probe_whose_caller_leaves_frees_the_probe() -> None:
     assert begin(health, 6.5).probe
 
 
+def test_others_need_not_wait_for_the_end_of_a_probe_that_is_answered() -> None:
+    health = opened()
+    probe = begin(health, 6.0)
+    assert pairs(health.began(probe, now=6.5)) == [("open", "half_open"), ("half_open", "closed")]
+    assert health.began(probe, now=6.6) == ()
+    assert not begin(health, 6.6).probe
+    assert end(health, probe, 60.0, None) == ()
+    assert is_well(health)
+
+
+def test_until_something_succeeds_one_failure_opens_it_again_for_longer() -> None:
+    health = opened()
+    probe = begin(health, 6.0)
+    health.began(probe, now=6.5)
+    [moved] = end(health, probe, 7.0, "incomplete")
+    assert (moved.before, moved.after, moved.retry_in_s) == ("closed", "open", 10.0)
+    assert moved.reason == "nothing has succeeded since it was closed: incomplete (HTTP 500)"
+    probe = begin(health, 17.0)
+    health.began(probe, now=17.5)
+    attempt(health, 18.0, None)
+    assert end(health, probe, 19.0, "incomplete") == ()
+    assert is_well(health)
+
+
+def test_a_key_that_is_answered_is_accepted() -> None:
+    health = health_of()
+    attempt(health, 0.0, "auth")
+    probe = begin(health, 300.0)
+    health.began(probe, now=300.5)
+    assert is_well(health)
+    assert not begin(health, 301.0, B).probe
+
+
+def test_the_beginning_of_an_answer_says_nothing_but_of_a_probe() -> None:
+    health = opened()
+    straggler = begin(health_of(), 0.0)
+    assert health.began(straggler, now=2.0) == ()
+    straggling, late = opened_with_straggler(health_of())
+    assert straggling.began(late, now=2.0) == ()
+    assert refusal(straggling, 2.0).at == 6.0
+    lost = begin(health, 6.0)
+    health.new_incarnation()
+    assert health.began(lost, now=6.5) == ()
+    assert metrics_of(health, 6.5).breaker == "half_open"
+
+
 def test_one_bad_request_opens_nothing_however_often_it_is_sent() -> None:
     health = health_of()
     for _ in range(1000):

@@ -101,6 +101,12 @@ class HealthMachine(RuleBasedStateMachine):
         self._note(number, Happened(what="end", at=self.now, number=number, end=end, hint_s=hint_s))
 
     @rule(attempt=attempts)
+    def answer_begins(self, attempt: tuple[int, Ticket]) -> None:
+        number, ticket = attempt
+        self.health.began(ticket, now=self.now)
+        self._note(number, Happened(what="began", at=self.now, number=number))
+
+    @rule(attempt=attempts)
     def leave(self, attempt: tuple[int, Ticket]) -> None:
         number, ticket = attempt
         self.health.withdrawn(ticket, now=self.now)

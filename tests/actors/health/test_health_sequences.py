@@ -17,7 +17,7 @@ from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId
 from manus.messages.routing_policy import HealthPolicy
 
-Step = Literal["tick", "wait", "begin", "good", "bad", "limited", "refused", "leave", "crash"]
+Step = Literal["tick", "wait", "begin", "began", "good", "bad", "limited", "refused", "leave", "crash"]
 
 POLICY = HealthPolicy(
     failures=2, calls_min=4, open_s=1.0, open_max_s=4.0, jitter=0.0, refused_s=3.0, cooldown_s=0.5, window_s=10.0
@@ -72,6 +72,9 @@ class Played:
                 else:
                     self._check_probe(begun)
                     self.running.append(begun)
+            case "began":
+                if self.running:
+                    self.health.began(self.running[0], now=self.now)
             case "leave":
                 if self.running:
                     self.health.withdrawn(self.running.pop(0), now=self.now)
