@@ -311,6 +311,21 @@ async def test_models_that_embed_do_not_chat_and_the_other_way_round(autojump_cl
         assert isinstance(asked(), ChatRequest)
 
 
+async def test_deployment_that_rests_is_left_alone_and_waited_for_where_nobody_else_has_the_model(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    limited = Upstreams(Behaviour(script=Script(), first=(Script(fault=Rejected(status=429, retry_after_s=9.0)),)))
+    async with open_rig(("first", limited), cards=CARDS) as rig:
+        told = await _embed(rig, "x", within_s=5.0)
+        began_at = trio.current_time()
+        outcome = _embedded(await _embed(rig, "y"))
+
+        assert isinstance(told, Unfinished)
+        assert told.failure.retry_after_s == 9.0
+        assert outcome.route.attempts[0].started_s >= 9.0 - began_at
+        assert limited.sim.bill.totals().requests == 2
+
+
 async def test_embeddings_count_like_other_requests(autojump_clock: trio.testing.MockClock) -> None:
     upstream = Upstreams()
     async with open_rig(("first", upstream), cards=CARDS) as rig:
