@@ -41,9 +41,10 @@ class Blow(Exception):
 class Struck:
     """One run: a request, and the moment at which it is disturbed."""
 
-    def __init__(self, rig: Rig, passes: int) -> None:
+    def __init__(self, rig: Rig, passes: int, *, after_s: float = 0.0) -> None:
         self.rig = rig
         self.passes = passes
+        self.after_s = after_s
         self.was_over = False
         self.struck = False
         self.answer: object = None
@@ -75,6 +76,8 @@ class Struck:
             assert text_seen(events) == self.answer.answer.parts[0].text  # type: ignore[union-attr]
 
     async def _strike(self, blow: Callable[[Struck], None]) -> None:
+        if self.after_s:
+            await trio.sleep(self.after_s)
         for _ in range(self.passes):
             await trio.lowlevel.checkpoint()
         if not self.was_over:
@@ -135,6 +138,29 @@ def test_blow_at_every_step_leaves_one_end_and_true_books(blow: str, fault: str,
         pytest.fail("the request never ended before the blow")
     assert passes > 5
     assert "Finished" in kinds or fault == "cut"
+
+
+@pytest.mark.parametrize(
+    ("blow", "stream"),
+    [(blow, stream) for blow in BLOWS for stream in (False, True) if stream or blow != "the caller cancels"],
+)
+async def test_blow_while_all_rest_leaves_one_end_and_true_books(
+    blow: str, stream: bool, autojump_clock: object
+) -> None:
+    limited = Script(fault=Rejected(status=429, retry_after_s=4.0))
+    first = Upstreams(Behaviour(script=Script(text=TEXT), first=(limited,)))
+    second = Upstreams(Behaviour(script=Script(text=TEXT), first=(limited,)))
+    async with open_rig(("a", first), ("b", second), policy=AT_ONCE) as rig:
+        assert isinstance(await rig.ask(within_s=1.0), Unfinished)
+        run = Struck(rig, 0, after_s=2.0)
+
+        await run.run(stream=stream, mode="auto", blow=BLOWS[blow])
+        assert run.struck
+        _check_end(run, blow)
+        harmless = blow not in ("the caller leaves", "the caller cancels", "the router crashes")
+        assert isinstance(run.answer, Finished) == harmless
+        await rig.check()
+        await _check_places(rig)
 
 
 RACES: dict[str, tuple[Fault | None, Fault | None]] = {
