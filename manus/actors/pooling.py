@@ -1,9 +1,7 @@
 """Own the making of a pool: who of the configured entries may answer a kind of request, and why the others may not.
 
-Pure, and done once per kind of request. The order of the configuration is: the caller's first choice (a provider, a
-model, or both), what stands in for the model it named, then the fallback list, else every enabled entry by priority
-(1 before 2). A provider that lacks the model the caller named is asked for its own first able model, because a named
-provider and model are a *first choice*; `fallback_providers=()` asks for nobody else.
+Pure, and done once per kind of request. A provider that lacks the model the caller named is asked for its own first
+able model, because a named provider and model are a *first choice*; `fallback_providers=()` asks for nobody else.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from manus.actors.no_candidate import nobody, unknown_model, unknown_name
 from manus.actors.ordering import Ordering, order_words, tier_distance, tier_words
 from manus.actors.plan import Choice, Use, omitted
 from manus.actors.pool import LARGER, Group, Pool, group_of, window_of
+from manus.actors.targets import Step, steps_of
 from manus.messages.failures import Failed
 from manus.messages.ids import deployment_id
 from manus.messages.outcomes import Candidate
@@ -34,21 +33,12 @@ OTHER_VECTORS = "its vectors cannot be compared with the first choice's; name it
 DISABLED = "the entry is disabled; set `enabled = true` to use it"
 
 
-class Step(msgspec.Struct, frozen=True):
-    """One target to consider and why it has this place; steps of one rank are equal in right, and ordered together."""
-
-    target: Target
-    why: str
-    rank: int
-
-
 class PoolMaker:
     """Makes the pool of one kind of request. Used once."""
 
     __slots__ = (
         "_by_entry",
         "_entries",
-        "_fallback",
         "_least_window",
         "_left_out",
         "_needs",
@@ -73,7 +63,6 @@ class PoolMaker:
         self._by_entry = ordering.by_entry or isinstance(request, EmbedRequest)
         self._least_window = (criteria.min_context_length or 0) if criteria is not None else 0
         self._tags = criteria.tags if criteria is not None else ()
-        self._fallback = policy.fallback_providers if request.fallback_providers is None else request.fallback_providers
         self._owners: tuple[str, ...] = ()
         if request.model is not None:
             self._owners = entries.owners(request.model, named=request.provider, first=policy.default_provider)
@@ -91,7 +80,7 @@ class PoolMaker:
         self._stand_ins = {choice.deployment: choice for choice in self._policy_fallbacks()}
         ranked: dict[int, list[Choice]] = {}
         seen: set[str] = set()
-        for step in self._steps():
+        for step in steps_of(self._entries, self._policy, request, owners=self._owners, by_entry=self._by_entry):
             for choice in self._choices_of(step):
                 if choice.deployment not in seen:
                     seen.add(choice.deployment)
@@ -102,75 +91,7 @@ class PoolMaker:
             return nobody(tuple(self._left_out.values()), request, self._needs)
         return self._pool_of(ranked)
 
-    # --- who comes when -------------------------------------------------------------------------------
-
-    def _steps(self) -> Iterator[Step]:
-        """Name every target to consider, in order; an entry without a model only once."""
-        asked: set[str] = set()
-        rank = 0
-        for step in self._first_steps():
-            asked.add(step.target.entry)
-            yield step
-        for rank, item in enumerate(self._substitutes(), 1):
-            for target in self._entries.substitutes(item, first=self._policy.default_provider):
-                yield Step(target, "stands in for the model asked for", rank)
-        rank += 1
-        for target, why in self._rest(is_first=not asked):
-            if target.model is None:
-                if target.entry in asked:
-                    continue
-                asked.add(target.entry)
-                if target.entry in self._owners:
-                    target = Target(target.entry, self._request.model)
-            yield Step(target, why, rank)
-            if self._by_entry:
-                rank += 1
-
-    def _first_steps(self) -> Iterator[Step]:
-        """Name what the caller asked for."""
-        request = self._request
-        if request.provider is not None:
-            yield Step(Target(request.provider, request.model), "asked for", 0)
-        elif request.model is not None:
-            for owner in self._owners:
-                yield Step(Target(owner, request.model), "has the model asked for", 0)
-
-    def _substitutes(self) -> Iterator[str]:
-        """Name what the policy says may be asked instead of the model that the caller named, and instead of that.
-
-        The nearest come first, each once, so that two models may stand in for each other.
-        """
-        model = self._request.model
-        if model is None or self._request.fallback_providers is not None:
-            return
-        waiting, seen = [model], {model}
-        while waiting:
-            for item in self._policy.fallbacks.get(waiting.pop(0), ()):
-                if item in seen:
-                    continue
-                seen.add(item)
-                waiting.append(item)
-                yield item
-                for target in self._entries.substitutes(item):
-                    if target.model is not None and target.model not in seen:
-                        seen.add(target.model)
-                        waiting.append(target.model)
-
-    def _rest(self, *, is_first: bool) -> Iterator[tuple[Target, str]]:
-        """Name who is asked after that, with the reason; `is_first` where the caller asked for nobody."""
-        default = self._policy.default_provider if is_first else None
-        ranking = "by priority" if self._by_entry else ""
-        if default is not None:
-            yield Target(default), "default provider"
-        if self._fallback is None:
-            for name in self._entries.by_priority:
-                yield Target(name), ranking
-            return
-        if is_first and default is None:
-            for name in self._entries.by_priority[:1]:
-                yield Target(name), ranking
-        for item in self._fallback:
-            yield target_of(item), "fallback"
+    # --- who is able ----------------------------------------------------------------------------------
 
     def _policy_fallbacks(self) -> Iterator[Choice]:
         """Name who may be asked after a content policy refused."""
@@ -182,8 +103,6 @@ class PoolMaker:
                 target = Target(target.entry, self._request.model)
             for provider, card, why in self._able(target, "policy fallback", every_model=False):
                 yield from self._deployments(provider, card, why, use="policy")
-
-    # --- who is able ----------------------------------------------------------------------------------
 
     def _choices_of(self, step: Step) -> Iterator[Choice]:
         """Give the able deployments of a step; the others are noted with their reasons."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 POOLING = "manus/actors/pooling.py"
+TARGETS = "manus/actors/targets.py"
 POOL = "manus/actors/pool.py"
 ENTRIES = "manus/actors/entries.py"
 DRAFTING = "manus/actors/drafting.py"
@@ -204,8 +205,8 @@ ROUTING_MUTANTS = [
     ),
     Mutant(
         name="stand-ins are not followed",
-        file=POOLING,
-        original="                waiting.append(item)\n",
+        file=TARGETS,
+        original="            waiting.append(item)\n",
         mutated="",
         killers=(f"{FALLEN}::test_models_may_stand_in_for_each_other_and_the_plan_still_ends",),
         rule="what stands in for a stand-in is asked too",
