@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from manus.sim.faults import Cut, ErrorInside, Fault, HtmlBody, Rejected
-from tests.scenarios.vocabulary import FALLBACK, Ask, Booking, Expected, Provider, Scenario, plays
+from tests.scenarios.vocabulary import FALLBACK, Ask, Booking, Expected, Provider, Scenario, plays, with_fields
 
 ONE_RETRY_S = (0.02, 0.2)
 TWO_RETRIES_S = (0.06, 0.6)
@@ -16,11 +16,18 @@ TWO_RETRIES_S = (0.06, 0.6)
 WAIT_S = 2.0
 """What a Retry-After asks for."""
 
+WAITED_S = (WAIT_S * 1.05, WAIT_S * 1.1)
+"""How long it is waited for: a little more, so that not all come back at once."""
+
+SHORT_WAIT = Rejected(status=429, retry_after_s=WAIT_S)
+
 LONG_WAIT_S = 40.0
 """A Retry-After that no budget has room for."""
 
 CONTEXT_LENGTH = Rejected(status=400, code="context_length_exceeded")
 CONTENT_POLICY = Rejected(status=400, code="content_policy_violation")
+
+_WAITED = Expected(calls=(2, 0), roles=("first", "wait"), bookings=("released", "settled"), took_s=WAITED_S)
 
 
 def once(name: str, says: str, fault: Fault, *, booked: Booking = "released") -> Scenario:
@@ -144,20 +151,55 @@ REFUSALS: tuple[Scenario, ...] = (
         ),
     ),
     Scenario(
+        name="429-retry-after",
+        says="A 429 that names a short time: it is waited for, and the same provider answers.",
+        primary=Provider(plays=plays(SHORT_WAIT, then=None)),
+        asks=(Ask(expected=_WAITED),),
+    ),
+    Scenario(
         name="429-retry-after-alone",
-        says="A 429 that names its time: it is honoured to the moment.",
-        primary=Provider(plays=plays(Rejected(status=429, retry_after_s=WAIT_S), then=None)),
+        says="The same, with nobody else to ask.",
+        primary=Provider(plays=plays(SHORT_WAIT, then=None)),
+        fallback=None,
+        asks=(Ask(expected=_WAITED),),
+    ),
+    Scenario(
+        name="429-retry-after-again",
+        says="The time has passed, and it is another 429: once is enough, and the fallback answers.",
+        primary=Provider(plays=plays(SHORT_WAIT)),
+        asks=(
+            Ask(
+                expected=with_fields(
+                    _WAITED,
+                    by=FALLBACK,
+                    calls=(2, 1),
+                    roles=("first", "wait", "failover"),
+                    bookings=("released", "released", "settled"),
+                )
+            ),
+        ),
+    ),
+    Scenario(
+        name="429-for-ever-alone",
+        says="A 429 without a time, again and again, and nobody else: asked ever more seldom, then an honest error.",
+        primary=Provider(plays=plays(Rejected(status=429))),
         fallback=None,
         asks=(
             Ask(
                 expected=Expected(
-                    calls=(2, 0),
-                    roles=("first", "wait"),
-                    bookings=("released", "settled"),
-                    took_s=(WAIT_S, WAIT_S),
+                    text=None,
+                    error="RateLimitError",
+                    kind="rate_limited",
+                    says="Come back in",
+                    calls=None,
+                    calls_most=(6, 0),
+                    roles=None,
+                    bookings=None,
+                    took_s=(3.0, 30.0),
                 )
             ),
         ),
+        scales=False,
     ),
     at_once(
         "429-for-ever",
@@ -219,6 +261,18 @@ REFUSALS: tuple[Scenario, ...] = (
         CONTEXT_LENGTH,
         primary=Provider(plays=plays(CONTEXT_LENGTH), model={"context_length": 8_192}),
         fallback=Provider(model={"context_length": 128_000}),
+    ),
+    at_once(
+        "context-length-unknown",
+        "Too long for the primary, and nobody knows anybody's window: another model is worth a try.",
+        CONTEXT_LENGTH,
+        fallback=Provider(model={"base": "another-model"}),
+    ),
+    at_once(
+        "content-policy-elsewhere",
+        "The policy stands against it, and the configuration names who may be asked then.",
+        CONTENT_POLICY,
+        tables={"routing": {"content_policy_fallbacks": ["fallback"]}},
     ),
     Scenario(
         name="context-length-no-larger",

@@ -20,7 +20,7 @@ MODEL = "sim-large"
 NO_DOOR = Behaviour(script=Script(fault=Refused(for_s=0.0)))
 """How a provider that nobody can reach behaves where there are no ports."""
 
-RETRY: dict[str, Any] = {"same_deployment": 2, "base_s": 0.2, "max_s": 5.0}
+RETRY: dict[str, Any] = {"same_deployment": 2, "base_s": 0.2, "max_s": 5.0, "wait_here_s": 3.0}
 """Two retries, and the usual back-off spelt out, so that it is scaled with all other times."""
 
 _USUAL = HealthPolicy()

@@ -15,7 +15,7 @@ WAITS = {"headers_s": PATIENCE_S, "answer_s": PATIENCE_S, "first_content_s": PAT
 TOO_SLOW_S = 20.0
 SLOW_S = 3.0
 
-_GIVEN_UP = Expected(
+GIVEN_UP = Expected(
     by=FALLBACK,
     calls=(1, 1),
     roles=("first", "failover"),
@@ -30,7 +30,7 @@ def silent(name: str, says: str, fault: Fault, *, methods: tuple[Method, ...] = 
         name=name,
         says=says,
         primary=Provider(plays=plays(fault), timeouts=WAITS),
-        asks=(Ask(expected=_GIVEN_UP),),
+        asks=(Ask(expected=GIVEN_UP),),
         methods=methods,
     )
 

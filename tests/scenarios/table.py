@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from tests.scenarios.breaks import BREAKS
+from tests.scenarios.budgets import BUDGETS
 from tests.scenarios.flaps import FLAPS
 from tests.scenarios.refusals import REFUSALS
 from tests.scenarios.rescues import RESCUES
 from tests.scenarios.silences import SILENCES
 from tests.scenarios.vocabulary import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = (*REFUSALS, *SILENCES, *BREAKS, *RESCUES, *FLAPS)
+SCENARIOS: tuple[Scenario, ...] = (*REFUSALS, *SILENCES, *BUDGETS, *BREAKS, *RESCUES, *FLAPS)
 """Every scenario, with OpenAI's wire first and another one as the fallback."""
 
 
