@@ -156,7 +156,7 @@ def test_thinking_vendors_ids_and_payloads_of_the_second_attempt_never_pass() ->
 
 
 def test_payload_of_the_first_attempt_is_forgotten_when_it_is_cut() -> None:
-    seam = Seam(TurnReported(raw=RAW), text("a"), FinishReported(reason="length"))
+    seam = Seam(TurnReported(raw=RAW), text("a"), FinishReported(reason="length"), Ended(evidence="none"))
     seam.feed(text("ab"), Ended(evidence="marker"))
 
     answer = seam.record.answer()

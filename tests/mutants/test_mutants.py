@@ -16,6 +16,7 @@ from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.openai_mutants import OPENAI_MUTANTS
+from tests.mutants.rescue_mutants import RESCUE_MUTANTS
 from tests.mutants.routing_mutants import ROUTING_MUTANTS
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
 from tests.mutants.runtime_mutants import RUNTIME_MUTANTS
@@ -30,6 +31,7 @@ MUTANTS: list[Mutant] = [
     *RUNTIME_MUTANTS,
     *HEALTH_MUTANTS,
     *JOURNEY_MUTANTS,
+    *RESCUE_MUTANTS,
     *FAILOVER_MUTANTS,
     *LEDGER_MUTANTS,
     *TRANSPORT_MUTANTS,
