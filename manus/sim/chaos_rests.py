@@ -88,7 +88,11 @@ def _key_fell_before(first: BreakerMoved, moves: dict[str, list[BreakerMoved]]) 
 
 def _moves(moves: list[BreakerMoved], key_fell: bool) -> Iterator[str]:
     state = moves[0].before if key_fell else "closed"
+    rests_until = 0.0
     for move in moves:
+        if move.after != "open" and move.at < rests_until - TIE_S:
+            yield f"moved to {move.after} at {move.at:g} and was to rest until {rests_until:g}"
+        rests_until = move.at + (move.retry_in_s or 0.0)
         if move.before != state or (move.before, move.after) not in MOVES:
             yield f"was {state} and moved from {move.before} to {move.after} at {move.at:g}"
         if move.after == "open" and (move.retry_in_s is None or move.retry_in_s <= 0):

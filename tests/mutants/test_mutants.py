@@ -6,7 +6,7 @@ import pytest
 
 from tests.mutants.admission_mutants import ADMISSION_MUTANTS
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
-from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS
+from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS, ROUTING_LIES
 from tests.mutants.config_mutants import CONFIG_MUTANTS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
@@ -37,6 +37,7 @@ MUTANTS: list[Mutant] = [
     *TRANSPORT_MUTANTS,
     *CHAOS_MUTANTS,
     *AGENT_MUTANTS,
+    *ROUTING_LIES,
     *CATALOGUE_MUTANTS,
     *CREDENTIALS_MUTANTS,
     *ADMISSION_MUTANTS,

@@ -90,6 +90,7 @@ def test_a_breaker_that_does_its_work_is_left_in_peace() -> None:
     ("times", "moves"),
     [
         (((0.0, 1.0, "server"), (3.0, 4.0, "ok")), (OPENED,)),
+        (((0.0, 1.0, "server"), (3.0, 4.0, "ok")), (OPENED, (3.0, "open", "half_open", None))),
         (
             ((0.0, 1.0, "server"), (6.0, 9.0, "ok"), (6.5, 9.0, "ok")),
             (OPENED, TRIED),
@@ -102,6 +103,7 @@ def test_a_breaker_that_does_its_work_is_left_in_peace() -> None:
     ],
     ids=[
         "asked while open",
+        "tried too soon",
         "two probes at once",
         "closed without a probe",
         "a move from where it was not",
