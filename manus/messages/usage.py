@@ -152,13 +152,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if self.input is None or self.output is None:
             return None
-        reachable: list[Price | PriceTier] = [self]
-        reachable.extend(tier for tier in self.tiers if input_tokens > tier.above_tokens)
-        worst = 0
-        for rates in reachable:
-            classes = (rates.input, rates.cache_read, rates.cache_write_short, rates.cache_write_long)
-            dearest = max(rate for rate in classes if rate is not None)
-            worst = max(worst, input_tokens * dearest + output_tokens * (rates.output or 0))
+        worst = input_tokens * _dearest_input(self) + output_tokens * self.output
+        for tier in self.tiers:
+            if input_tokens > tier.above_tokens:
+                worst = max(worst, input_tokens * _dearest_input(tier) + output_tokens * tier.output)
         return -(-worst // TOKENS_PER_PRICE) + self.per_request
 
 
@@ -192,6 +189,15 @@ def format_usd(amount: int | None) -> str:
     whole, rest = divmod(abs(amount), NANO_USD)
     digits = f"{rest:09d}".rstrip("0")
     return f"{sign}${whole}.{digits.ljust(2, '0')}"
+
+
+def _dearest_input(rates: Price | PriceTier) -> int:
+    """Give the rate of the dearest class of input; `input` is known where this is asked."""
+    dearest = rates.input or 0
+    for rate in (rates.cache_read, rates.cache_write_short, rates.cache_write_long):
+        if rate is not None and rate > dearest:
+            dearest = rate
+    return dearest
 
 
 def _round_half_even(numerator: int, denominator: int) -> int:
