@@ -11,7 +11,7 @@ import msgspec
 
 from manus.actors.attempt import OpenAttempt
 from manus.actors.estimate import bound_tokens, estimate_prompt_tokens, estimate_tokens
-from manus.actors.plan import Choice, Plan, left_out_of, plan_of
+from manus.actors.plan import Choice, Plan
 from manus.actors.router_desk import Desk
 from manus.actors.router_request import RequestRun
 from manus.messages.failures import Failed
@@ -60,12 +60,11 @@ class EmbedRun(RequestRun):
         mute = [choice for choice in plan.choices if not self._desk.embeds(choice.provider)]
         if not mute:
             return plan
-        choices = tuple(choice for choice in plan.choices if choice not in mute)
-        if not choices:
+        if len(mute) == len(plan.choices):
             names = ", ".join(dict.fromkeys(choice.provider for choice in mute))
             message = f"{names}: this vendor has no embeddings. Name another provider, such as OpenAI or Ollama."
             return Failed(kind="no_candidate", param="provider", message=message, safe_to_retry=True)
-        return plan_of(choices, (*plan.left_out, *(left_out_of(choice, "has no embeddings") for choice in mute)))
+        return plan.without(mute, "has no embeddings")
 
     def _batch(self, plan: Plan, start: int) -> EmbedRequest:
         """Cut the next call's inputs: as many as every deployment that may be asked takes."""

@@ -6,7 +6,7 @@ in circles. What happens to it afterwards is `retry.PlanCursor`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -63,16 +63,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The choices told to people, in order, as they are where nothing rests."""
         return candidates_told(self.choices, self.scores) if self.told is None else self.told
 
-
-def plan_of(
-    choices: Iterable[Choice],
-    left_out: Iterable[Candidate],
-    *,
-    strategy: Strategy = "priority",
-    scores: Mapping[DeploymentId, float] | None = None,
-) -> Plan:
-    """Make a plan that asks `choices` in their order."""
-    return Plan(choices=tuple(choices), left_out=tuple(left_out), strategy=strategy, scores=scores or {})
+    def without(self, choices: Collection[Choice], reason: str) -> Plan:
+        """Leave out `choices`, which must not be all; the others keep their order."""
+        return msgspec.structs.replace(
+            self,
+            choices=tuple(choice for choice in self.choices if choice not in choices),
+            left_out=(*self.left_out, *(left_out_of(choice, reason) for choice in choices)),
+            told=None,
+        )
 
 
 def candidates_told(choices: Iterable[Choice], scores: Mapping[DeploymentId, float]) -> tuple[Candidate, ...]:

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -16,6 +17,8 @@ from manus.messages.outcomes import Embedded, Unfinished
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
+from manus.messages.routing_policy import RouterPolicy
+from manus.messages.usage import Price
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.embeddings import DIMENSIONS, vector_of
 from manus.sim.faults import Cut, ErrorInside, Fault, HtmlBody, Malformed, NoMarker, NoUsage, Rejected, Stall
@@ -124,6 +127,22 @@ async def test_only_deployments_of_the_same_model_take_over(autojump_clock: trio
         assert "cannot be compared" in left_out.reason
         assert len(other.sim.bill.rows()) == 0
         await rig.check()
+
+
+async def test_leaving_out_vendors_without_embeddings_keeps_the_order_of_the_rest(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    dear = msgspec.structs.replace(EMBEDDER, price=Price(input=9 * 10**9, output=0, version="test"))
+    cards = {"mute": (EMBEDDER,), "dear": (dear,), "cheap": (EMBEDDER,)}
+    upstreams = ("mute", Upstreams(wire="anthropic")), ("dear", Upstreams()), ("cheap", Upstreams())
+    async with open_rig(*upstreams, cards=cards, policy=RouterPolicy(strategy="cost_aware")) as rig:
+        outcome = _embedded(await _embed(rig, "one"))
+
+    route = outcome.route
+    assert [candidate.provider for candidate in route.candidates] == ["cheap", "dear"]
+    assert [candidate.score for candidate in route.candidates] == [3_000, 27_000]  # 3 tokens are expected
+    assert route.strategy == "cost_aware"
+    assert [(each.provider, each.reason) for each in route.left_out] == [("mute", "has no embeddings")]
 
 
 async def test_a_named_fallback_may_answer_from_the_start_and_with_its_own_model(
