@@ -204,8 +204,8 @@ HEALTH_MUTANTS = [
     Mutant(
         name="health: a short silence counts",
         file=HEALTH,
-        original="silent = silent and now - ticket.began_at >= tracked.fair_wait_s(",
-        mutated="silent = silent and -1.0 < tracked.fair_wait_s(",
+        original="fair = silent and now - ticket.began_at >= tracked.fair_wait_s(",
+        mutated="fair = silent and -1.0 < tracked.fair_wait_s(",
         killers=(f"{T_HEALTH}::test_a_deadline_that_passed_in_silence_counts_when_it_had_waited_long_enough",),
         rule="a caller's short deadline is no fault of the vendor",
     ),
