@@ -55,6 +55,21 @@ def test_batch_starts_only_while_less_than_its_share_is_taken(places: int, share
     assert each.taken == places
 
 
+async def test_there_is_room_for_who_may_start_or_wait() -> None:
+    each = room(4, batch_share=0.5, waiting_max=1)
+    rooms: list[tuple[bool, bool]] = []
+    async with trio.open_nursery() as nursery:
+        queue = Queue(each, nursery)
+        for number in range(4):
+            rooms.append((each.has_room(batch=True), each.has_room(batch=False)))
+            assert each.enter(0.0, batch=number < 2)
+            if number == 2:
+                await queue.join(number)
+        rooms.append((each.has_room(batch=True), each.has_room(batch=False)))
+        nursery.cancel_scope.cancel()
+    assert rooms == [(True, True), (True, True), (True, True), (False, True), (False, False)]
+
+
 async def test_who_waited_longest_begins_first_and_only_below_the_share() -> None:
     each = room()
     for _ in range(4):

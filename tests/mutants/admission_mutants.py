@@ -9,7 +9,6 @@ ROUTER = "manus/actors/router.py"
 
 T_ROOM = "tests/actors/test_waiting_room.py"
 T_FAIRNESS = "tests/actors/test_router_fairness.py"
-T_CRASHES = "tests/actors/test_router_crashes.py"
 
 ADMISSION_MUTANTS = [
     Mutant(
@@ -17,8 +16,16 @@ ADMISSION_MUTANTS = [
         file=ROOM,
         original="        if self.taken >= (self._batch_places if batch else self._places):",
         mutated="        if self.taken > 2 * (self._batch_places if batch else self._places):",
-        killers=(f"{T_CRASHES}::test_router_sheds_above_its_bound_and_says_when_to_come_back",),
+        killers=(f"{T_FAIRNESS}::test_requests_of_one_moment_do_not_get_more_places_than_there_are",),
         rule="requests in flight are bounded",
+    ),
+    Mutant(
+        name="there is always room",
+        file=ROOM,
+        original="        return self.taken < self._places\n",
+        mutated="        return self.taken <= self._places\n",
+        killers=(f"{T_ROOM}::test_there_is_room_for_who_may_start_or_wait",),
+        rule="what is shed costs no task",
     ),
     Mutant(
         name="batch requests take every place",
