@@ -49,6 +49,8 @@ def finite_plans(report: Report) -> list[str]:
         if isinstance(outcome, Unfinished) and _failed_by_itself(seen, outcome) and attempts and not route.gave_up:
             wrong.append(f"{who}: nobody says why no attempt followed the last one ({outcome.failure.kind})")
         wrong += [f"{who}: {sentence}" for sentence in _roles(seen, route, report.plan)]
+        if isinstance(outcome, Unfinished):
+            wrong += [f"{who}: {sentence}" for sentence in _cause(outcome, route)]
     return wrong
 
 
@@ -151,6 +153,22 @@ def _roles(seen: Seen, route: Route, plan: Plan) -> list[str]:
             wrong += _hedge(attempt, before, plan)
         before.append(attempt)
     return wrong
+
+
+def _cause(outcome: Unfinished, route: Route) -> list[str]:
+    """Where nobody could take a stream up, it ends with what broke it off, whatever was tried since."""
+    taken_up = next((place for place, each in enumerate(route.attempts) if each.role in ("continue", "splice")), None)
+    if taken_up is None or outcome.failure.kind in (*OUR_OWN_END, "slow_consumer", "stopped"):
+        return []
+    # The loser of a race is cancelled, and has shown nothing.
+    broke_off = [
+        each.result
+        for each in route.attempts[:taken_up]
+        if each.first_content_s is not None and each.result != "cancelled"
+    ]
+    if outcome.failure.kind in broke_off:
+        return []
+    return [f"its stream broke off by {broke_off}, and it was told of {outcome.failure.kind}"]
 
 
 def _hedge(attempt: Attempt, before: list[Attempt], plan: Plan) -> list[str]:
