@@ -15,6 +15,7 @@ import trio
 import trustme
 
 from manus import doctor
+from manus.actors.credentials import fingerprint_of
 from manus.checkup import Check, Checkup
 from manus.config.load import load
 from manus.doctor import examine_all
@@ -117,8 +118,10 @@ async def test_each_of_several_keys_is_tried_and_the_dead_one_is_named() -> None
     async with serve_sim(SimProvider("openai", api_key=KEY)) as server:
         entry = {**openai(server.base_url), "api_key": None, "api_keys": ["sk-canary-dead", KEY]}
         checkup = await examined_one(entry)
-    states = [check.state for check in checkup.checks if check.name == "authenticated"]
-    assert states == ["failed", "ok"]
+    dead, good = (check for check in checkup.checks if check.name == "authenticated")
+    assert (dead.state, good.state) == ("failed", "ok")
+    assert fingerprint_of("sk-canary-dead") in dead.found
+    assert fingerprint_of(KEY) in good.found
     assert check_of(checkup, "model sim-large").state == "ok"
 
 
