@@ -94,8 +94,8 @@ def openai_rate_limits(headers: Mapping[str, str]) -> tuple[RateLimitReading, ..
         if limit is None and remaining is None:
             continue
         text = headers.get(f"x-ratelimit-reset-{dimension}", "")
-        reset = duration_s(text)
-        if reset is None or reset >= _EPOCH_S_MIN:
+        reset = duration_s(text) if text else None
+        if text and (reset is None or reset >= _EPOCH_S_MIN):
             # A point in time, then: read against the response's own date, since the codec knows no clock. Dates are
             # slow to read, and on the path of every answer, so this one is only where it is needed.
             now = http_date_s(headers.get("date", ""))
