@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manus.actors.ledger_records import AnyRecord
+from manus.actors.ledger_store import Fault as BooksFault
 from manus.messages.events import Reset, StreamEvent
 from manus.messages.outcomes import Outcome
 from manus.messages.requests import OnInterrupt
@@ -30,6 +34,7 @@ from tests.actors.interrupted import (
     typed,
 )
 from tests.actors.rig import Rig, Upstreams, asked, finished, open_rig, outcome_of, text_seen, unfinished
+from tests.actors.test_request_rings import rings
 
 
 async def read_slowly(
@@ -176,6 +181,43 @@ async def test_deadline_during_a_rescue_is_a_deadline_with_what_was_shown(
         await rig.check()
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_answer_that_differs_is_no_cause_of_an_end_while_the_books_stall(
+    leaves: bool, autojump_clock: object
+) -> None:
+    settled = 0
+
+    def stalling(point: Literal["before", "after"], record: AnyRecord) -> BooksFault | None:
+        nonlocal settled
+        settled += point == "after" and type(record).__name__ == "AttemptSettled"
+        return "stall" if settled == 3 else None
+
+    # Of the three attempts the last one differs; its booking is not confirmed before the request is cut short.
+    async with open_rig(("a", typed(TEXT, 9)), ("b", saying(OTHER)), faults=stalling, confirm_s=20.0) as rig:
+        events: list[StreamEvent] = []
+        with rig.router.ask_stream(asked(stream=True), deadline=trio.current_time() + 5) as dialog:
+            async with trio.open_nursery() as nursery:
+                if leaves:
+
+                    @nursery.start_soon
+                    async def leave() -> None:
+                        await trio.sleep(3)
+                        dialog.cancel()
+
+                async for item in dialog:
+                    assert isinstance(item, list)
+                    events.extend(item)
+            outcome = outcome_of(await dialog.outcome())
+        rig.store.heal()
+
+        assert unfinished(outcome).failure.kind == ("cancelled" if leaves else "deadline")
+        assert unfinished(outcome).failure.message.startswith("The ")
+        assert "differs" not in unfinished(outcome).failure.message
+        assert [role for _, role in roles(outcome)] == ["first", "splice", "splice"]
+        assert check_stream(events, outcome) == TEXT[:9]
+        await rig.check()
+
+
 async def test_reset_takes_the_place_of_what_the_caller_had_not_read_yet(autojump_clock: object) -> None:
     async with open_rig(("a", typed(TEXT, 20)), ("b", saying(OTHER)), policy=TIRELESS) as rig:
         events, outcome = await read_slowly(rig, buffer=1, gap_s=1.0, mode="restart")
@@ -203,6 +245,19 @@ async def test_stream_without_content_yet_fails_over_as_any_request(autojump_clo
 
         assert check_stream(events, outcome) == OTHER
         assert roles(outcome) == [("a", "first"), ("b", "failover")]
+
+
+@pytest.mark.parametrize("says", [TEXT, OTHER], ids=["joins", "differs"])
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_rescue_is_freed_when_it_is_over(accepts: bool, says: str, autojump_clock: object) -> None:
+    ways = (("a", typed(TEXT, 9)), ("b", saying(says, "anthropic", prefill=None if accepts else "refuse")))
+    async with open_rig(*ways, policy=TIRELESS, cards=cards("b")) as rig:
+        with rings() as found:
+            for _ in range(5):
+                await rig.stream()
+            await rig.settled()
+
+        assert [name for name in found if found.count(name) >= 5] == []
 
 
 @pytest.mark.parametrize("mode", ["auto", "restart", "error"])

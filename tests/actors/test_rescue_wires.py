@@ -11,13 +11,31 @@ from manus.sim.behaviour import Script
 from manus.sim.faults import CorruptFrame, Cut, ErrorInside, Fault, HugeLine, Malformed, NoMarker, Stall, exists_on
 from manus.sim.wire import WireName
 from manus.sim.words import tokens_of
-from tests.actors.interrupted import cards, check_books, check_stream, roles, saying
+from tests.actors.interrupted import TIRELESS, cards, check_books, check_stream, roles, saying
 from tests.actors.rig import Upstreams, finished, open_rig, unfinished
 
 WIRES: tuple[WireName, ...] = get_args(WireName)
 WORDS = "Once upon a time — 🌍 there was a small actor who crashed, and came back before anybody noticed it."
 LATER = WORDS.replace("small", "large")
 CUTS = (1, 7, 40)
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+@pytest.mark.parametrize("first", WIRES)
+async def test_a_stream_of_any_wire_may_be_cut_at_every_event(
+    first: WireName, accepts: bool, autojump_clock: object
+) -> None:
+    ways = (("a", Upstreams(wire=first)), ("b", saying(WORDS, "ollama")))
+    async with open_rig(*ways, policy=TIRELESS, cards=cards("b") if accepts else {}) as rig:
+        for at in range(len(tokens_of(WORDS)) + 2):
+            rig.upstreams["a"].sim.behave(Script(text=WORDS, fault=Cut(after_chunks=at, reset=True)))
+            events, outcome = await rig.stream()
+
+            finished(outcome)
+            assert check_stream(events, outcome) == WORDS, at
+            assert outcome.route.attempts[0].result == "network", at
+            await check_books(rig, outcome)
+        await rig.check()
 
 
 @pytest.mark.parametrize("second", WIRES)

@@ -165,4 +165,12 @@ RESCUE_MUTANTS = [
         killers=(f"{EVERYWHERE}[goes on-error]",),
         rule="P6: the policy is the caller's",
     ),
+    Mutant(
+        name="what we ended ourselves is told as the cause",
+        file="manus/actors/router_request.py",
+        original="            elif attempt.scope is None or not attempt.scope.cancel_called:",
+        mutated="            elif True:",
+        killers=(f"{CALLERS}::test_answer_that_differs_is_no_cause_of_an_end_while_the_books_stall",),
+        rule="a deadline ends as a deadline",
+    ),
 ]
