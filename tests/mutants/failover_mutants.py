@@ -15,6 +15,7 @@ CALL = "manus/actors/provider_call.py"
 T_RESTING = "tests/actors/test_retry_resting.py"
 T_ROUTER = "tests/actors/test_router_resting.py"
 T_HEDGING = "tests/actors/test_hedging.py"
+T_PATIENCE = "tests/actors/test_patience.py"
 T_PROVIDER = "tests/actors/test_provider.py"
 
 FAILOVER_MUTANTS = [
@@ -173,5 +174,45 @@ FAILOVER_MUTANTS = [
         mutated="        return False",
         killers=(f"{T_PROVIDER}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
         rule="an answer with its finish reason is finalised",
+    ),
+    Mutant(
+        name="a silent provider has all the time of its request",
+        file=REQUEST,
+        original='if len(plan.choices) > 1 and any(choice.use == "any" for choice in plan.choices[1:]):',
+        mutated="if len(plan.choices) > 1000:",
+        killers=(f"{T_PATIENCE}::test_a_silent_provider_leaves_the_others_their_time",),
+        rule="silence may cost a share of the time while somebody else could be asked",
+    ),
+    Mutant(
+        name="whoever is the last is hurried as well",
+        file=REQUEST,
+        original='if len(plan.choices) > 1 and any(choice.use == "any" for choice in plan.choices[1:]):',
+        mutated="if plan.choices:",
+        killers=(f"{T_PATIENCE}::test_with_nobody_else_to_ask_an_attempt_has_all_the_time_there_is",),
+        rule="with nobody left to ask, an attempt has all the time there is",
+    ),
+    Mutant(
+        name="callers in a hurry open breakers for everybody",
+        file="manus/actors/call_failures.py",
+        original='PASSED_OVER = Advice("no", "yes", False)',
+        mutated='PASSED_OVER = Advice("no", "yes", True)',
+        killers=(f"{T_PATIENCE}::test_callers_in_a_hurry_put_nobody_to_rest_for_others",),
+        rule="a wait that was shorter than usual is no failure by itself",
+    ),
+    Mutant(
+        name="a long silence is forgiven because it was cut short",
+        file="manus/actors/health/counting.py",
+        original='(kind == "timeout" and failure.timeout in IN_SILENCE and not failure.what_to_do.health)',
+        mutated="False",
+        killers=(f"{T_PATIENCE}::test_a_silence_that_was_long_by_itself_counts_against_its_deployment",),
+        rule="silence that lasted `health.silent_s` counts",
+    ),
+    Mutant(
+        name="tool calls are hurried between their pieces",
+        file="manus/actors/patience.py",
+        original="if not (isinstance(call.request, ChatRequest) and call.request.tools):",
+        mutated="if call.request is not None:",
+        killers=(f"{T_PATIENCE}::test_nobody_is_hurried_who_is_the_last_or_may_have_begun_to_call_a_tool",),
+        rule="a call that has begun cannot be taken up by anybody else",
     ),
 ]
