@@ -182,6 +182,7 @@ class PlanCursor:
             and not full
             and hint <= self._policy.wait_here_s
             and tries <= min(1, self._policy.same_deployment)
+            and not self._has_twin(choice, now)
         ):
             spread_s = SPREAD * hint * (1.0 + self._jitter.draw())
             self._retry = _Return(choice, now + hint + spread_s, role="wait")
@@ -190,6 +191,15 @@ class PlanCursor:
         at = now if full else now + max(hint or 0.0, pause)
         if at - now <= self._policy.wait_hint_max_s:
             self._returns[choice.deployment] = _Return(choice, at, full)
+
+    def _has_twin(self, choice: Choice, now: float) -> bool:
+        """Whether the same model can be asked now under another key: that is as good, and needs no waiting."""
+        return any(
+            other.provider == choice.provider
+            and other.model == choice.model
+            and not isinstance(self._verdict(other, now), NotBefore)
+            for other in self._others()
+        )
 
     def _backoff(self, tries: int) -> float:
         """Draw an exponential back-off with full jitter, never zero: a reset is seldom over at once."""

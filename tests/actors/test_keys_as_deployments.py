@@ -142,11 +142,12 @@ async def test_tags_of_a_key_can_be_asked_for(autojump_clock: object) -> None:
 # --- what befalls one key -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("retry_after_s", [None, 1, 20])
 async def test_429_on_one_key_goes_to_the_next_one_at_once_and_rests_that_model_of_that_key_alone(
-    autojump_clock: object,
+    retry_after_s: float | None, autojump_clock: object
 ) -> None:
     def respond(question: ChatAsked) -> Script:
-        return rejecting(Rejected(status=429, retry_after_s=20)) if question.model == MODEL else WELL
+        return rejecting(Rejected(status=429, retry_after_s=retry_after_s)) if question.model == MODEL else WELL
 
     way = sticky(KeyedUpstreams({"one": respond, "two": WELL}))
     elsewhere = Upstreams(WELL)
@@ -158,6 +159,20 @@ async def test_429_on_one_key_goes_to_the_next_one_at_once_and_rests_that_model_
         # Another model under the same key goes on as if nothing had been.
         assert keys_of(await rig.generate(model=OTHER_MODEL), way) == ["one"]
         assert keys_of(await rig.generate(model=MODEL), way) == ["two"]
+        assert elsewhere.sim.bill.totals().requests == 0
+        await rig.check()
+
+
+async def test_short_retry_after_is_waited_out_where_every_key_has_one(autojump_clock: object) -> None:
+    def soon(question: ChatAsked) -> Script:
+        return rejecting(Rejected(status=429, retry_after_s=1)) if trio.current_time() < 1.0 else WELL
+
+    way = sticky(KeyedUpstreams({"one": soon, "two": soon}))
+    elsewhere = Upstreams(WELL)
+    async with open_rig(("a", way), ("b", elsewhere)) as rig:
+        outcome = finished(await rig.generate())
+        assert keys_of(outcome, way) == ["one", "two", "two"]
+        assert [attempt.role for attempt in outcome.route.attempts] == ["first", "failover", "wait"]
         assert elsewhere.sim.bill.totals().requests == 0
         await rig.check()
 

@@ -22,6 +22,8 @@ T_REDACTION = "tests/actors/test_redaction.py"
 T_AGENTS = "tests/face/test_credentials_of_agents.py"
 T_CHECKUP = "tests/face/test_checkup.py"
 
+SHORT_WAIT = "test_429_on_one_key_goes_to_the_next_one_at_once_and_rests_that_model_of_that_key_alone"
+
 CREDENTIALS_MUTANTS = [
     Mutant(
         name="everybody fetches a token",
@@ -122,6 +124,14 @@ CREDENTIALS_MUTANTS = [
             f"{T_WIRING}::test_several_keys_are_deployments_with_their_own_weights_and_each_is_shown_with_the_headers",
         ),
         rule="weights are obeyed",
+    ),
+    Mutant(
+        name="one key is waited for while another is free",
+        file="manus/actors/retry.py",
+        original="            and not self._has_twin(choice, now)\n",
+        mutated="",
+        killers=(f"{T_DEPLOYMENTS}::{SHORT_WAIT}",),
+        rule="429 on one key goes to the next one at once",
     ),
     Mutant(
         name="an intent does not know its key",
