@@ -284,7 +284,13 @@ class ProviderCall:
             self._delivery.advance("connecting")
 
     def _expect(self, what: TimeoutPhase, within_s: float) -> None:
-        """Move the deadline: `what` has to come within so many seconds, or before the attempt's own end."""
+        """Move the deadline: `what` has to come within so many seconds, or before the attempt's own end.
+
+        One that has passed is not moved, even if what it was for has come in the same moment or behind a shield:
+        `Cancelled` is on its way, and whoever meets it has to see that nobody left.
+        """
+        if self._env.scope.cancel_called:
+            return
         at = trio.current_time() + within_s
         if at < self._hard:
             self._waiting_for = what

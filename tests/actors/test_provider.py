@@ -25,6 +25,7 @@ from manus.messages.outcomes import CallEnded
 from manus.messages.policy import Bounds, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import ChatRequest
 from manus.supervisor.ref import Ref
+from manus.supervisor.shield import bounded_shield
 from manus.supervisor.spec import SupervisorSpec
 from manus.supervisor.tree import open_tree
 from tests.actors.scripted import Piece, Reply, ScriptedTransport
@@ -435,6 +436,23 @@ async def test_connection_that_was_refused_is_not_billed_whoever_says_so(autojum
     refused = Reply(before=(httpx.ConnectError("refused"),))
     async with provider(reply=refused, reports_phases=False) as asked:
         assert (await asked.ended()).billed == "no"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_head_that_comes_after_its_time_is_not_the_caller_leaving(stream: bool, autojump_clock: object) -> None:
+    async with provider(delta("x"), finish(), DONE) as asked:
+        in_time = asked.transport.handle_async_request
+
+        async def too_late(request: httpx.Request) -> httpx.Response:
+            response = await in_time(request)
+            with bounded_shield(30.0):
+                await trio.sleep(25.0)
+            return response
+
+        asked.transport.handle_async_request = too_late  # type: ignore[method-assign]
+        failure = failure_of(await asked.ended(stream=stream))
+
+    assert (failure.kind, failure.timeout) == ("timeout", "headers")
 
 
 # --- cancellation ---------------------------------------------------------------------------------------------

@@ -69,6 +69,14 @@ AGENT_MUTANTS = [
 
 ROUTING_LIES = [
     Mutant(
+        name="a wait that ran out behind a shield is the caller leaving",
+        file="manus/actors/provider_call.py",
+        original="        if self._env.scope.cancel_called:\n            return\n        at = trio.current_time() + within_s\n",
+        mutated="        at = trio.current_time() + within_s\n",
+        killers=("tests/actors/test_provider.py::test_head_that_comes_after_its_time_is_not_the_caller_leaving",),
+        rule="a silent route is failed over",
+    ),
+    Mutant(
         name="as many attempts as there is time for (chaos)",
         file="manus/actors/retry.py",
         original="        if self._begun >= self._policy.attempts_max:\n            return self._give_up(",
