@@ -11,7 +11,7 @@ import pytest
 from manus.actors.http1.parser_h11 import H11Parser
 from manus.actors.http1.parser_httptools import HttptoolsParser
 from manus.messages.routing_policy import HedgePolicy, RouterPolicy
-from manus.sim.behaviour import Script
+from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Cut, Fault, Rejected
 from tests.actors.rig import Upstreams, open_rig
 
@@ -53,7 +53,8 @@ async def test_request_is_freed_when_it_is_over(stream: bool, fault: Fault | Non
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 async def test_race_is_freed_when_it_is_over(stream: bool, autojump_clock: object) -> None:
     hedge = HedgePolicy(enabled=True, quantile=0.0, samples_min=1, delay_min_s=0.1, budget_ratio=1.0)
-    ways = (("a", Upstreams(Script(first_token_s=0.5))), ("b", Upstreams(Script())))
+    slow = Upstreams(Behaviour(script=Script(first_token_s=0.5), first=(Script(),)))
+    ways = (("a", slow), ("b", Upstreams(Script())))
     async with open_rig(*ways, policy=RouterPolicy(hedge=hedge)) as rig:
         await (rig.stream() if stream else rig.generate())
         with rings() as found:
