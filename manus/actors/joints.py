@@ -31,6 +31,8 @@ class Retold:
         left = len(self._shown) - self._at
         if left == 0:
             return text
+        if self.differs is not None:
+            return ""
         if not self._shown.startswith(text[:left], self._at):
             same = self._at + _same(self._shown, self._at, text)
             self.differs = f"its answer differs from what was shown after {same} of {len(self._shown)} characters"
@@ -78,6 +80,8 @@ class Continued:
         held = self._held
         if held is None:
             return self._without_blanks(text) if self._blanks else text
+        if self.differs is not None:
+            return ""
         left = len(self._kept) - len(held)
         if self._kept.startswith(text[:left], len(held)):
             if len(text) < left:
@@ -94,6 +98,8 @@ class Continued:
 
     def close(self) -> str:
         """No more text comes: what was held back is the continuation, unless it is too much to be one by chance."""
+        if self.differs is not None:
+            return ""
         held, self._held = self._held or "", None
         if len(held) >= REPEAT_CHARACTERS_MIN:
             self.differs = f"it began anew, and was over after {len(held)} of {len(self._kept)} characters"

@@ -55,6 +55,7 @@ def test_text_told_again_joins_if_and_only_if_it_begins_with_all_that_was_shown(
 
 @settings(max_examples=200, deadline=None)
 @given(text=ANYTHING, cut=st.integers(0, 200), other=ANYTHING, cuts=CUTS)
+@example(text="a", cut=1, other="bab", cuts=[1])
 def test_nothing_passes_of_a_text_told_again_before_all_that_was_shown_has_come(
     text: str, cut: int, other: str, cuts: list[int]
 ) -> None:
@@ -151,6 +152,17 @@ def test_first_words_of_a_continuation_are_not_held_back_longer_than_they_could_
     assert not joint.joined
     assert joint.take("ward") == "Onward"
     assert joint.joined
+
+
+@pytest.mark.parametrize("joint", [Retold("ab" + STORY), begun("ab" + STORY)], ids=["retold", "continued"])
+def test_text_that_differed_once_never_joins_whatever_follows(joint: Retold | Continued) -> None:
+    assert joint.take("ab" + STORY[:40] + "X") == ""
+    why = joint.differs
+
+    assert joint.take("ab" + STORY) == ""
+    assert joint.take("ab") == ""
+    assert joint.close() == ""
+    assert joint.differs == why is not None
 
 
 def test_difference_is_told_by_its_place() -> None:
