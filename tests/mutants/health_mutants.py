@@ -84,9 +84,7 @@ HEALTH_MUTANTS = [
         file=ATTEMPTS,
         original="            attempt.delivery.on_first_content = partial(self.began, attempt)",
         mutated="            pass",
-        killers=(
-            f"{T_REQUESTS}::test_nobody_waits_for_the_end_of_the_long_answer_that_shows_that_a_provider_is_well",
-        ),
+        killers=(f"{T_REQUESTS}::test_nobody_waits_for_the_end_of_the_long_answer_that_shows_that_a_provider_is_well",),
         rule="a probe that is answered lets others follow",
     ),
     Mutant(
