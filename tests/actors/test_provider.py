@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -12,134 +10,26 @@ import trio
 import trio.testing
 
 from manus.actors.codecs.base import HttpRequest
-from manus.actors.credentials import Authorisation, Credentials, NoCredentials, StaticKey
-from manus.actors.delivery import Delivery
-from manus.actors.provider import provider_child
-from manus.actors.provider_call import IDLE_SLACK, LINGER_S
-from manus.actors.upstream import LocalServer, ProviderCounters, ProviderSpec, Upstream
-from manus.messages.calls import Call, ProviderStatus, StatusAsked
-from manus.messages.content import Image, Text, Turn, text_turn
+from manus.actors.credentials import Authorisation, NoCredentials, StaticKey
+from manus.actors.provider_call import LINGER_S
+from manus.actors.upstream import ProviderCounters, ProviderSpec, Upstream
+from manus.messages.calls import ProviderStatus, StatusAsked
+from manus.messages.content import Image, Text, Turn
 from manus.messages.failures import Failed
-from manus.messages.ids import DeploymentId, RequestId
-from manus.messages.outcomes import CallEnded
-from manus.messages.policy import Bounds, ModelCard, ProviderPolicy, Timeouts
-from manus.messages.requests import ChatRequest
-from manus.supervisor.ref import Ref
+from manus.messages.policy import ProviderPolicy
 from manus.supervisor.shield import bounded_shield
-from manus.supervisor.spec import SupervisorSpec
-from manus.supervisor.tree import open_tree
-from tests.actors.scripted import Piece, Reply, ScriptedTransport
-
-TIMEOUTS = Timeouts(headers_s=10.0, answer_s=20.0, first_content_s=12.0, idle_s=8.0, finish_s=3.0, total_s=100.0)
-KEY = "sk-canary-0123456789"
-
-ANSWER = json.dumps(
-    {
-        "id": "c1",
-        "model": "m",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
-    }
-).encode()
-
-SSE = {"content-type": "text/event-stream", "x-request-id": "req_7"}
-DONE = b"data: [DONE]\n\n"
-
-
-def delta(text: str) -> bytes:
-    return _event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]})
-
-
-def finish() -> bytes:
-    return stop() + usage_only()
-
-
-def stop() -> bytes:
-    return _event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-
-
-def usage_only() -> bytes:
-    return _event({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}})
-
-
-def _event(fields: dict[str, object]) -> bytes:
-    return b"data: " + json.dumps({"id": "c1", "model": "m", **fields}).encode() + b"\n\n"
-
-
-def _every(gap_s: float, piece: bytes, times: int) -> list[Piece]:
-    pieces: list[Piece] = []
-    for _ in range(times):
-        pieces += [piece, gap_s]
-    return pieces
-
-
-class Asked:
-    """A provider actor over one scripted transport, and what its delivery saw."""
-
-    def __init__(self, ref: Ref, transport: ScriptedTransport) -> None:
-        self.ref = ref
-        self.transport = transport
-        self.sent = 0
-        self.delivery = Delivery(None, on_sending=self._note)
-
-    async def call(
-        self, *, stream: bool = False, within_s: float = 60.0, model: str = "m", turn: Turn | None = None
-    ) -> object:
-        turns = (turn or text_turn("user", "Hi"),)
-        request = ChatRequest(request_id=RequestId("r1"), turns=turns, stream=stream)
-        if self.delivery.assembly is not None:
-            self.delivery = Delivery(None, on_sending=self._note)
-        call = Call(request=request, model=model, deployment=DeploymentId("p/m"), attempt=1, estimated_input_tokens=7)
-        return await self.ref.ask(call, deadline=trio.current_time() + within_s, sink=self.delivery)
-
-    async def ended(self, *, stream: bool = False, within_s: float = 60.0, turn: Turn | None = None) -> CallEnded:
-        answer = await self.call(stream=stream, within_s=within_s, turn=turn)
-        assert isinstance(answer, CallEnded), answer
-        return answer
-
-    def _note(self) -> None:
-        self.sent += 1
-
-
-@asynccontextmanager
-async def provider(
-    *pieces: Piece,
-    reply: Reply | None = None,
-    credentials: Credentials | None = None,
-    reports_phases: bool = True,
-    bounds: Bounds | None = None,
-    server: LocalServer | None = None,
-    concurrency: int = 4,
-) -> AsyncIterator[Asked]:
-    transport = ScriptedTransport(reply or Reply(*pieces, headers=SSE), reports_phases=reports_phases)
-    spec = ProviderSpec(
-        name="p",
-        wire="openai-chat",
-        policy=ProviderPolicy(name="p", type="openai", models=(ModelCard(name="m"),)),
-        credentials=credentials or NoCredentials(),
-        transport_factory=lambda base_url: transport,
-        base_url=None if server is not None else "http://p.test/v1/",
-        server=server,
-        timeouts=TIMEOUTS,
-        bounds=bounds or Bounds(),
-        concurrency=concurrency,
-        now_unix_s=lambda: 1_800_000_000.0,
-    )
-    async with open_tree(SupervisorSpec(id="root", children=(provider_child(spec),)), seed=1) as tree:
-        yield Asked(tree.ref("provider/p"), transport)
-    assert transport.closed
-
-
-def whole(
-    *pieces: Piece, status: int = 200, headers: dict[str, str] | None = None, before: tuple[float, ...] = ()
-) -> Reply:
-    return Reply(*pieces, status=status, headers=headers, before=before)
-
-
-def failure_of(ended: CallEnded) -> Failed:
-    assert ended.failure is not None
-    return ended.failure
-
+from tests.actors.provider_rig import (
+    ANSWER,
+    DONE,
+    KEY,
+    REFUSAL,
+    delta,
+    failure_of,
+    finish,
+    provider,
+    whole,
+)
+from tests.actors.scripted import Reply, ScriptedTransport
 
 # --- what is sent ---------------------------------------------------------------------------------------------
 
@@ -260,164 +150,6 @@ async def test_break_after_the_answer_is_nobodys_failure(autojump_clock: object)
         status = await asked.ref.ask(StatusAsked(), deadline=trio.current_time() + 1)
         assert isinstance(status, ProviderStatus)
         assert (status.calls, status.failures) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        [50.0],
-        [1.0, b": ping\n\n", 1.0, b": ping\n\n", 1.0, b": ping\n\n", 50.0],
-        [1.0, usage_only(), 50.0],
-    ],
-)
-async def test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly(
-    more: list[Piece], autojump_clock: object
-) -> None:
-    async with provider(delta("Hello"), 7.0, stop(), *more) as asked:
-        ended = await asked.ended(stream=True)
-
-        assert ended.failure is None
-        assert trio.current_time() == 7.0 + TIMEOUTS.finish_s
-        assert ended.answer.parts == (Text(text="Hello"),)
-        assert ended.answer.finish.reason == "stop"
-        assert ended.billed == ("reported" if usage_only() in more else "estimated")
-        assert asked.transport.left in ([], ["broken"])
-
-
-async def test_body_that_ends_after_the_finish_reason_is_not_waited_for_at_all(autojump_clock: object) -> None:
-    async with provider(delta("Hello"), stop()) as asked:
-        ended = await asked.ended(stream=True)
-
-        assert ended.failure is None
-        assert trio.current_time() == 0.0
-
-
-# --- named waits ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("reply", "stream", "timeout", "at_s"),
-    [
-        (Reply(before=(50.0,)), True, "headers", 10.0),
-        (Reply(before=(50.0,)), False, "headers", 20.0),
-        (Reply(50.0, headers=SSE), True, "first_content", 12.0),
-        (Reply(6.0, b": ping\n\n", 6.1, b": ping\n\n", headers=SSE), True, "first_content", 12.0),
-        (Reply(50.0), False, "idle", 8.0),
-        (Reply(7.0, ANSWER[:5], 7.0, ANSWER[5:9], 50.0), False, "idle", 22.0),
-        (Reply(7.0, delta("x"), 50.0, headers=SSE), True, "idle", 15.0),
-        (Reply(7.0, delta("x"), 5.0, b": ping\n\n", 5.0, headers=SSE), True, "idle", 15.0),
-        (Reply(*_every(7.0, delta("x"), 20), headers=SSE), True, "total", 100.0),
-    ],
-)
-async def test_each_wait_has_a_name_and_ends_the_attempt(
-    reply: Reply, stream: bool, timeout: str, at_s: float, autojump_clock: object
-) -> None:
-    async with provider(reply=reply) as asked:
-        ended = await asked.ended(stream=stream, within_s=500.0)
-
-        failure = failure_of(ended)
-        assert (failure.kind, failure.timeout) == ("timeout", timeout)
-        assert f"timeouts.{timeout}_s" in failure.message or timeout == "headers"
-        assert at_s <= trio.current_time() <= at_s + TIMEOUTS.idle_s * IDLE_SLACK
-        assert asked.transport.left in ([], ["broken"])
-        assert ended.billed == ("estimated" if asked.delivery.first_content_at is not None else "unknown")
-
-
-async def test_deadline_of_the_request_is_not_called_a_timeout_of_the_provider(autojump_clock: object) -> None:
-    async with provider(delta("x"), 5.0, delta("y"), 50.0) as asked:
-        answer = await asked.call(stream=True, within_s=6.0)
-
-        assert isinstance(answer, CallEnded)
-        assert failure_of(answer).kind == "deadline"
-        assert answer.answer.parts == (Text(text="xy"),)
-
-
-# --- refusals and nonsense ------------------------------------------------------------------------------------
-
-REFUSAL = json.dumps({"error": {"message": "No such model", "code": "model_not_found"}}).encode()
-
-
-@pytest.mark.parametrize(
-    ("status", "billed"),
-    [
-        *[(400, "no"), (401, "no"), (404, "no"), (429, "no"), (500, "no"), (503, "no"), (302, "no")],
-        *[(408, "unknown"), (502, "unknown"), (504, "unknown"), (522, "unknown")],
-    ],
-)
-async def test_refusal_is_a_value_that_says_whether_it_may_be_billed(
-    status: int, billed: str, autojump_clock: object
-) -> None:
-    async with provider(reply=whole(REFUSAL, status=status)) as asked:
-        ended = await asked.ended()
-
-        failure = failure_of(ended)
-        assert (failure.status, ended.billed, failure.safe_to_retry) == (status, billed, billed == "no")
-        assert (failure.provider, failure.model, failure.phase) == ("p", "m", "sent")
-        assert asked.transport.left == ["complete"]
-
-
-async def test_huge_error_page_is_read_as_far_as_the_bound(autojump_clock: object) -> None:
-    page = b"<html>" + b"x" * 1000
-    async with provider(reply=whole(*[page] * 1000, status=500), bounds=Bounds(error_bytes=5000)) as asked:
-        ended = await asked.ended()
-
-        assert failure_of(ended).kind == "server"
-        assert asked.transport.read_bytes <= 5000 + len(page)
-        assert asked.transport.left == ["broken"]
-
-
-async def test_error_page_that_never_ends_is_judged_by_its_status(autojump_clock: object) -> None:
-    async with provider(reply=whole(*_every(0.5, b"x", 100), status=429, headers={"retry-after": "3"})) as asked:
-        ended = await asked.ended()
-
-        failure = failure_of(ended)
-        assert (failure.kind, failure.retry_after_s) == ("rate_limited", 3.0)
-        assert trio.current_time() <= TIMEOUTS.idle_s
-        assert asked.transport.left == ["broken"]
-
-
-async def test_error_page_that_breaks_off_is_judged_by_its_status(autojump_clock: object) -> None:
-    async with provider(reply=whole(b"{", httpx.ReadError("gone"), status=401)) as asked:
-        assert failure_of(await asked.ended()).kind == "auth"
-
-
-async def test_page_instead_of_an_answer_is_no_answer(autojump_clock: object) -> None:
-    async with provider(reply=whole(b"<html>log in</html>", headers={"content-type": "text/html"})) as asked:
-        ended = await asked.ended()
-
-        assert (failure_of(ended).kind, ended.billed) == ("protocol", "unknown")
-        assert asked.transport.left == ["broken"]
-
-
-@pytest.mark.parametrize(
-    ("pieces", "kind"),
-    [
-        ((delta("Hel"),), "incomplete"),
-        ((delta("Hel"), httpx.ReadError("gone")), "network"),
-        ((delta("Hel"), b"data: {nonsense\n\n", delta("lo"), DONE), "protocol"),
-        ((delta("Hel"), b'data: {"error": {"message": "boom", "type": "server_error"}}\n\n'), "server"),
-    ],
-)
-async def test_answer_that_is_cut_is_a_failure_with_what_came(
-    pieces: tuple[Piece, ...], kind: str, autojump_clock: object
-) -> None:
-    async with provider(*pieces) as asked:
-        ended = await asked.ended(stream=True)
-
-        assert (failure_of(ended).kind, ended.billed) == (kind, "estimated")
-        assert ended.answer.parts == (Text(text="Hel"),)
-        assert (ended.answer.usage.input_total, ended.answer.usage.source) == (7, "estimated")
-        assert ended.answer.usage.output >= 1
-        assert len(asked.transport.left) == 1
-
-
-async def test_body_beyond_its_bound_is_not_kept(autojump_clock: object) -> None:
-    pieces = [b"{" + b"x" * 999] * 1000
-    async with provider(reply=whole(*pieces), bounds=Bounds(response_bytes=5000)) as asked:
-        ended = await asked.ended()
-
-        assert failure_of(ended).kind == "protocol"
-        assert asked.transport.read_bytes <= 7000
 
 
 # --- foreign transports ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ T_RESTING = "tests/actors/test_retry_resting.py"
 T_ROUTER = "tests/actors/test_router_resting.py"
 T_HEDGING = "tests/actors/test_hedging.py"
 T_PATIENCE = "tests/actors/test_patience.py"
-T_PROVIDER = "tests/actors/test_provider.py"
+T_PROVIDER_ENDS = "tests/actors/test_provider_ends.py"
 
 FAILOVER_MUTANTS = [
     Mutant(
@@ -164,7 +164,7 @@ FAILOVER_MUTANTS = [
         file=CALL,
         original='                    self._expect("finish", timeouts.finish_s)\n                continue',
         mutated='                    self._expect("idle", timeouts.idle_s)\n                continue',
-        killers=(f"{T_PROVIDER}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
+        killers=(f"{T_PROVIDER_ENDS}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
         rule="an answer with its finish reason is finalised promptly",
     ),
     Mutant(
@@ -172,7 +172,7 @@ FAILOVER_MUTANTS = [
         file=CALL,
         original="        if self._verdict() is not None:\n            return False",
         mutated="        return False",
-        killers=(f"{T_PROVIDER}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
+        killers=(f"{T_PROVIDER_ENDS}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
         rule="an answer with its finish reason is finalised",
     ),
     Mutant(

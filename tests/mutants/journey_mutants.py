@@ -21,6 +21,7 @@ T_RETRY = "tests/actors/test_retry.py"
 T_DELIVERY = "tests/actors/test_delivery.py"
 T_METERING = "tests/actors/test_metering.py"
 T_PROVIDER = "tests/actors/test_provider.py"
+T_PROVIDER_ENDS = "tests/actors/test_provider_ends.py"
 T_FAILOVER = "tests/actors/test_router_failover.py"
 T_ENDS = "tests/actors/test_router_ends.py"
 T_CRASHES = "tests/actors/test_router_crashes.py"
@@ -209,7 +210,7 @@ JOURNEY_MUTANTS = [
         file=CALL,
         original="            if _has_content(events) if streamed else not body_complete(response):",
         mutated="            if events if streamed else not body_complete(response):",
-        killers=(f"{T_PROVIDER}::test_each_wait_has_a_name_and_ends_the_attempt",),
+        killers=(f"{T_PROVIDER_ENDS}::test_each_wait_has_a_name_and_ends_the_attempt",),
         rule="pings and keep-alives are not content",
     ),
     Mutant(
@@ -217,7 +218,7 @@ JOURNEY_MUTANTS = [
         file=CALL,
         original="            return assembly.failure\n        return without_evidence() if assembly.ended is None or",
         mutated="            return None\n        return without_evidence() if assembly.ended is None and",
-        killers=(f"{T_PROVIDER}::test_answer_that_is_cut_is_a_failure_with_what_came",),
+        killers=(f"{T_PROVIDER_ENDS}::test_answer_that_is_cut_is_a_failure_with_what_came",),
         rule="a stream is a success only on evidence",
     ),
     Mutant(
@@ -225,7 +226,7 @@ JOURNEY_MUTANTS = [
         file=CALL,
         original='.startswith("text/html"):',
         mutated='.startswith("text/nothing"):',
-        killers=(f"{T_PROVIDER}::test_page_instead_of_an_answer_is_no_answer",),
+        killers=(f"{T_PROVIDER_ENDS}::test_page_instead_of_an_answer_is_no_answer",),
         rule="a web page is no answer",
     ),
     Mutant(
@@ -233,7 +234,7 @@ JOURNEY_MUTANTS = [
         file=CALL,
         original="if len(self._error) >= self._upstream.spec.bounds.error_bytes:",
         mutated="if len(self._error) < 0:",
-        killers=(f"{T_PROVIDER}::test_huge_error_page_is_read_as_far_as_the_bound",),
+        killers=(f"{T_PROVIDER_ENDS}::test_huge_error_page_is_read_as_far_as_the_bound",),
         rule="error bodies are bounded",
     ),
     Mutant(
