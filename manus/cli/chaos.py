@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from manus.sim.chaos import Verdict
     from manus.sim.chaos_plan import Mode, Plan
 
-MODES: tuple[Mode, ...] = ("safety", "liveness", "isolation")
+MODES: tuple[Mode, ...] = ("safety", "liveness", "isolation", "failover")
 
 TOLD_EVERY = 20
 """Runs after which progress is told."""
@@ -32,6 +32,7 @@ same run. Then check every promise: one outcome per request, whole streams, exac
   safety      faults all along
   liveness    faults for a while, then everything must come right
   isolation   faults at one provider alone; compared with the same run without them
+  failover    faults at all providers but one; whoever that one may answer is answered
 """
 
 

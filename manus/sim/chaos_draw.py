@@ -16,7 +16,17 @@ import msgspec
 from manus.messages.requests import Strategy
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy
 from manus.sim.behaviour import Script, ScriptedCall
-from manus.sim.chaos_plan import Blow, BlowPlan, Bug, ClientPlan, Meeting, Mode, Plan, ProviderPlan
+from manus.sim.chaos_plan import (
+    Blow,
+    BlowPlan,
+    Bug,
+    ClientPlan,
+    Meeting,
+    Mode,
+    Plan,
+    ProviderPlan,
+    without_faults_of,
+)
 from manus.sim.chaos_weather import Clog
 from manus.sim.chaos_weather_draw import TROUBLED_S, draw_jumps, draw_time, draw_weather
 from manus.sim.faults import FAULTS, Fault, exists_on
@@ -53,6 +63,8 @@ def plan_from_seed(seed: int, mode: Mode | None = None) -> Plan:
     chosen = drawn if mode is None else mode
     if chosen == "isolation":
         return _isolation(seed, rng)
+    if chosen == "failover":
+        return _failover(seed, rng)
     heals = chosen == "liveness"
     names = ("alpha", "beta", "gamma")[: rng.randint(1, 3)]
     providers = tuple(_provider(rng, name, knobs=not heals) for name in names)
@@ -292,7 +304,7 @@ def _isolation(seed: int, rng: random.Random) -> Plan:
             clients.append(msgspec.structs.replace(drawn, provider="alpha", alone=False, fallbacks=fallbacks))
         else:
             drawn = _client(rng, number, {"beta": wires["beta"]}, trouble, rng.randint(0, 100))
-            clients.append(_off_thedraw_time(drawn) if troubled else _well(rng, drawn))
+            clients.append(_off_the_grid(drawn) if troubled else _well(rng, drawn))
     blows = tuple(
         BlowPlan(
             at_s=round(rng.randint(0, 100) * GRID_S, 6), kind=rng.choice(("crash", "cancel")), target="provider/alpha"
@@ -315,7 +327,30 @@ def _isolation(seed: int, rng: random.Random) -> Plan:
     return _with_policies(rng, plan)
 
 
-def _off_thedraw_time(client: ClientPlan) -> ClientPlan:
+def _failover(seed: int, rng: random.Random) -> Plan:
+    """Draw a world where one provider is sound and has room for everybody, and nothing but the others is in the way."""
+    plan = plan_from_seed(rng.getrandbits(32), "safety")
+    while len(plan.providers) == 1:
+        plan = plan_from_seed(rng.getrandbits(32), "safety")
+    sound = rng.choice(plan.providers)
+    roomy = msgspec.structs.replace(sound, concurrency=64, queue=64, proof="none")
+    plan = without_faults_of(plan, sound.name)
+    return msgspec.structs.replace(
+        plan,
+        seed=seed,
+        mode="failover",
+        sound=sound.name,
+        providers=tuple(roomy if each is sound else each for each in plan.providers),
+        blows=tuple(blow for blow in plan.blows if blow.target.startswith("provider/")),
+        in_flight_max=1024,
+        batch_share=1.0,
+        retry=msgspec.structs.replace(plan.retry, attempts_max=8, wait_here_s=rng.choice((0.0, 1.0, 3.0))),
+        # Or those who leave early would have it rest.
+        health=msgspec.structs.replace(plan.health, silent_s=10.0),
+    )
+
+
+def _off_the_grid(client: ClientPlan) -> ClientPlan:
     """Pin a client to beta, at times that no other client has."""
     return msgspec.structs.replace(
         client,

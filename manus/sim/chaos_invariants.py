@@ -16,7 +16,13 @@ from manus.sim.bill import BillRow
 from manus.sim.chaos_bugs import InjectedBug
 from manus.sim.chaos_keys import SECRET
 from manus.sim.chaos_rests import breakers, cooldowns
-from manus.sim.chaos_routes import batch_gives_way, finite_plans, nobody_is_hammered, whole_is_finished
+from manus.sim.chaos_routes import (
+    answered_if_possible,
+    batch_gives_way,
+    finite_plans,
+    nobody_is_hammered,
+    whole_is_finished,
+)
 from manus.sim.chaos_streams import no_lie, whole_streams
 from manus.sim.chaos_world import Report, number_in
 from manus.supervisor.events import (
@@ -232,6 +238,7 @@ INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     alive_after_healing,
     finite_plans,
     whole_is_finished,
+    answered_if_possible,
     nobody_is_hammered,
     batch_gives_way,
     breakers,

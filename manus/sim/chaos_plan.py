@@ -17,9 +17,10 @@ from manus.sim.behaviour import Prefill, Script
 from manus.sim.chaos_weather import ClockJump, Weather, elsewhere
 from manus.sim.wire import WireName
 
-Mode = Literal["safety", "liveness", "isolation"]
+Mode = Literal["safety", "liveness", "isolation", "failover"]
 """Faults all along; faults until `heal_at_s`, then everything must come right; faults at one provider alone, so that
-the run can be compared with the same run without them."""
+the run can be compared with the same run without them; faults at all providers but one, which is sound, so that
+whoever may be answered by that one has to be."""
 
 Bug = Literal["raise_connecting", "raise_sent", "raise_body", "wedge"]
 """What an injected bug of ours does to the request that meets it: raise where nothing may, or ignore cancellation."""
@@ -111,7 +112,10 @@ class BlowPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One run. Timeouts are those of every provider; `in_flight_max` and what follows it are the router's policy."""
+    """One run. Timeouts are those of every provider; `in_flight_max` and what follows it are the router's policy.
+
+    `sound` names the provider that has nothing wrong, in mode `failover`.
+    """
 
     seed: int
     schedule_seed: int
@@ -122,6 +126,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     weather: tuple[Weather, ...] = ()
     jumps: tuple[ClockJump, ...] = ()
     heal_at_s: float | None = None
+    sound: str | None = None
     headers_s: float = 2.0
     first_content_s: float = 2.0
     idle_s: float = 1.0

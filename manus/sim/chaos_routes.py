@@ -18,6 +18,12 @@ AGAIN = ("retry", "wait", "continue", "splice", "restart")
 RESCUES = ("continue", "splice", "restart")
 """Roles of attempts that follow a stream of which the caller has seen a part."""
 
+REQUEST_SHAPED = ("invalid_request", "content_policy", "context_length")
+"""Failures that are not answered by asking others."""
+
+LONG_S = 20.0
+"""A deadline that leaves time for others when one is silent."""
+
 OUR_OWN_END = ("cancelled", "deadline")
 """Failures that end a request from outside, whatever was tried."""
 
@@ -51,6 +57,29 @@ def finite_plans(report: Report) -> list[str]:
         wrong += [f"{who}: {sentence}" for sentence in _roles(seen, route, report.plan)]
         if isinstance(outcome, Unfinished):
             wrong += [f"{who}: {sentence}" for sentence in _cause(outcome, route)]
+    return wrong
+
+
+def answered_if_possible(report: Report) -> list[str]:
+    """Where one provider is sound, whoever may be answered by it is answered: with time enough, and nothing shown yet.
+
+    What ends a request for good is what is wrong with the request itself, or so its vendor says.
+    """
+    plan = report.plan
+    if plan.sound is None:
+        return []
+    wrong: list[str] = []
+    for seen, outcome, route in routes_of(report):
+        client = seen.client
+        patient = client.timeout_s >= LONG_S and client.leaves_after_s is None and client.read_gap_s == 0
+        if client.alone and client.provider is None:
+            continue  # it takes whoever is first, and nobody else
+        if not patient or isinstance(outcome, Finished) or outcome.partial is not None:
+            continue
+        if plan.sound not in _allowed_providers(seen, plan) or len(route.attempts) >= plan.retry.attempts_max:
+            continue
+        if outcome.failure.kind not in (*REQUEST_SHAPED, "deadline"):
+            wrong.append(f"client {client.number} got {outcome.failure.kind}, and {plan.sound} could have answered it")
     return wrong
 
 

@@ -15,7 +15,7 @@ from manus.messages.requests import Strategy
 from manus.sim.chaos import Verdict, explain, load, run_plan, save
 from manus.sim.chaos_draw import FAULT_NAMES, plan_from_seed
 from manus.sim.chaos_marks import COUNTED
-from manus.sim.chaos_plan import Plan
+from manus.sim.chaos_plan import Mode, Plan
 from manus.sim.chaos_rests import MOVES
 from manus.sim.provider import WIRES
 
@@ -64,6 +64,11 @@ def test_every_promise_holds_for_a_fixed_seed(seed: int, tmp_path: Path) -> None
     insist(verdict_on(seed), tmp_path)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_whoever_can_be_answered_is_answered(seed: int, tmp_path: Path) -> None:
+    insist(run_plan(plan_from_seed(seed, "failover")), tmp_path)
+
+
 def test_the_fixed_seeds_meet_everything() -> None:
     marks: Counter[str] = Counter()
     for seed in FIXED:
@@ -89,6 +94,13 @@ def test_plans_that_broke_something_once_hold_now(path: Path, tmp_path: Path) ->
 def test_every_promise_holds_for_thousands_of_seeds(first: int, tmp_path: Path) -> None:
     for seed in range(first, first + 500):
         insist(run_plan(plan_from_seed(seed)), tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_every_promise_holds_in_every_mode_for_hundreds_of_seeds(mode: Mode, tmp_path: Path) -> None:
+    for seed in range(20_000, 20_500):
+        insist(run_plan(plan_from_seed(seed, mode)), tmp_path)
 
 
 def test_the_first_seeds_draw_every_wire() -> None:
