@@ -7,13 +7,14 @@ import random
 import pytest
 import trio
 
+from manus.messages.content import Text
 from manus.messages.events import Reset
-from manus.messages.outcomes import Outcome
+from manus.messages.outcomes import Outcome, Unfinished
 from manus.messages.policy import ModelCard
 from manus.messages.routing_policy import HealthPolicy, RetryPolicy, RouterPolicy
 from manus.messages.watching import BreakerMoved
 from manus.sim.behaviour import Behaviour, Script
-from manus.sim.faults import ErrorInside, Rejected, Stall
+from manus.sim.faults import Cut, ErrorInside, Rejected, Stall
 from tests.actors.rig import PRICE, Rig, Upstreams, finished, open_rig, results, text_seen, unfinished
 
 FAILURES = 3
@@ -138,6 +139,32 @@ async def test_request_whose_deadline_is_past_asks_nobody(autojump_clock: object
         assert type(answer).__name__ in ("Expired", "Unfinished")
         assert asked_of(first) == 0
         assert rig.rows() == []
+
+
+async def test_stream_whose_successor_turns_out_to_rest_ends_with_what_broke_it_off(autojump_clock: object) -> None:
+    text = "one two three four five"
+    short = Script(fault=Rejected(status=429, retry_after_s=8.0))
+    long = Script(latency_s=3.0, fault=Rejected(status=429, retry_after_s=60.0))
+    successor = Upstreams(Behaviour(script=Script(text=text), first=(long, short)))
+    cut = Upstreams(Script(text=text, gap_s=0.5, fault=Cut(where="body", after_chunks=2)))
+    async with open_rig(("a", cut), ("b", successor), policy=POLICY) as rig, trio.open_nursery() as nursery:
+
+        async def limited() -> None:
+            assert isinstance(await rig.ask(provider="b", fallback_providers=(), within_s=4.0), Unfinished)
+
+        nursery.start_soon(limited)
+        await trio.sleep(0.1)
+        nursery.start_soon(limited)
+        await trio.sleep(0.1)
+        _, outcome = await rig.stream(within_s=20.0)
+
+        ended = unfinished(outcome)
+        assert ended.failure.kind == "network"
+        assert ended.partial is not None
+        assert ended.partial.parts == (Text(text="one two"),)
+        assert ended.route.gave_up is not None
+        assert "b/sim-large rests" in ended.route.gave_up
+        await rig.check()
 
 
 # --- sparing a vendor ---------------------------------------------------------------------------------------------
