@@ -133,9 +133,9 @@ def test_no_short_history_breaks_a_promise(beginning: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("beginning", ["new", "probing with a straggler"])
-def test_no_history_of_six_steps_breaks_a_promise(beginning: str) -> None:
-    every(beginning, depth=6)
+@pytest.mark.parametrize(("beginning", "depth"), [*((each, 5) for each in BEGINNINGS), ("new", 6)])
+def test_no_longer_history_breaks_a_promise(beginning: str, depth: int) -> None:
+    every(beginning, depth)
 
 
 def every(beginning: str, depth: int) -> None:
