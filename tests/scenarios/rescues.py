@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from manus.sim.faults import Cut, ErrorInside, Fault, Malformed, NoMarker, Stall
 from tests.scenarios.breaks import CUT, TOLD, TWO_THIRDS
-from tests.scenarios.silences import PATIENCE_S, WAITS
+from tests.scenarios.silences import PATIENCE_S
 from tests.scenarios.vocabulary import FALLBACK, OTHER_TEXT, Ask, Expected, Provider, Scenario, plays, with_fields
 
 RETOLD = Expected(
@@ -29,13 +29,19 @@ CONTINUES = Provider(plays=plays(prefill="continue"), model={"prefill": True})
 
 
 def rescued(
-    name: str, says: str, fault: Fault, *, expected: Expected = RETOLD, fallback: Provider | None = None
+    name: str,
+    says: str,
+    fault: Fault,
+    *,
+    expected: Expected = RETOLD,
+    fallback: Provider | None = None,
+    waits: dict[str, float] | None = None,
 ) -> Scenario:
     """A stream that breaks off in one way or another, again and again."""
     return Scenario(
         name=name,
         says=says,
-        primary=Provider(plays=plays(fault), timeouts=WAITS),
+        primary=Provider(plays=plays(fault), timeouts=waits or {}),
         fallback=fallback or Provider(),
         asks=(Ask(expected=expected),),
         methods=("stream",),
@@ -79,6 +85,7 @@ RESCUES: tuple[Scenario, ...] = (
         "stall-in-the-middle",
         "Silent for ever after two thirds: given up after one wait, not asked again, and told anew by the fallback.",
         Stall(after_chunks=TWO_THIRDS),
+        waits={"idle_s": PATIENCE_S},
         expected=with_fields(
             RETOLD,
             calls=(1, 1),

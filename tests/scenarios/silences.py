@@ -96,6 +96,7 @@ SILENCES: tuple[Scenario, ...] = (
         says="The first word is slow, but comes in time: nobody else is asked.",
         primary=Provider(plays=plays(Slow(where="first_token", delay_s=SLOW_S)), timeouts=WAITS),
         asks=(Ask(expected=Expected(took_s=(SLOW_S, SLOW_S))),),
+        scales=False,
     ),
     Scenario(
         name="slow-but-alive",
@@ -103,5 +104,6 @@ SILENCES: tuple[Scenario, ...] = (
         primary=Provider(plays=plays(chunk_tokens=10, gap_s=SLOW_S, text=TEXT), timeouts=WAITS),
         asks=(Ask(expected=Expected(took_s=(6 * SLOW_S, 8 * SLOW_S))),),
         methods=("stream",),
+        scales=False,
     ),
 )

@@ -16,7 +16,7 @@ from tests.scenarios.settings import spelt_out
 from tests.scenarios.table import SCENARIOS
 from tests.scenarios.vocabulary import BUDGET_S, Method, Scenario, scaled
 
-SCALE = 0.05
+SCALE = 0.1
 LIMIT_S = 120.0
 
 CASES = [

@@ -17,7 +17,7 @@ from tests.scenarios.table import named
 from tests.scenarios.through_ask import Asked, complaints_of_ask, run_ask
 from tests.scenarios.vocabulary import BUDGET_S, TEXT, Provider, Scenario, plays, scaled
 
-SCALE = 0.05
+SCALE = 0.1
 LIMIT_S = 120.0
 
 

@@ -119,7 +119,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         tables: further tables of the configuration.
         calls_most: how many requests the primary and the fallback see at most, all in all.
         methods: the ways to ask that it is about.
-        scales: its times may be scaled down: none of them is held against the budget or against a default.
+        scales: its times may be scaled down: none of them is held against the budget, a default, or a wait that must
+            not run out on a machine that is busy.
     """
 
     name: str
