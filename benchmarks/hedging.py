@@ -27,7 +27,7 @@ from manus.sim.wire import ChatAsked
 from manus.testing.agents import sim_config
 
 SEED = 20
-REQUESTS = 2000
+REQUESTS = 4000
 EVERY_S = 0.25
 USUAL_S = (0.35, 0.65)
 SLOW_SHARE = 0.05
