@@ -29,6 +29,7 @@ CHAOS_MUTANTS: list[Mutant] = [
 ]
 
 AGENT_CHAOS = "tests/sim/test_chaos.py::test_every_promise_holds_for_a_fixed_seed"
+ANSWERED = "tests/sim/test_chaos.py::test_whoever_can_be_answered_is_answered"
 SAVED = "tests/sim/test_chaos.py::test_plans_that_broke_something_once_hold_now"
 OUTCOMES = "tests/sim/test_sim_outcomes.py::test_a_fault_is_told_as_what_it_is"
 
@@ -68,6 +69,14 @@ AGENT_MUTANTS = [
 ]
 
 ROUTING_LIES = [
+    Mutant(
+        name="who is silent is the end (chaos)",
+        file="manus/messages/failures.py",
+        original='    "timeout": Advice("no", "yes", True),\n',
+        mutated='    "timeout": Advice("no", "no", True),\n',
+        killers=(f"{ANSWERED}[1]", f"{ANSWERED}[2]"),
+        rule="a silent route is failed over at once",
+    ),
     Mutant(
         name="a wait that ran out behind a shield is the caller leaving",
         file="manus/actors/provider_call.py",
