@@ -124,6 +124,9 @@ class ProviderCall:
         authorisation = await upstream.authorise(encoded, self._call.key)
         if isinstance(authorisation, Failed):
             return authorisation
+        # Credentials that had to be fetched may come in the tick in which nobody wants the call any more, or in which
+        # the actor ends and its connections are closed.
+        await trio.lowlevel.checkpoint_if_cancelled()
         self._authorisation = authorisation
         delivery.key_fingerprint = authorisation.fingerprint
         request = upstream.request_of(

@@ -70,6 +70,14 @@ AGENT_MUTANTS = [
 
 ROUTING_LIES = [
     Mutant(
+        name="a call goes on after its actor's end (chaos)",
+        file="manus/actors/provider_call.py",
+        original="        await trio.lowlevel.checkpoint_if_cancelled()\n        self._authorisation",
+        mutated="        self._authorisation",
+        killers=(f"{SAVED}[seed-50184-isolation]",),
+        rule="no work starts after its caller left",
+    ),
+    Mutant(
         name="who is silent is the end (chaos)",
         file="manus/messages/failures.py",
         original='    "timeout": Advice("no", "yes", True),\n',
