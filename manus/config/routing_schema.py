@@ -82,4 +82,4 @@ class HedgeConfig(Section, frozen=True, kw_only=True):
     quantile: Annotated[float, Meta(ge=0.5, le=0.999, description="a share from 0.5 to 0.999")] = 0.95
     samples_min: Annotated[int, Meta(ge=1, le=100, description="a whole number from 1 to 100")] = 20
     delay_min_s: SecondsOrNone = 0.05
-    budget_ratio: ShareAboveNone = 0.05
+    budget_ratio: ShareAboveNone = 0.1

@@ -70,14 +70,15 @@ class HedgePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ones were.
         samples_min: how many must have been seen before that is known.
         delay_min_s: never sooner than this.
-        budget_ratio: hedges may be this share of requests over the last minute.
+        budget_ratio: hedges may be this share of requests over the last minute. Twice the share that is slow by the
+            quantile: with no more than that share, a slow minute is left without.
     """
 
     enabled: bool = False
     quantile: float = 0.95
     samples_min: int = 20
     delay_min_s: float = 0.05
-    budget_ratio: float = 0.05
+    budget_ratio: float = 0.1
 
 
 class RouterPolicy(msgspec.Struct, frozen=True, kw_only=True):
