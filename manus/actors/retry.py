@@ -64,6 +64,7 @@ class PlanCursor:
         "_health",
         "_jitter",
         "_least_window",
+        "_paid",
         "_patient_until",
         "_plan",
         "_policy",
@@ -102,6 +103,7 @@ class PlanCursor:
         self._too_small: set[str] = set()
         self._policy_only = False
         self._patient_until: float | None = None
+        self._paid = False
         self._begun = 0
 
     def first(self, now: float) -> Ask | GiveUp:
@@ -151,6 +153,7 @@ class PlanCursor:
         self._tries[choice.deployment] = self._tries.get(choice.deployment, 0) + 1
         self._returns.pop(choice.deployment, None)
         self._patient_until = None
+        self._paid = False
         for place, coming in enumerate(self._coming):
             if coming.deployment == choice.deployment:
                 del self._coming[place]
@@ -238,6 +241,9 @@ class PlanCursor:
             return None
         if not self._budget.spend(retry.choice.provider, now):
             return None
+        # Should it rest when its turn comes, it is waited for like any other, and is paid for.
+        self._paid = True
+        self._returns[retry.choice.deployment] = retry
         return Ask(choice=retry.choice, role=retry.role, wait_s=max(0.0, retry.at - now))
 
     def _other(self, now: float, want: Wanted | None) -> Ask | None:
@@ -288,8 +294,10 @@ class PlanCursor:
         if at > patient_until:
             most_s = self._policy.wait_hint_max_s
             return self._give_up(f"no candidate is left, and nobody waits longer than {most_s:g} s", now)
-        if returning is not None and not returning.full and not self._budget.spend(choice.provider, now):
-            return self._give_up("no candidate is left, and the retry budget is spent", now)
+        if returning is not None and not returning.full and not self._paid:
+            if not self._budget.spend(choice.provider, now):
+                return self._give_up("no candidate is left, and the retry budget is spent", now)
+            self._paid = True  # however often it has to be waited for until it begins
         self._patient_until = patient_until
         wait_s = max(0.0, at - now)
         wait_s += min(SPREAD * wait_s, most_spread_s, self._deadline - at) * self._jitter.draw()

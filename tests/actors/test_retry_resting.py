@@ -65,6 +65,26 @@ def test_those_who_return_to_a_deployment_that_rests_do_not_come_back_together_e
     assert all(4.0 <= wait_s <= 4.0 * (1 + SPREAD) for wait_s in waits)
 
 
+def test_a_return_is_paid_for_once_however_often_it_has_to_wait() -> None:
+    walk = walk_of(choice("a"), policy=RetryPolicy(budget_ratio=0.0, budget_min=1))
+    failure = Failed(kind="rate_limited", message="", retry_after_s=1.0)
+    asked(walk.cursor.after(walk.current, failure, now=walk.now))
+
+    walk.rest("a", 2.0)
+    for _ in range(3):
+        assert asked(walk.cursor.again(walk.now)).role == "wait"
+
+
+def test_a_retry_that_was_due_when_others_broke_its_deployment_waits_for_it() -> None:
+    walk = walk_of(choice("a"))
+    assert asked(walk.cursor.after(walk.current, Failed(kind="network", message=""), now=walk.now)).role == "retry"
+
+    walk.break_("a")
+    step = asked(walk.cursor.again(walk.now))
+
+    assert (step.choice.provider, step.role) == ("a", "wait")
+
+
 @pytest.mark.parametrize(("deadline", "rest_s"), [(4.0, 5.0), (1e6, POLICY.wait_hint_max_s + 1.0)])
 def test_where_waiting_is_not_worth_it_the_caller_is_told_who_rests_and_when_to_come_back(
     deadline: float, rest_s: float
