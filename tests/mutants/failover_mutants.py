@@ -46,10 +46,18 @@ FAILOVER_MUTANTS = [
     Mutant(
         name="returning costs no budget",
         file=RETRY,
-        original="if returning is not None and not returning.full and not self._budget",
-        mutated="if returning is None and not self._budget",
+        original="if returning is not None and not returning.full and not self._paid:",
+        mutated="if returning is None and not self._paid:",
         killers=(f"{T_RESTING}::test_returning_to_who_asked_for_patience_takes_from_the_retry_budget",),
         rule="all attempts at a deployment that was asked before are a share of traffic",
+    ),
+    Mutant(
+        name="returning costs the budget again and again",
+        file=RETRY,
+        original="            self._paid = True  # however often it has to be waited for until it begins\n",
+        mutated="",
+        killers=(f"{T_RESTING}::test_a_return_is_paid_for_once_however_often_it_has_to_wait",),
+        rule="the budget is of attempts, not of waits",
     ),
     Mutant(
         name="what a policy refused goes to anybody",
