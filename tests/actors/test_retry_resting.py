@@ -65,12 +65,13 @@ def test_those_who_return_to_a_deployment_that_rests_do_not_come_back_together_e
     assert all(4.0 <= wait_s <= 4.0 * (1 + SPREAD) for wait_s in waits)
 
 
-def test_a_return_is_paid_for_once_however_often_it_has_to_wait() -> None:
+@pytest.mark.parametrize("hint_s", [1.0, 10.0], ids=["waited for at once", "waited for when nobody else is left"])
+def test_a_return_is_paid_for_once_however_often_it_has_to_wait(hint_s: float) -> None:
     walk = walk_of(choice("a"), policy=RetryPolicy(budget_ratio=0.0, budget_min=1))
-    failure = Failed(kind="rate_limited", message="", retry_after_s=1.0)
+    failure = Failed(kind="rate_limited", message="", retry_after_s=hint_s)
     asked(walk.cursor.after(walk.current, failure, now=walk.now))
 
-    walk.rest("a", 2.0)
+    walk.rest("a", 2 * hint_s)
     for _ in range(3):
         assert asked(walk.cursor.again(walk.now)).role == "wait"
 
