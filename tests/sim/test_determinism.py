@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from manus.sim.chaos import run_plan
-from manus.sim.chaos_plan import plan_from_seed
+from manus.sim.chaos_draw import plan_from_seed
 from manus.sim.determinism import (
     HorizonReached,
     OutsideTouched,
@@ -178,7 +178,7 @@ def test_a_failed_check_says_at_which_step_it_was_cancelled() -> None:
 
 TRACES = """
 from manus.sim.chaos import run_plan
-from manus.sim.chaos_plan import plan_from_seed
+from manus.sim.chaos_draw import plan_from_seed
 print([run_plan(plan_from_seed(seed)).trace for seed in range(6)])
 """
 

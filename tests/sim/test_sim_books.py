@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 import manus
@@ -16,6 +17,9 @@ from manus.testing import Script, ScriptedCall, SimProvider, SimTransport, sim_c
 from manus.testing.agents import COST_PER_INPUT, COST_PER_OUTPUT
 
 PRICE = Price(input=nano_usd(COST_PER_INPUT), output=nano_usd(COST_PER_OUTPUT))
+
+RESTED_S = 600.0
+"""Longer than a deployment rests, whatever its vendor said."""
 
 # The vendor's word that it did not serve the call. (408 and 502 come from gateways: nobody knows what lies behind.)
 SERVED_NOTHING = [
@@ -64,6 +68,7 @@ async def test_the_books_agree_with_the_bill_whatever_goes_wrong(
             attempts = await ask(agent, question, stream=stream)
             assert attempts
             calls += [(question, attempt) for attempt in attempts]
+            await trio.sleep(RESTED_S)
         report = await agent.get_usage_stats()
     assert provider.in_flight == 0
     accounts = audit(calls, {"sim": provider.bill.rows()}, PRICE)
