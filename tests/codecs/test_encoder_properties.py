@@ -19,7 +19,7 @@ from hypothesis import given, settings
 
 from manus.actors.codecs import CODECS, codec_for
 from manus.actors.codecs.base import CodecOptions, HttpRequest
-from manus.messages.content import Image, Text, ToolCall, ToolResult, Turn, VendorTurn, text_turn
+from manus.messages.content import Image, Opaque, Text, ToolCall, ToolResult, Turn, VendorTurn, text_turn
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId
 from manus.messages.requests import ChatRequest, OutputFormat, ReasoningOptions, Sampling, Tool, ToolChoice
@@ -152,7 +152,7 @@ def _check(wire: str, request: ChatRequest, options: CodecOptions, model: str) -
     for warning in written.warnings:
         msgspec.json.encode(warning)
     if wire == "bedrock":
-        _judge_by_botocore(written, body)
+        _judge_by_botocore(written, body, carries_unread=_carries_unread(request))
 
 
 def _of_the_callers(request: ChatRequest, name: str) -> bool:
@@ -163,12 +163,18 @@ _SERVICE = botocore.model.ServiceModel(botocore.loaders.Loader().load_service_mo
 _CONVERSE = _SERVICE.operation_model("Converse").input_shape
 
 
-def _judge_by_botocore(written: HttpRequest, body: dict[str, Any]) -> None:
+def _carries_unread(request: ChatRequest) -> bool:
+    return any(turn.vendor is not None or any(isinstance(p, Opaque) for p in turn.parts) for turn in request.turns)
+
+
+def _judge_by_botocore(written: HttpRequest, body: dict[str, Any], *, carries_unread: bool) -> None:
     params = {name: value for name, value in body.items() if name not in ("user", "temperature", "x")}
     report = botocore.validate.ParamValidator().validate({"modelId": "m", **params}, _CONVERSE)
-    # Lengths and patterns are the caller's words, and blocks that are carried unread ("tagged union") are as they came;
-    # types and names are ours.
-    callers = ("length", "min", "tagged union")
+    # Lengths and patterns are the caller's words, and blocks that are carried unread are as they came, with their names;
+    # types and all other names are ours.
+    callers = ["length", "min", "tagged union"]
+    if carries_unread:
+        callers.append("Unknown parameter in messages[")
     faults = [line for line in report.generate_report().splitlines() if not any(word in line for word in callers)]
     assert faults == [], faults
 

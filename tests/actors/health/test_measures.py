@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from manus.actors.health.cooldown import Cooldown
@@ -163,6 +163,7 @@ def test_a_time_that_came_with_another_failure_is_heard() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from((0.0, 0.1, 0.9, 1.0, 2.5, 9.9, 10.0, 50.0, 1e9)), st.booleans()), max_size=40)
 )
+@example([(0.0, False), (9.9, True), (2.5, True)])
 def test_counts_are_those_of_the_window(steps: list[tuple[float, bool]]) -> None:
     counts, now = SlidingCounts(10.0), 0.0
     seen: list[tuple[int, bool]] = []
