@@ -23,6 +23,7 @@ from manus.actors.credentials import REFUSALS, Authorisation
 from manus.actors.delivery import Delivery
 from manus.actors.metering import billed, usage_received
 from manus.actors.patience import hurried
+from manus.actors.response_facts import body_complete, lower_case
 from manus.actors.transport_errors import failure_of
 from manus.actors.upstream import CLOSE_S, Upstream, reports_phases
 from manus.messages.calls import Call
@@ -163,7 +164,7 @@ class ProviderCall:
         upstream, call = self._upstream, self._call
         self._env.phase = Phase.SENT
         self._delivery.advance("sent")
-        self._headers = headers = _lower_case(response.headers)
+        self._headers = headers = lower_case(response.headers)
         self._limits = self._dialect.codec.rate_limits(headers)
         self._status = status = response.status_code
         assert isinstance(response.stream, httpx.AsyncByteStream)
@@ -393,14 +394,5 @@ class ProviderCall:
         return self._upstream.refused(authorisation, failure, self._call.key)
 
 
-def body_complete(response: httpx.Response) -> bool:
-    """Whether the whole body has been received already, where the transport can tell."""
-    return bool(getattr(response.stream, "complete", False))
-
-
 def _has_content(events: list[StreamEvent]) -> bool:
     return any(type(event) in _CONTENT for event in events)
-
-
-def _lower_case(headers: httpx.Headers) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from manus.messages.base import Message
@@ -81,3 +83,10 @@ class RoutingMetrics(Message, frozen=True, kw_only=True, tag="routing_metrics", 
     hedges: int = 0
     hedges_won: int = 0
     deployments: tuple[DeploymentMetrics, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:  # Any: plain data, as JSON has it
+        """Give it as plain data, what is empty left out."""
+        plain = msgspec.to_builtins(self)
+        assert isinstance(plain, dict)
+        del plain["msg"]
+        return plain

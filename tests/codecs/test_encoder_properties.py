@@ -170,8 +170,8 @@ def _carries_unread(request: ChatRequest) -> bool:
 def _judge_by_botocore(written: HttpRequest, body: dict[str, Any], *, carries_unread: bool) -> None:
     params = {name: value for name, value in body.items() if name not in ("user", "temperature", "x")}
     report = botocore.validate.ParamValidator().validate({"modelId": "m", **params}, _CONVERSE)
-    # Lengths and patterns are the caller's words, and blocks that are carried unread are as they came, with their names;
-    # types and all other names are ours.
+    # Lengths and patterns are the caller's words, and blocks that are carried unread are as they came, names and
+    # all; types and all other names are ours.
     callers = ["length", "min", "tagged union"]
     if carries_unread:
         callers.append("Unknown parameter in messages[")

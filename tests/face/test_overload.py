@@ -96,3 +96,13 @@ async def test_refused_request_can_be_a_stream(autojump_clock: object) -> None:
                 pass
         assert refused.value.retry_after_s
         assert trio.current_time() == 0.0
+
+
+async def test_metrics_are_plain_data_on_request(autojump_clock: object) -> None:
+    async with open_agent(tables(), transports=transports()) as agent:
+        await agent.generate("Hi")
+        told = (await agent.get_routing_metrics()).to_dict()
+
+    assert (told["requests"], told["finished"]) == (1, 1)
+    assert [(each["deployment"], each["successes"]) for each in told["deployments"]] == [("one/m", 1)]
+    assert "msg" not in told, "how actors tell messages apart is nobody else's business"
