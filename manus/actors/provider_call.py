@@ -233,16 +233,18 @@ class ProviderCall:
         return self._refusal()
 
     async def _wait_for_reader(self) -> bool:
-        """Wait until the caller has room; False where it does not read. The vendor's idleness does not count."""
-        self._env.scope.deadline = self._hard
-        self._waiting_for = self._hard_name
+        """Wait until the caller has room; False where it does not read. No wait on the vendor goes on meanwhile."""
+        env, began_at = self._env, trio.current_time()
+        if not env.scope.cancel_called:
+            env.scope.deadline, self._waiting_for = env.deadline, None
         if not await self._delivery.wait_room():
             return False
-        timeouts = self._timeouts
+        self._hard = min(self._hard + trio.current_time() - began_at, env.deadline)
+        self._hard_name = self._hard_name if self._hard < env.deadline else None
         if self._decoder is None:
-            self._expect("idle", timeouts.idle_s)
+            self._expect("idle", self._timeouts.idle_s)
         else:
-            self._expect("finish", timeouts.finish_s)
+            self._expect("finish", self._timeouts.finish_s)
         return True
 
     async def _linger(self) -> None:

@@ -7,6 +7,7 @@ import trio
 import trio.testing
 
 from manus.messages.outcomes import Unfinished
+from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
 from manus.messages.routing_policy import RouterPolicy
 from manus.sim.behaviour import Script
 from manus.sim.faults import Rejected, Stall
@@ -193,6 +194,40 @@ async def test_vendor_is_not_blamed_for_a_reader_that_pauses(autojump_clock: obj
             finished(outcome_of(await dialog.outcome()))
 
         assert text == TEXT
+        await rig.check()
+
+
+async def test_reader_that_pauses_for_longer_than_an_attempt_may_take_gets_the_rest_of_the_same_attempt(
+    autojump_clock: object,
+) -> None:
+    paused_s = TIMEOUTS.total_s * 2
+    async with open_rig(("a", Upstreams(Script(text=TEXT)))) as rig:
+        deadline = trio.current_time() + paused_s + 60
+        with rig.router.ask_stream(asked(stream=True), deadline=deadline, buffer=2) as dialog:
+            dialog.pause()
+            await trio.sleep(paused_s)
+            dialog.resume()
+            text = "".join([text_seen(item) async for item in dialog])  # type: ignore[arg-type]
+            outcome = finished(outcome_of(await dialog.outcome()))
+
+        assert text == TEXT
+        assert results(outcome) == [("a", "ok", "settled")]
+        await rig.check()
+
+
+async def test_reader_that_pauses_past_its_own_deadline_is_told_so_and_no_vendor_is_blamed(
+    autojump_clock: object,
+) -> None:
+    async with open_rig(("a", Upstreams(Script(text=TEXT)))) as rig:
+        with rig.router.ask_stream(asked(stream=True), deadline=trio.current_time() + 60, buffer=2) as dialog:
+            dialog.pause()
+            outcome = unfinished(outcome_of(await dialog.outcome()))
+
+        assert outcome.failure.kind == "deadline"
+        metrics = await rig.router.ask(RoutingMetricsAsked(), deadline=trio.current_time() + 1)
+        assert isinstance(metrics, RoutingMetrics)
+        (told,) = metrics.deployments
+        assert (told.breaker, told.resting) == ("closed", None)
         await rig.check()
 
 
