@@ -17,11 +17,11 @@ from pathlib import Path
 
 import trio
 
-from manus.actors.ledger_file import open_file, transaction
-from manus.actors.ledger_journaled import open_journaled
-from manus.actors.ledger_records import AnyRecord, AttemptDispatched, AttemptReserved, AttemptSettled
-from manus.actors.ledger_sqlite import ingest
-from manus.actors.ledger_store import MemoryStore, Pending, Refused
+from manus.actors.ledger.file import open_file, transaction
+from manus.actors.ledger.journaled import open_journaled
+from manus.actors.ledger.records import AnyRecord, AttemptDispatched, AttemptReserved, AttemptSettled
+from manus.actors.ledger.sqlite import ingest
+from manus.actors.ledger.store import MemoryStore, Pending, Refused
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import LedgerPolicy
 from manus.messages.usage import Usage

@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable
 from typing import get_args
 
-from manus.actors.affinity import Affinity, Turns
-from manus.actors.candidates import candidates_of
 from manus.actors.estimate import estimate_prompt_tokens
 from manus.actors.health import Health, NotBefore
 from manus.actors.jitter import Jitter
-from manus.actors.plan import Plan
-from manus.actors.routing import RoutingTable
-from manus.actors.standing import Standing
+from manus.actors.routing.affinity import Affinity, Turns
+from manus.actors.routing.candidates import candidates_of
+from manus.actors.routing.plan import Plan
+from manus.actors.routing.standing import Standing
+from manus.actors.routing.table import RoutingTable
 from manus.messages.content import text_turn
 from manus.messages.ids import RequestId, deployment_id
 from manus.messages.policy import ModelCard, ProviderPolicy

@@ -18,8 +18,8 @@ import msgspec
 import trio
 
 from manus.actors.credentials.tokens import TokenProvider
-from manus.actors.ledger_file import LedgerUnusable
-from manus.actors.ledger_opening import open_ledger
+from manus.actors.ledger.file import LedgerUnusable
+from manus.actors.ledger.opening import open_ledger
 from manus.actors.redaction import redactor
 from manus.actors.upstream import TransportFactory
 from manus.asking import AskOptions, chat_request

@@ -26,7 +26,7 @@ from manus.actors.http1.resolve import addresses_without_resolver
 from manus.actors.http1.sockets import SocketAddress, connect_tcp
 from manus.actors.http1.stock import StockTransport
 from manus.actors.http1.tls import TlsStream, shared_ssl_context
-from manus.actors.local_command import local_command
+from manus.actors.local.command import local_command
 from manus.actors.small_exchange import SmallAnswer, ask_small
 from manus.actors.upstream import CLOSE_S, ProviderSpec
 from manus.checkup import Check, Checkup, State, clock_check, deployment_check, model_check, refusal_check

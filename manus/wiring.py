@@ -21,8 +21,8 @@ import msgspec
 from manus.actors.accounting import accounting_child
 from manus.actors.codecs.base import CodecOptions
 from manus.actors.credentials.tokens import TokenProvider
-from manus.actors.ledger_store import LedgerStore
-from manus.actors.local_server import LocalServer
+from manus.actors.ledger.store import LedgerStore
+from manus.actors.local.server import LocalServer
 from manus.actors.provider import provider_child
 from manus.actors.redaction import redactor
 from manus.actors.router import router_child

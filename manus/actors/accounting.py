@@ -18,9 +18,9 @@ from typing import Protocol
 import msgspec
 import trio
 
-from manus.actors.ledger import Booking, Ledger
-from manus.actors.ledger_records import AnyRecord, AttemptKey, AttemptReserved
-from manus.actors.ledger_store import Appended, LedgerStore, Pending, Refused, T
+from manus.actors.ledger.ledger import Booking, Ledger
+from manus.actors.ledger.records import AnyRecord, AttemptKey, AttemptReserved
+from manus.actors.ledger.store import Appended, LedgerStore, Pending, Refused, T
 from manus.messages.accounting import (
     Denied,
     Dispatched,

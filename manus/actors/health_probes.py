@@ -11,8 +11,8 @@ from typing import Final
 
 import trio
 
-from manus.actors.attempt import failure_of_terminal
 from manus.actors.health.free_probes import FreeProbe
+from manus.actors.journey.attempt import failure_of_terminal
 from manus.actors.provider_probe import PROBE_S
 from manus.actors.router_desk import Desk
 from manus.messages.calls import ProbeAsked, Probed

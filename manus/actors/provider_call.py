@@ -21,8 +21,8 @@ from manus.actors.codecs.base import Decoder, HttpRequest
 from manus.actors.codecs.classify import request_id_of
 from manus.actors.credentials import REFUSALS, Authorisation
 from manus.actors.delivery import Delivery
+from manus.actors.journey.patience import hurried
 from manus.actors.metering import billed, usage_received
-from manus.actors.patience import hurried
 from manus.actors.response_facts import body_complete, lower_case
 from manus.actors.transport_errors import failure_of
 from manus.actors.upstream import CLOSE_S, Upstream, reports_phases

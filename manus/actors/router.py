@@ -14,14 +14,14 @@ from typing import Final
 import msgspec
 import trio
 
-from manus.actors.candidates import candidates_of
-from manus.actors.embed_run import EmbedRun
 from manus.actors.estimate import estimate_prompt_tokens
-from manus.actors.expected_cost import reservation_of
 from manus.actors.health_probes import HealthProbes
-from manus.actors.plan import Plan
+from manus.actors.journey.embed_run import EmbedRun
+from manus.actors.journey.request import RequestRun
 from manus.actors.router_desk import Desk, RouterCell, RouterSpec
-from manus.actors.router_request import RequestRun
+from manus.actors.routing.candidates import candidates_of
+from manus.actors.routing.expected_cost import reservation_of
+from manus.actors.routing.plan import Plan
 from manus.actors.validate import problem_of
 from manus.actors.waiting_room import WaitingRoom
 from manus.messages.failures import Failed

@@ -7,15 +7,15 @@ import random
 import msgspec
 import trio
 
-from manus.actors.affinity import Affinity, Turns
 from manus.actors.codecs import embed_codec_for
 from manus.actors.codecs.base import CodecOptions, EmbedLimits
 from manus.actors.health import Health
 from manus.actors.jitter import Jitter
-from manus.actors.plan import Choice
-from manus.actors.routing import RoutingTable
-from manus.actors.standing import Standing
-from manus.actors.traffic_share import TrafficShares
+from manus.actors.journey.traffic_share import TrafficShares
+from manus.actors.routing.affinity import Affinity, Turns
+from manus.actors.routing.plan import Choice
+from manus.actors.routing.standing import Standing
+from manus.actors.routing.table import RoutingTable
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics

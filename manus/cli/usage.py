@@ -15,7 +15,7 @@ from manus.cli.output import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from manus.actors.ledger_rows import LedgerRow
+    from manus.actors.ledger.rows import LedgerRow
     from manus.messages.policy import LedgerPolicy
     from manus.reports import UsageLine, UsageReport
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the books."""
     import trio
 
-    from manus.actors.ledger_file import LedgerUnusable
+    from manus.actors.ledger.file import LedgerUnusable
     from manus.config.problems import InvalidConfig
 
     if arguments.days is not None and not arguments.days > 0:
@@ -98,8 +98,8 @@ async def _report(policy: LedgerPolicy, since_unix_s: float | None) -> UsageRepo
     """Add the books up; None, and a word on stderr, where the ledger cannot be read."""
     import trio
 
-    from manus.actors.ledger_opening import open_ledger
-    from manus.actors.ledger_store import Refused
+    from manus.actors.ledger.opening import open_ledger
+    from manus.actors.ledger.store import Refused
     from manus.messages.accounting import UsageStats
     from manus.reports import usage_report
 
@@ -122,8 +122,8 @@ def _doubted(policy: LedgerPolicy) -> list[LedgerRow]:
     import sqlite3
     from contextlib import closing
 
-    from manus.actors.ledger_file import LedgerUnusable, open_file_to_read
-    from manus.actors.ledger_sqlite import in_doubt_rows
+    from manus.actors.ledger.file import LedgerUnusable, open_file_to_read
+    from manus.actors.ledger.sqlite import in_doubt_rows
 
     assert policy.path is not None
     with closing(open_file_to_read(Path(policy.path), busy_s=policy.busy_s)) as connection:

@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from manus.actors.ledger_rows import LedgerRow
+from manus.actors.ledger.rows import LedgerRow
 from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.bill import BillRow
 from manus.sim.chaos_bugs import InjectedBug

@@ -16,10 +16,10 @@ import trio
 
 from manus.actors.accounting import accounting_child
 from manus.actors.codecs.base import CodecOptions
-from manus.actors.ledger_records import AnyRecord
-from manus.actors.ledger_rows import LedgerRow
-from manus.actors.ledger_store import Fault as StoreFault
-from manus.actors.ledger_store import MemoryStore
+from manus.actors.ledger.records import AnyRecord
+from manus.actors.ledger.rows import LedgerRow
+from manus.actors.ledger.store import Fault as StoreFault
+from manus.actors.ledger.store import MemoryStore
 from manus.actors.provider import provider_child
 from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec

@@ -10,8 +10,8 @@ import msgspec
 import trio
 
 from manus.actors.accounting import ACCOUNTING, Admission, Books, accounting_child, admit_all
-from manus.actors.ledger_records import AnyRecord
-from manus.actors.ledger_store import Fault, MemoryStore
+from manus.actors.ledger.records import AnyRecord
+from manus.actors.ledger.store import Fault, MemoryStore
 from manus.messages.accounting import Dispatched, Doubt, Release, Settle
 from manus.messages.ids import RequestId
 from manus.messages.policy import LedgerPolicy

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from manus.actors.ledger_journal import Journal, RunLock
-from manus.actors.ledger_journaled import JournaledStore, open_journaled, runs_directory
-from manus.actors.ledger_records import (
+from manus.actors.ledger.journal import Journal, RunLock
+from manus.actors.ledger.journaled import JournaledStore, open_journaled, runs_directory
+from manus.actors.ledger.records import (
     AnyRecord,
     AttemptDispatched,
     AttemptDoubted,
@@ -19,7 +19,7 @@ from manus.actors.ledger_records import (
     AttemptSettled,
     encode,
 )
-from manus.actors.ledger_store import Pending, T
+from manus.actors.ledger.store import Pending, T
 from manus.messages.accounting import Reserve
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import LedgerPolicy

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from manus.actors.affinity import Affinity, Turns
 from manus.actors.health.verdicts import PROBE, READY, NotBefore, Ready
 from manus.actors.jitter import Jitter
-from manus.actors.plan import Plan
-from manus.actors.routing import RoutingTable
-from manus.actors.standing import Standing
+from manus.actors.routing.affinity import Affinity, Turns
+from manus.actors.routing.plan import Plan
+from manus.actors.routing.standing import Standing
+from manus.actors.routing.table import RoutingTable
 from manus.messages.content import text_turn
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, RequestId

@@ -18,8 +18,8 @@ import trio.testing
 from manus.actors.accounting import Books, accounting_child
 from manus.actors.codecs.base import CodecOptions
 from manus.actors.credentials import Credentials, NoCredentials
-from manus.actors.ledger_rows import LedgerRow
-from manus.actors.ledger_store import FaultPlan, MemoryStore, no_faults
+from manus.actors.ledger.rows import LedgerRow
+from manus.actors.ledger.store import FaultPlan, MemoryStore, no_faults
 from manus.actors.provider import provider_child
 from manus.actors.redaction import redactor
 from manus.actors.router import router_child

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 import trio
 
-from manus.actors.ledger_records import AttemptSettled
-from manus.actors.ledger_store import no_faults
+from manus.actors.ledger.records import AttemptSettled
+from manus.actors.ledger.store import no_faults
 from manus.messages.accounting import (
     Booked,
     Denied,

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from manus.actors.ledger_store import Fault
+from manus.actors.ledger.store import Fault
 from manus.messages.accounting import Booked, Granted
 from manus.sim.determinism import simulate
 from manus.supervisor.events import LateReply

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import pytest
 
-from manus.actors.affinity import CONVERSATIONS_KEPT, TURNS_KEPT, Affinity, Turns
-from manus.actors.standing import Standing
+from manus.actors.routing.affinity import CONVERSATIONS_KEPT, TURNS_KEPT, Affinity, Turns
+from manus.actors.routing.standing import Standing
 from manus.messages.ids import DeploymentId
 from manus.messages.policy import KeyPolicy
 from manus.messages.requests import RoutingCriteria, Strategy

@@ -15,7 +15,7 @@ import trio
 from manus.actors.assembly import Assembly
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.base import CodecOptions, HttpRequest
-from manus.actors.local_server import LocalServer
+from manus.actors.local.server import LocalServer
 from manus.messages.content import text_turn
 from manus.messages.ids import RequestId
 from manus.messages.policy import Bounds, LocalPolicy

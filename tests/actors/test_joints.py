@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from manus.actors.joints import REPEAT_CHARACTERS_MIN, Continued, Retold
+from manus.actors.journey.joints import REPEAT_CHARACTERS_MIN, Continued, Retold
 
 STORY = "Once upon a time there was a small actor who crashed and came back."
 ANYTHING = st.one_of(

@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from manus.actors.ledger import Booking, Ledger
-from manus.actors.ledger_records import AttemptDispatched, AttemptDoubted, AttemptReserved, AttemptSettled
+from manus.actors.ledger.ledger import Booking, Ledger
+from manus.actors.ledger.records import AttemptDispatched, AttemptDoubted, AttemptReserved, AttemptSettled
 from manus.messages.accounting import Doubt, Granted, Release, Reserve, Settle
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId

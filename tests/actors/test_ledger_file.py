@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from manus.actors.ledger_file import (
+from manus.actors.ledger.file import (
     APPLICATION_ID,
     MIGRATIONS,
     LedgerUnusable,
@@ -18,7 +18,7 @@ from manus.actors.ledger_file import (
     open_file_to_read,
     transaction,
 )
-from manus.actors.ledger_sqlite import all_rows, ingest
+from manus.actors.ledger.sqlite import all_rows, ingest
 from tests.actors.books import reserved, settled
 
 

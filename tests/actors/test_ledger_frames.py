@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manus.actors.credentials import FINGERPRINT_CHARS
-from manus.actors.ledger_frames import FRAME_BYTES_MAX, HEAD_BYTES, frame, scan
-from manus.actors.ledger_records import (
+from manus.actors.ledger.frames import FRAME_BYTES_MAX, HEAD_BYTES, frame, scan
+from manus.actors.ledger.records import (
     ENDING_BYTES_MAX,
     REQUEST_ID_BYTES_MAX,
     TEXT_BYTES_MAX,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from manus.actors.ledger_frames import HEAD_BYTES, scan
-from manus.actors.ledger_journal import Journal, RunLock, Segment, segments_of
+from manus.actors.ledger.frames import HEAD_BYTES, scan
+from manus.actors.ledger.journal import Journal, RunLock, Segment, segments_of
 
 SEGMENT_BYTES = 4096
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from manus.actors import ledger_threads
-from manus.actors.ledger_file import LedgerUnusable, open_file, open_file_to_read
-from manus.actors.ledger_journal import Segment
-from manus.actors.ledger_journaled import JournaledStore, runs_directory
-from manus.actors.ledger_records import AnyRecord
-from manus.actors.ledger_sqlite import all_rows, ingest
-from manus.actors.ledger_store import Pending, Recovery, Refused
+from manus.actors.ledger import threads
+from manus.actors.ledger.file import LedgerUnusable, open_file, open_file_to_read
+from manus.actors.ledger.journal import Segment
+from manus.actors.ledger.journaled import JournaledStore, runs_directory
+from manus.actors.ledger.records import AnyRecord
+from manus.actors.ledger.sqlite import all_rows, ingest
+from manus.actors.ledger.store import Pending, Recovery, Refused
 from manus.messages.accounting import RequestStatus, UsageRow
 from manus.messages.ids import RequestKey
 from tests.actors.books import Desk, dispatched, leave_dead_run, released, reserved, settled
@@ -108,7 +108,7 @@ def test_a_question_sees_all_that_was_appended_before_it(
             append(store, reserved("late"), settled("late"))
             asked.append(store.totals(None))
 
-    monkeypatch.setattr(ledger_threads, "ingest", ingest_while_more_comes)
+    monkeypatch.setattr(threads, "ingest", ingest_while_more_comes)
     append(store, reserved("early"))
     desk.wait_until(lambda: bool(asked))
     rows = desk.wait(asked[0])
@@ -148,7 +148,7 @@ def test_no_segment_goes_before_sqlite_has_all_of_it(desk: Desk, path: Path, mon
             raise sqlite3.OperationalError("injected: not this time")
         ingest(connection, run_id, records)
 
-    monkeypatch.setattr(ledger_threads, "ingest", ingest_while_the_segment_is_left)
+    monkeypatch.setattr(threads, "ingest", ingest_while_the_segment_is_left)
     append(store, reserved("a"))
     desk.wait_until(lambda: len(seen) == 1)
     append(store, settled("a"))
@@ -328,7 +328,7 @@ class Reading:
 def test_readers_in_the_way_do_not_let_the_log_grow_without_end(
     desk: Desk, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_threads, "FOLD_PAUSE_S", 0.0)
+    monkeypatch.setattr(threads, "FOLD_PAUSE_S", 0.0)
     wal_bytes = 200_000
     store = desk.open(path, wal_bytes=wal_bytes, backlog_max=40)
     log = Path(f"{path}-wal")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import trio
 
-from manus.actors.ledger_journaled import JournaledStore, runs_directory
-from manus.actors.ledger_opening import open_ledger
-from manus.actors.ledger_store import DAY_S, MemoryStore, Refused
+from manus.actors.ledger.journaled import JournaledStore, runs_directory
+from manus.actors.ledger.opening import open_ledger
+from manus.actors.ledger.store import DAY_S, MemoryStore, Refused
 from manus.messages.ids import RequestKey
 from manus.messages.policy import LedgerPolicy
 from manus.messages.usage import Usage

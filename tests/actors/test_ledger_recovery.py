@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from manus.actors import ledger_recovery
-from manus.actors.ledger_file import open_file, transaction
-from manus.actors.ledger_frames import FRAME_BYTES_MAX, frame
-from manus.actors.ledger_journal import FORMAT, RunLock, SegmentHead, current_boot_id, segments_of
-from manus.actors.ledger_journaled import runs_directory
-from manus.actors.ledger_records import AnyRecord, encode
-from manus.actors.ledger_recovery import recover
-from manus.actors.ledger_sqlite import all_rows, ingest, usage_totals
-from manus.actors.ledger_store import Recovery
+from manus.actors.ledger import recovery
+from manus.actors.ledger.file import open_file, transaction
+from manus.actors.ledger.frames import FRAME_BYTES_MAX, frame
+from manus.actors.ledger.journal import FORMAT, RunLock, SegmentHead, current_boot_id, segments_of
+from manus.actors.ledger.journaled import runs_directory
+from manus.actors.ledger.records import AnyRecord, encode
+from manus.actors.ledger.recovery import recover
+from manus.actors.ledger.sqlite import all_rows, ingest, usage_totals
+from manus.actors.ledger.store import Recovery
 from tests.actors.books import dispatched, leave_dead_run, released, reserved, settled
 
 RECORDS: list[AnyRecord] = [
@@ -204,8 +204,8 @@ def recover_and_die(path: Path, dies_at: int) -> None:
         return step
 
     for owner, name in (
-        (ledger_recovery, "ingest"),
-        (ledger_recovery, "end_run"),
+        (recovery, "ingest"),
+        (recovery, "end_run"),
         (Path, "unlink"),
         (Path, "read_bytes"),
     ):
@@ -244,7 +244,7 @@ def test_a_full_disk_leaves_the_run_for_the_next_start(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger_recovery, "ingest", full)
+        patch.setattr(recovery, "ingest", full)
         found = run_recovery(connection, path)
     assert found.runs == 0
     assert "disk is full" in found.left[0]

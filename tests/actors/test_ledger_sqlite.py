@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.ledger_file import open_file, transaction
-from manus.actors.ledger_records import AnyRecord, AttemptKey, AttemptReserved
-from manus.actors.ledger_rows import LedgerRow, fold_records
-from manus.actors.ledger_sqlite import (
+from manus.actors.ledger.file import open_file, transaction
+from manus.actors.ledger.records import AnyRecord, AttemptKey, AttemptReserved
+from manus.actors.ledger.rows import LedgerRow, fold_records
+from manus.actors.ledger.sqlite import (
     all_rows,
     end_run,
     in_doubt_rows,
@@ -24,7 +24,7 @@ from manus.actors.ledger_sqlite import (
     runs_with_open_rows,
     usage_totals,
 )
-from manus.actors.ledger_store import MemoryStore
+from manus.actors.ledger.store import MemoryStore
 from manus.messages.ids import RequestKey
 from manus.messages.usage import Usage
 from tests.actors.books import BOUND, dispatched, doubted, released, reserved, settled

@@ -17,10 +17,11 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from manus.actors import local_command, local_port
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.base import CodecOptions
-from manus.actors.local_server import LocalServer
+from manus.actors.local import command as command_module
+from manus.actors.local import port as port_module
+from manus.actors.local.server import LocalServer
 from manus.messages.events import Ended, StreamEvent
 from manus.messages.failures import Failed
 from manus.messages.policy import LocalPolicy
@@ -216,7 +217,7 @@ async def test_a_caller_that_leaves_leaves_the_server_starting_for_the_next_one(
 
 @pytest.fixture
 def stranger() -> Iterator[int]:
-    port = local_port.free_port()
+    port = port_module.free_port()
     with subprocess.Popen([sys.executable, str(SCRIPT), str(port), "serve"]) as process:
         yield port
         process.kill()
@@ -228,8 +229,8 @@ async def test_a_port_that_somebody_took_in_between_is_given_up_for_another(
     """The stranger on the port answers health checks with 200, and still is not taken for ours."""
     await _listening(stranger)
     ports = iter([stranger])
-    free_port = local_port.free_port
-    monkeypatch.setattr(local_command, "free_port", lambda: next(ports, None) or free_port())
+    free_port = port_module.free_port
+    monkeypatch.setattr(command_module, "free_port", lambda: next(ports, None) or free_port())
     async with _server(_policy()) as server:
         url, _ = await _healthy(server)
         assert f":{stranger}/" not in url
@@ -240,7 +241,7 @@ async def test_ports_are_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        monkeypatch.setattr(local_command, "free_port", lambda: taken.getsockname()[1])
+        monkeypatch.setattr(command_module, "free_port", lambda: taken.getsockname()[1])
         async with _server(_policy(port_attempts=2, health_timeout_s=0.2)) as server:
             assert isinstance(await server.ensure(), Failed)
             assert server.starts == 2
@@ -319,7 +320,7 @@ async def test_the_server_and_its_guard_do_not_hear_the_terminals_interrupt() ->
 def _parent_program(mode: str = "serve") -> str:
     return f"""
 import trio
-from manus.actors.local_server import LocalServer
+from manus.actors.local.server import LocalServer
 from manus.messages.policy import LocalPolicy
 
 async def main():
@@ -367,8 +368,8 @@ async def test_the_server_does_not_outlive_its_guard_and_is_started_again() -> N
 
 async def test_missing_wheels_are_named_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
     installed: set[str] = set()
-    package_of = local_command._package_of
-    monkeypatch.setattr(local_command, "_package_of", lambda name: package_of("json") if name in installed else None)
+    package_of = command_module._package_of
+    monkeypatch.setattr(command_module, "_package_of", lambda name: package_of("json") if name in installed else None)
     async with _server(LocalPolicy()) as server:
         without_server = await server.ensure()
         installed.add("xllamacpp")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from manus.actors.patience import STREAM_MIN_S, WHOLE_MIN_S, hurried, patience_s
+from manus.actors.journey.patience import STREAM_MIN_S, WHOLE_MIN_S, hurried, patience_s
 from manus.messages.calls import Call
 from manus.messages.ids import RequestId, deployment_id
 from manus.messages.outcomes import Finished, Unfinished

@@ -8,13 +8,13 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.affinity import Affinity, Turns
-from manus.actors.candidates import candidates_of
-from manus.actors.expected_cost import ExpectedCost
 from manus.actors.jitter import Jitter
-from manus.actors.plan import Plan
-from manus.actors.routing import RoutingTable
-from manus.actors.standing import Standing
+from manus.actors.routing.affinity import Affinity, Turns
+from manus.actors.routing.candidates import candidates_of
+from manus.actors.routing.expected_cost import ExpectedCost
+from manus.actors.routing.plan import Plan
+from manus.actors.routing.standing import Standing
+from manus.actors.routing.table import RoutingTable
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, deployment_id
 from manus.messages.policy import KeyPolicy, ModelCard, ProviderPolicy

@@ -10,7 +10,7 @@ import pytest
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.base import CodecOptions, HttpRequest
 from manus.actors.fitness import unfit
-from manus.actors.prefill import accepts_prefill, continued
+from manus.actors.journey.prefill import accepts_prefill, continued
 from manus.actors.shaping import Shaped, shape
 from manus.actors.validate import problem_of
 from manus.messages.content import Text, ToolCall, ToolResult, Turn, text_turn

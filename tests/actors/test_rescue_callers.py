@@ -10,8 +10,8 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.ledger_records import AnyRecord
-from manus.actors.ledger_store import Fault as BooksFault
+from manus.actors.ledger.records import AnyRecord
+from manus.actors.ledger.store import Fault as BooksFault
 from manus.messages.events import Reset, StreamEvent
 from manus.messages.outcomes import Outcome
 from manus.messages.requests import OnInterrupt

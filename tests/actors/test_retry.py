@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.steps import Ask, GiveUp
-from manus.actors.traffic_share import WINDOW_S, TrafficShare, TrafficShares
+from manus.actors.journey.steps import Ask, GiveUp
+from manus.actors.journey.traffic_share import WINDOW_S, TrafficShare, TrafficShares
 from manus.messages.failures import ADVICE, Advice, Failed, FailureKind
 from manus.messages.routing_policy import RetryPolicy
 from tests.actors.walks import POLICY, choice, walk_of

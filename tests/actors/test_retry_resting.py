@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manus.actors.retry import SPREAD
+from manus.actors.journey.retry import SPREAD
 from manus.messages.failures import Advice, Failed
 from manus.messages.routing_policy import HealthPolicy, RetryPolicy
 from tests.actors.walks import POLICY, Walk, asked, choice, given_up, walk_of

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import trio
 
-from manus.actors.ledger_records import AnyRecord
-from manus.actors.ledger_store import Fault, FaultPlan
+from manus.actors.ledger.records import AnyRecord
+from manus.actors.ledger.store import Fault, FaultPlan
 from manus.actors.waiting_room import FIRST_GUESS_S
 from manus.messages.outcomes import Finished, Unfinished
 from manus.messages.routing_policy import RouterPolicy

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.needs import needs_of
-from manus.actors.plan import Plan
-from manus.actors.routing import POOLS_KEPT, RoutingTable
+from manus.actors.routing.needs import needs_of
+from manus.actors.routing.plan import Plan
+from manus.actors.routing.table import POOLS_KEPT, RoutingTable
 from manus.messages.content import Audio, Document, Image, Text, ToolResult, Turn
 from manus.messages.failures import Failed
 from manus.messages.policy import ModelCard, ProviderPolicy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manus.actors.expected_cost import reservation_of
+from manus.actors.routing.expected_cost import reservation_of
 from manus.messages.policy import KeyPolicy, ModelCard
 from manus.messages.requests import RoutingCriteria, Strategy
 from tests.actors.planning import Observed, ask, entry, made, order, priced, reasons, refusal, scores, standing, table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manus.actors.routing import RoutingTable
+from manus.actors.routing.table import RoutingTable
 from manus.messages.policy import ModelCard
 from manus.messages.requests import RoutingCriteria
 from manus.messages.routing_policy import RouterPolicy

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from manus.actors.routing import TURNS_PLANNED
+from manus.actors.routing.table import TURNS_PLANNED
 from manus.messages.policy import KeyPolicy, ProviderPolicy
 from manus.messages.requests import Strategy
 from tests.actors.planning import Observed, ask, entry, made, order, priced, standing, table

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 from manus.actors.estimate import EXPECTED_OUTPUT_TOKENS, OUTPUT_SLACK_TOKENS
-from manus.actors.expected_cost import reservation_of
-from manus.actors.ordering import order_words, ordering_of
+from manus.actors.routing.expected_cost import reservation_of
+from manus.actors.routing.ordering import order_words, ordering_of
 from manus.messages.ids import RequestId
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest, EmbedRequest, Strategy

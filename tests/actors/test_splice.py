@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manus.actors.assembly import Assembly
-from manus.actors.joints import Continued, Retold
-from manus.actors.splice import HELD_EVENTS_MAX, Splice
+from manus.actors.journey.joints import Continued, Retold
+from manus.actors.journey.splice import HELD_EVENTS_MAX, Splice
 from manus.messages.content import AnyPart, Citation, Opaque, Reasoning, Text, ToolCall
 from manus.messages.events import (
     CitationAdded,

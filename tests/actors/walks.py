@@ -6,10 +6,10 @@ import random
 
 from manus.actors.health import Health, Ticket
 from manus.actors.jitter import Jitter
-from manus.actors.plan import Choice, Plan, Use
-from manus.actors.retry import PlanCursor
-from manus.actors.steps import Ask, GiveUp, Wanted
-from manus.actors.traffic_share import TrafficShares
+from manus.actors.journey.retry import PlanCursor
+from manus.actors.journey.steps import Ask, GiveUp, Wanted
+from manus.actors.journey.traffic_share import TrafficShares
+from manus.actors.routing.plan import Choice, Plan, Use
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.ids import deployment_id
 from manus.messages.policy import ModelCard

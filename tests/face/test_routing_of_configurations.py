@@ -9,7 +9,7 @@ from typing import Any, get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manus.actors.routing import RoutingTable
+from manus.actors.routing.table import RoutingTable
 from manus.config.check import check_mapping
 from manus.messages.requests import Strategy
 from manus.wiring import wire

@@ -14,7 +14,7 @@ import trio.testing
 import manus
 from manus.actors.codecs.base import HttpRequest
 from manus.actors.credentials import Authorisation, fingerprint_of
-from manus.actors.ledger_store import MemoryStore
+from manus.actors.ledger.store import MemoryStore
 from manus.agent import open_agent
 from manus.config.load import load
 from manus.config.problems import InvalidConfig

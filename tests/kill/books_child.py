@@ -21,7 +21,7 @@ import time
 import trio
 
 from manus.actors.accounting import ACCOUNTING, accounting_child
-from manus.actors.ledger_opening import open_ledger
+from manus.actors.ledger.opening import open_ledger
 from manus.messages.accounting import Booked, Dispatched, Doubt, Granted, Release, Reserve, Settle
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import LedgerPolicy

@@ -16,11 +16,11 @@ from typing import Any, cast
 
 import pytest
 
-from manus.actors.ledger_file import open_file_to_read
-from manus.actors.ledger_journaled import runs_directory
-from manus.actors.ledger_rows import LedgerRow
-from manus.actors.ledger_sqlite import all_rows
-from manus.actors.ledger_store import Recovery
+from manus.actors.ledger.file import open_file_to_read
+from manus.actors.ledger.journaled import runs_directory
+from manus.actors.ledger.rows import LedgerRow
+from manus.actors.ledger.sqlite import all_rows
+from manus.actors.ledger.store import Recovery
 from manus.sim.provider import WIRES
 from manus.sim.wire import WireName
 from manus.testing import SimProvider, sim_config

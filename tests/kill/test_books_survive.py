@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from manus.actors.ledger_file import open_file_to_read
-from manus.actors.ledger_journaled import runs_directory
-from manus.actors.ledger_rows import LedgerRow
-from manus.actors.ledger_sqlite import all_rows, usage_totals
-from manus.actors.ledger_store import Recovery
+from manus.actors.ledger.file import open_file_to_read
+from manus.actors.ledger.journaled import runs_directory
+from manus.actors.ledger.rows import LedgerRow
+from manus.actors.ledger.sqlite import all_rows, usage_totals
+from manus.actors.ledger.store import Recovery
 from manus.messages.accounting import Doubt, Release, Settle
 from tests.actors.books import Desk
 from tests.kill.books_child import bound_of, ending_of, used_by

@@ -11,7 +11,7 @@ CARDS = "manus/config/model_cards.py"
 SHAPING = "manus/actors/shaping.py"
 FITNESS = "manus/actors/fitness.py"
 DIALECT = "manus/actors/dialect.py"
-PLANS = "manus/actors/entries.py"
+PLANS = "manus/actors/routing/entries.py"
 
 TIERS = "tests/messages/test_price_tiers.py"
 LOOKUPS = "tests/config/test_catalogue.py"

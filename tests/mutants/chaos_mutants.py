@@ -95,7 +95,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="as many attempts as there is time for (chaos)",
-        file="manus/actors/retry.py",
+        file="manus/actors/journey/retry.py",
         original="        if self._begun >= self._policy.attempts_max:\n            return self._give_up(",
         mutated="        if self._begun >= 1000:\n            return self._give_up(",
         killers=(f"{AGENT_CHAOS}[4]",),
@@ -103,7 +103,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="a retry calls itself a failover (chaos)",
-        file="manus/actors/retry.py",
+        file="manus/actors/journey/retry.py",
         original="return Ask(choice=retry.choice, role=retry.role",
         mutated='return Ask(choice=retry.choice, role="failover"',
         killers=(f"{AGENT_CHAOS}[0]",),
@@ -111,7 +111,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="nobody says why it was given up (chaos)",
-        file="manus/actors/router_request.py",
+        file="manus/actors/journey/request.py",
         original="        self._story.gave_up = step.reason\n",
         mutated="",
         killers=(f"{AGENT_CHAOS}[0]",),
@@ -119,7 +119,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="retries cost nothing (chaos)",
-        file="manus/actors/traffic_share.py",
+        file="manus/actors/journey/traffic_share.py",
         original="        self._spent[slot] += 1\n",
         mutated="",
         killers=(f"{AGENT_CHAOS}[114]", f"{AGENT_CHAOS}[144]"),
@@ -127,7 +127,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="a deployment is retried without end (chaos)",
-        file="manus/actors/retry.py",
+        file="manus/actors/journey/retry.py",
         original='if advice.retry_here == "once" and tries > self._policy.same_deployment:',
         mutated='if advice.retry_here == "once" and tries > 100:',
         killers=(f"{AGENT_CHAOS}[0]",),
@@ -159,7 +159,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="a new answer is not held against the old one (chaos)",
-        file="manus/actors/joints.py",
+        file="manus/actors/journey/joints.py",
         original="        if not self._shown.startswith(text[:left], self._at):\n",
         mutated="        if self._at < 0:\n",
         killers=(f"{AGENT_CHAOS}[58]",),
@@ -167,7 +167,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="a rescued answer is its last part (chaos)",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original="        whole = shown.answer()\n",
         mutated="        whole = ended\n",
         killers=(f"{AGENT_CHAOS}[5]",),
@@ -175,7 +175,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="a race begins at once (chaos)",
-        file="manus/actors/hedging.py",
+        file="manus/actors/journey/hedging.py",
         original="    return None if slow_s is None else max(slow_s, policy.delay_min_s)",
         mutated="    return None if slow_s is None else 0.0",
         killers=(f"{AGENT_CHAOS}[2]",),
@@ -183,7 +183,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="races cost nothing (chaos)",
-        file="manus/actors/hedging.py",
+        file="manus/actors/journey/hedging.py",
         original="if choice is None or not self._cell.hedge_budget.spend(first.choice.provider, now):",
         mutated="if choice is None:",
         killers=(f"{AGENT_CHAOS}[11]",),
@@ -191,7 +191,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="the loser of a race talks on (chaos)",
-        file="manus/actors/hedging.py",
+        file="manus/actors/journey/hedging.py",
         original="                other.end_early(OVERTAKEN)\n",
         mutated="                pass\n",
         killers=(f"{AGENT_CHAOS}[30]",),
@@ -207,7 +207,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="a mistake nobody planned (chaos)",
-        file="manus/actors/router_request.py",
+        file="manus/actors/journey/request.py",
         original="        cursor = self._cursor(plan)\n",
         mutated='        cursor = self._cursor(plan)\n        assert len(plan.choices) != 2, "a bug"\n',
         killers=(f"{AGENT_CHAOS}[3]",),
@@ -215,7 +215,7 @@ ROUTING_LIES = [
     ),
     Mutant(
         name="one retry budget for everybody (chaos)",
-        file="manus/actors/traffic_share.py",
+        file="manus/actors/journey/traffic_share.py",
         original="        share = self._by_provider.get(provider)\n",
         mutated='        provider = ""\n        share = self._by_provider.get(provider)\n',
         killers=(f"{SAVED}[seed-153-isolation]",),

@@ -10,7 +10,7 @@ STATIC = "manus/actors/credentials/static.py"
 REDACTION = "manus/actors/redaction.py"
 CALL = "manus/actors/provider_call.py"
 UPSTREAM = "manus/actors/upstream.py"
-ATTEMPT = "manus/actors/attempt.py"
+ATTEMPT = "manus/actors/journey/attempt.py"
 CHECKUP = "manus/checkup.py"
 
 T_TOKENS = "tests/actors/test_tokens.py"
@@ -127,7 +127,7 @@ CREDENTIALS_MUTANTS = [
     ),
     Mutant(
         name="one key is waited for while another is free",
-        file="manus/actors/retry.py",
+        file="manus/actors/journey/retry.py",
         original="            and not self._has_twin(choice, now)\n",
         mutated="",
         killers=(f"{T_DEPLOYMENTS}::{SHORT_WAIT}",),
@@ -135,7 +135,7 @@ CREDENTIALS_MUTANTS = [
     ),
     Mutant(
         name="an intent does not know its key",
-        file="manus/actors/attempts.py",
+        file="manus/actors/journey/attempts.py",
         original="key_fingerprint=choice.key or ",
         mutated="key_fingerprint=",
         killers=(f"{T_DEPLOYMENTS}::test_intent_names_the_key_before_anything_is_sent",),

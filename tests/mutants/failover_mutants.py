@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-RETRY = "manus/actors/retry.py"
-RESTING = "manus/actors/resting.py"
-ATTEMPTS = "manus/actors/attempts.py"
-REQUEST = "manus/actors/router_request.py"
-HEDGING = "manus/actors/hedging.py"
+RETRY = "manus/actors/journey/retry.py"
+RESTING = "manus/actors/journey/resting.py"
+ATTEMPTS = "manus/actors/journey/attempts.py"
+REQUEST = "manus/actors/journey/request.py"
+HEDGING = "manus/actors/journey/hedging.py"
 DELIVERY = "manus/actors/delivery.py"
 CALL = "manus/actors/provider_call.py"
 
@@ -217,7 +217,7 @@ FAILOVER_MUTANTS = [
     ),
     Mutant(
         name="tool calls are hurried between their pieces",
-        file="manus/actors/patience.py",
+        file="manus/actors/journey/patience.py",
         original="if not (isinstance(call.request, ChatRequest) and call.request.tools):",
         mutated="if call.request is not None:",
         killers=(f"{T_PATIENCE}::test_nobody_is_hurried_who_is_the_last_or_may_have_begun_to_call_a_tool",),

@@ -16,7 +16,7 @@ REST = "manus/actors/health/rest.py"
 TRACKED = "manus/actors/health/tracked.py"
 WINDOW = "manus/actors/health/window.py"
 PROVIDER = "manus/actors/provider_probe.py"
-ATTEMPTS = "manus/actors/attempts.py"
+ATTEMPTS = "manus/actors/journey/attempts.py"
 SMALL = "manus/actors/small_exchange.py"
 
 T_BREAKER = "tests/actors/health/test_breaker.py"

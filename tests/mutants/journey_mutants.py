@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-RETRY = "manus/actors/retry.py"
-SHARE = "manus/actors/traffic_share.py"
+RETRY = "manus/actors/journey/retry.py"
+SHARE = "manus/actors/journey/traffic_share.py"
 DELIVERY = "manus/actors/delivery.py"
 METERING = "manus/actors/metering.py"
-ATTEMPT = "manus/actors/attempt.py"
-ATTEMPTS = "manus/actors/attempts.py"
-STORY = "manus/actors/story.py"
-RESCUE = "manus/actors/rescue.py"
-REQUEST = "manus/actors/router_request.py"
+ATTEMPT = "manus/actors/journey/attempt.py"
+ATTEMPTS = "manus/actors/journey/attempts.py"
+STORY = "manus/actors/journey/story.py"
+RESCUE = "manus/actors/journey/rescue.py"
+REQUEST = "manus/actors/journey/request.py"
 CALL = "manus/actors/provider_call.py"
 UPSTREAM = "manus/actors/upstream.py"
-EMBED = "manus/actors/embed_run.py"
+EMBED = "manus/actors/journey/embed_run.py"
 
 T_RETRY = "tests/actors/test_retry.py"
 T_DELIVERY = "tests/actors/test_delivery.py"

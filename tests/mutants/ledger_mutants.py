@@ -5,14 +5,14 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 ACTOR = "manus/actors/accounting.py"
-LEDGER = "manus/actors/ledger.py"
-ROWS = "manus/actors/ledger_rows.py"
-DEAD_RUNS = "manus/actors/ledger_recovery.py"
-FILES = "manus/actors/ledger_journal.py"
-THREADS = "manus/actors/ledger_threads.py"
-STORE = "manus/actors/ledger_journaled.py"
-ROWS_IN_SQLITE = "manus/actors/ledger_sqlite.py"
-FRAMES = "manus/actors/ledger_frames.py"
+LEDGER = "manus/actors/ledger/ledger.py"
+ROWS = "manus/actors/ledger/rows.py"
+DEAD_RUNS = "manus/actors/ledger/recovery.py"
+FILES = "manus/actors/ledger/journal.py"
+THREADS = "manus/actors/ledger/threads.py"
+STORE = "manus/actors/ledger/journaled.py"
+ROWS_IN_SQLITE = "manus/actors/ledger/sqlite.py"
+FRAMES = "manus/actors/ledger/frames.py"
 
 CRASHES = "tests/actors/test_accounting_crashes.py"
 ASKED = "tests/actors/test_accounting.py"

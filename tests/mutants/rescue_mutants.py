@@ -14,7 +14,7 @@ EVERYWHERE = "tests/actors/test_rescue.py::test_stream_cut_at_every_character_is
 RESCUE_MUTANTS = [
     Mutant(
         name="a difference is overlooked",
-        file="manus/actors/joints.py",
+        file="manus/actors/journey/joints.py",
         original="        if not self._shown.startswith(text[:left], self._at):\n",
         mutated="        if False:\n",
         killers=(
@@ -25,7 +25,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a shorter answer joins",
-        file="manus/actors/joints.py",
+        file="manus/actors/journey/joints.py",
         original="        if not self.joined and self.differs is None:\n",
         mutated="        if False:\n",
         killers=(f"{SPLICE}::test_what_does_not_join_says_so_and_nothing_of_it_has_passed_or_will",),
@@ -33,7 +33,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="blanks come twice",
-        file="manus/actors/joints.py",
+        file="manus/actors/journey/joints.py",
         original="        return text[same:]\n",
         mutated="        return text\n",
         killers=(f"{JOINTS}::test_blanks_are_left_out_as_far_as_the_model_repeats_them",),
@@ -41,7 +41,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="an answer told again is taken for its rest",
-        file="manus/actors/joints.py",
+        file="manus/actors/journey/joints.py",
         original='self._held: str | None = None if repeats or len(kept) < REPEAT_CHARACTERS_MIN else ""',
         mutated="self._held: str | None = None",
         killers=(f"{PARTS}::test_target_that_takes_the_beginning_for_history_and_tells_it_again_is_spliced",),
@@ -49,7 +49,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a text that repeats itself loses its rest",
-        file="manus/actors/joints.py",
+        file="manus/actors/journey/joints.py",
         original="        repeats = kept.find(kept[: (len(kept) + 1) // 2], 1) >= 0\n",
         mutated="        repeats = False\n",
         killers=(f"{JOINTS}::test_continuation_gives_exactly_the_rest_whatever_blanks_were_held_back_from_the_model",),
@@ -57,7 +57,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a second thinking is shown",
-        file="manus/actors/splice.py",
+        file="manus/actors/journey/splice.py",
         original="                self._thought = True\n",
         mutated="                self._thought = True\n                self._content(event, passed)\n",
         killers=(f"{PARTS}::test_thinking_that_was_shown_stays_and_no_second_one_comes",),
@@ -65,7 +65,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="new parts take the numbers of shown ones",
-        file="manus/actors/splice.py",
+        file="manus/actors/journey/splice.py",
         original="        self._next = 0 if last is None else last.index + 1\n",
         mutated="        self._next = 0\n",
         killers=(f"{SPLICE}::test_parts_of_the_new_answer_are_numbered_behind_the_shown_ones",),
@@ -81,7 +81,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="signed thinking is followed by a stranger",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original="        if part.sealed:\n",
         mutated="        if False:\n",
         killers=(
@@ -92,7 +92,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a tool call is followed by a stranger",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original="        if part.kind is ToolCallStarted:\n",
         mutated="        if False:\n",
         killers=(f"{PARTS}::test_tool_call_that_has_begun_is_followed_by_nobody_elses_answer",),
@@ -100,7 +100,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="the last failure hides the first",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original="        return msgspec.structs.replace(cause, message=message)\n",
         mutated="        return msgspec.structs.replace(failure, message=message)\n",
         killers=(f"{PARTS}::test_everything_failing_ends_with_the_first_cut_and_everything_that_was_shown",),
@@ -108,7 +108,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a difference counts against health",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original='ELSEWHERE = Advice("no", "yes", False)\n',
         mutated='ELSEWHERE = Advice("no", "yes", True)\n',
         killers=(f"{PARTS}::test_attempt_that_was_ended_for_its_words_says_nothing_of_health",),
@@ -116,7 +116,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="after a difference anybody is asked",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original='            insist=differs and attempt.role == "splice",\n',
         mutated="            insist=False,\n",
         killers=(f"{PARTS}::test_after_a_difference_only_who_goes_on_is_asked",),
@@ -124,7 +124,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a refused beginning is offered again",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original="            self._refused.add(attempt.choice.deployment)\n",
         mutated="            pass\n",
         killers=(f"{EVERYWHERE}[refuses-auto]",),
@@ -143,7 +143,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a stream goes on without asking for what is left",
-        file="manus/actors/prefill.py",
+        file="manus/actors/journey/prefill.py",
         original="        bound = max(1, bound - estimate_tokens(begun) - estimate_tokens(spent))\n",
         mutated="        bound = max(1, bound)\n",
         killers=(f"{PREFILL}::test_continued_request_is_the_same_with_one_turn_more_and_what_is_left_of_the_bound",),
@@ -151,7 +151,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="tools do not matter on Bedrock",
-        file="manus/actors/prefill.py",
+        file="manus/actors/journey/prefill.py",
         original='    if wire == "bedrock" and _has_tools(request):\n',
         mutated="    if False:\n",
         killers=(f"{PREFILL}::test_history_with_tools_is_in_the_way_on_bedrock",),
@@ -159,7 +159,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="a caller who wants the error gets a rescue",
-        file="manus/actors/rescue.py",
+        file="manus/actors/journey/rescue.py",
         original='            case "error":\n',
         mutated='            case "error" if False:\n',
         killers=(f"{EVERYWHERE}[goes on-error]",),
@@ -167,7 +167,7 @@ RESCUE_MUTANTS = [
     ),
     Mutant(
         name="what we ended ourselves is told as the cause",
-        file="manus/actors/router_request.py",
+        file="manus/actors/journey/request.py",
         original="            elif attempt.scope is None or not attempt.scope.cancel_called:",
         mutated="            elif True:",
         killers=(f"{CALLERS}::test_answer_that_differs_is_no_cause_of_an_end_while_the_books_stall",),

@@ -8,7 +8,7 @@ import pytest
 
 from manus.actors.codecs import codec_for
 from manus.actors.codecs.base import CodecOptions, HttpRequest
-from manus.actors.prefill import continued
+from manus.actors.journey.prefill import continued
 from manus.messages.content import text_turn
 from manus.messages.events import StreamEvent, TextDelta, UsageReported
 from manus.messages.failures import Failed

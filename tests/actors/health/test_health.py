@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manus.actors.attempt import GO_ELSEWHERE
 from manus.actors.health import Health, NotBefore, Ready, Ticket
 from manus.actors.health.registry import TRACKED_MAX
 from manus.actors.health.tracked import MOVES_KEPT
+from manus.actors.journey.attempt import GO_ELSEWHERE
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.ids import DeploymentId, deployment_id
 from manus.messages.outcomes import BreakerState, RateLimitReading

@@ -1,0 +1,277 @@
+"""Own one attempt as the router sees it: its reservation, its delivery, and the ending that goes into the books.
+
+An attempt is opened with a place booked at accounting and ends by using that place, exactly once, whatever happens:
+`ending()` says how, from what the provider answered or, when it cannot answer any more, from what its delivery saw.
+Synchronous but for the wait for the books; the other awaiting is that of `attempts`.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+import trio
+
+from manus.actors.delivery import CallerChannel, Delivery
+from manus.actors.health import Ticket
+from manus.actors.metering import usage_received
+from manus.actors.routing.plan import Choice
+from manus.messages.accounting import Booked, Dispatched, Doubt, Release, Settle
+from manus.messages.failures import Advice, Failed, FailureKind
+from manus.messages.ids import RequestId
+from manus.messages.outcomes import Answer, Attempt, AttemptRole, CallEnded, Reservation
+from manus.messages.usage import NO_USAGE
+from manus.messages.watching import AttemptEnded
+from manus.supervisor.ref import Place, Ref
+from manus.supervisor.terminals import (
+    ActorFailed,
+    Expired,
+    SupervisorTerminal,
+    Unavailable,
+    Undelivered,
+    Withdrawn,
+)
+
+Ending = Settle | Release | Doubt
+
+GO_ELSEWHERE = Advice("no", "yes", False)
+"""What to do when an actor was stopped or is not there: others may well be."""
+
+WAIT_OR_ELSEWHERE = Advice("after_wait", "yes", False)
+"""What to do when a queue of ours is full."""
+
+
+class OpenAttempt:
+    """One attempt from its reservation to its booking.
+
+    Whoever drops an attempt must have booked, closed or freed it.
+    """
+
+    __slots__ = (
+        "_accounting",
+        "_input_tokens",
+        "_place",
+        "booked",
+        "choice",
+        "delivery",
+        "ended",
+        "failure",
+        "granted",
+        "number",
+        "patience_s",
+        "price",
+        "request_id",
+        "reservation",
+        "role",
+        "scope",
+        "started_at",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        request_id: RequestId,
+        number: int,
+        choice: Choice,
+        *,
+        role: AttemptRole,
+        ticket: Ticket,
+        started_at: float,
+        accounting: Ref,
+        channel: CallerChannel | None,
+        input_tokens: int,
+    ) -> None:
+        self.request_id = request_id
+        self.number = number
+        self.choice = choice
+        self.role = role
+        self.ticket = ticket
+        self.delivery = Delivery(channel, on_sending=self._dispatched)
+        self.started_at = started_at
+        self.granted = False
+        self.patience_s: float | None = None
+        """How long it may be silent, where somebody else could be asked."""
+        self.reservation: Reservation | None = None
+        self.price = choice.card.price
+        self.ended: CallEnded | None = None
+        self.failure: Failed | None = None
+        self.booked: Booked | None = None
+        self.scope: trio.CancelScope | None = None
+        """Covers its reservation and its call, where it may have to be ended before its time."""
+        self._place: Place | None = None
+        self._accounting = accounting
+        self._input_tokens = input_tokens
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the books may wait for its ending."""
+        return self._place is not None and not self._place.used
+
+    @property
+    def has_content(self) -> bool:
+        """Whether any of an answer came."""
+        assembly = self.delivery.assembly
+        return assembly is not None and assembly.has_content
+
+    def take_place(self) -> bool:
+        """Book room at accounting for the ending; False where there is none, and then nothing may be reserved."""
+        self._place = self._accounting.place()
+        return self._place is not None
+
+    async def book(self, *, deadline: float) -> None:
+        """End it in the books, and wait for the word that it is durable; at most until `deadline`.
+
+        The ending is on its way before the first checkpoint, and nothing takes it back.
+        """
+        assert self._place is not None
+        ending = self.ending()
+        self.booked = self._as_booked(ending)
+        answer = await self._place.ask(ending, deadline=deadline)
+        if isinstance(answer, Booked):
+            self.booked = answer
+        elif isinstance(answer, Failed) and not self.granted:
+            # The books know nothing of it: it was taken back before it was reserved, and nothing has to be kept.
+            self.booked = msgspec.structs.replace(self.booked, durable=True)
+
+    def end_early(self, failure: Failed) -> None:
+        """Have it end with `failure`: nothing more of it is heard, and its call is cancelled. Synchronous."""
+        assert self.scope is not None, "only an attempt with a scope can be ended before its time"
+        self.delivery.fence()
+        self.failure = failure
+        self.scope.cancel()
+
+    def close(self) -> None:
+        """End it in the books without waiting. Synchronous; harmless when it has ended."""
+        self.delivery.fence()
+        if self._place is not None and not self._place.used:
+            ending = self.ending()
+            self.booked = self._as_booked(ending)
+            self._place.cast(ending)
+
+    def free(self) -> None:
+        """Give the place back: nothing was reserved, so nothing has to end."""
+        assert self._place is not None
+        self._place.free()
+
+    def received(self) -> Answer | None:
+        """Give what came of an answer, None where nothing did."""
+        assembly = self.delivery.assembly
+        return assembly.answer() if assembly is not None and assembly.has_content else None
+
+    def ending(self) -> Ending:
+        """Say what the books are to hold: by the provider's word, else by what was seen to be sent and received."""
+        request_id, attempt = self.request_id, self.number
+        if not self.granted:
+            return Release(request_id=request_id, attempt=attempt, reason="not granted in time")
+        ended = self.ended
+        if ended is not None and ended.billed in ("reported", "estimated"):
+            finish = ended.answer.finish.reason
+            return Settle(request_id=request_id, attempt=attempt, usage=ended.answer.usage, finish=finish)
+        reason = self.failure.kind if self.failure is not None else "the caller left"
+        if ended is not None:
+            if ended.billed == "no":
+                return Release(request_id=request_id, attempt=attempt, reason=reason)
+            return Doubt(request_id=request_id, attempt=attempt, reason=reason)
+        delivery = self.delivery
+        if self.has_content:
+            usage = usage_received(delivery.assembly, estimated_input_tokens=self._input_tokens)
+            return Settle(request_id=request_id, attempt=attempt, usage=usage, finish="incomplete")
+        if delivery.phase in ("queued", "connecting", "sending"):
+            return Release(request_id=request_id, attempt=attempt, reason=reason)
+        return Doubt(request_id=request_id, attempt=attempt, reason=reason)
+
+    def told(self, admitted_at: float, now: float) -> Attempt:
+        """Tell its story for the route."""
+        booked = self.booked
+        first = self.delivery.first_content_at
+        failure = self.failure
+        return Attempt(
+            number=self.number,
+            deployment=self.choice.deployment,
+            provider=self.choice.provider,
+            model=self.choice.model,
+            result="ok" if failure is None else failure.kind,
+            started_s=self.started_at - admitted_at,
+            ended_s=now - admitted_at,
+            role=self.role,
+            first_content_s=None if first is None else first - admitted_at,
+            failure=failure,
+            reservation=self.reservation,
+            usage=NO_USAGE if booked is None else booked.usage,
+            cost_nano_usd=None if booked is None else booked.cost_nano_usd,
+            booking="released" if booked is None else booked.state,
+            vendor_request_id=None if self.ended is None else self.ended.answer.vendor_request_id,
+        )
+
+    def reported(self, told: Attempt, now: float) -> AttemptEnded:
+        """Tell it to whoever watches, from the story that `told` gave."""
+        failure = self.failure
+        return AttemptEnded(
+            at=now,
+            request_id=self.request_id,
+            attempt=told.number,
+            deployment=told.deployment,
+            result=told.result,
+            booking=told.booking,
+            status=None if failure is None else failure.status,
+            vendor_request_id=told.vendor_request_id,
+            cost_nano_usd=told.cost_nano_usd,
+            rate_limits=() if self.ended is None else self.ended.rate_limits,
+        )
+
+    def _as_booked(self, ending: Ending) -> Booked:
+        """Say how `ending` stands until the books confirm it."""
+        price = self.price
+        match ending:
+            case Settle(usage=usage):
+                cost = price.cost_nano_usd(usage)
+                return Booked(state="settled", usage=usage, cost_nano_usd=cost, durable=False)
+            case Release():
+                return Booked(state="released", usage=NO_USAGE, cost_nano_usd=0, durable=False)
+            case Doubt():
+                return Booked(state="in_doubt", usage=NO_USAGE, durable=False)
+            case _:
+                assert_never(ending)
+
+    def _dispatched(self) -> None:
+        key = self.delivery.key_fingerprint
+        self._accounting.cast(Dispatched(request_id=self.request_id, attempt=self.number, key_fingerprint=key))
+
+
+def failure_of_terminal(terminal: SupervisorTerminal, *, provider: str, model: str) -> Failed:
+    """Turn what the supervisor says in a provider actor's place into a failure to route on."""
+    match terminal:
+        case ActorFailed(kind="stopped"):
+            return _failed("stopped", f"The actor of {provider} was stopped.", provider, model, advice=GO_ELSEWHERE)
+        case ActorFailed(kind="actor_hung" | "actor_wedged"):
+            return _failed("actor_hung", f"The actor of {provider} hung and was restarted.", provider, model)
+        case ActorFailed():
+            return _failed("actor_crashed", f"The actor of {provider} crashed on this call.", provider, model)
+        case Undelivered(reason="full"):
+            message = f"All places of {provider} are taken and its queue is full (`concurrency`)."
+            return _failed("overloaded", message, provider, model, advice=WAIT_OR_ELSEWHERE)
+        case Undelivered():
+            return _failed("unavailable", f"The actor of {provider} is not running.", provider, model)
+        case Unavailable(retry_after_s=retry_after_s):
+            message = f"The actor of {provider} crashed too often and rests."
+            return _failed("unavailable", message, provider, model, retry_after_s=retry_after_s)
+        case Expired():
+            return _failed("deadline", "The request's deadline passed.", provider, model)
+        case Withdrawn():
+            return _failed("cancelled", "The caller left.", provider, model)
+        case _:
+            assert_never(terminal)
+
+
+def _failed(
+    kind: FailureKind,
+    message: str,
+    provider: str,
+    model: str,
+    *,
+    advice: Advice | None = None,
+    retry_after_s: float | None = None,
+) -> Failed:
+    return Failed(
+        kind=kind, message=message, provider=provider, model=model, advice=advice, retry_after_s=retry_after_s
+    )

@@ -1,0 +1,217 @@
+"""Own the seam between the books and what keeps them: what a store promises, and the store in memory.
+
+A store takes records in order, keeps them through the death of the process as far as it promises to, and
+answers questions about rows. Everything is synchronous on the loop's side; what takes time is a `Pending`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, Literal, Protocol, TypeVar
+
+import msgspec
+
+from manus.actors.ledger.records import AnyRecord, AttemptKey
+from manus.actors.ledger.rows import LedgerRow, add_usage_rows, next_row, status_of, sum_usage_rows, usage_row_of
+from manus.messages.accounting import RequestStatus, UsageRow
+from manus.messages.ids import RequestKey
+
+T = TypeVar("T")
+
+DAY_S = 86_400
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The store could not do it; `reason` is one sentence for people, without a secret."""
+
+    reason: str
+
+
+class Pending(Generic[T]):
+    """A result that the store owes: resolved once, on the loop's thread."""
+
+    __slots__ = ("_callback", "_value", "done")
+
+    _value: T
+
+    def __init__(self) -> None:
+        self.done = False
+        self._callback: Callable[[T], None] | None = None
+
+    def resolve(self, value: T) -> None:
+        """Give the result to whoever waits, or keep it for who asks next."""
+        assert not self.done, "a pending result is resolved once"
+        self.done = True
+        self._value = value
+        if self._callback is not None:
+            callback, self._callback = self._callback, None
+            callback(value)
+
+    @property
+    def value(self) -> T:
+        """The result, once it is `done`."""
+        assert self.done, "the result is still owed"
+        return self._value
+
+    def then(self, callback: Callable[[T], None]) -> None:
+        """Call `callback` with the result when it comes. One callback only, and only while it is not `done`."""
+        assert self._callback is None, "a pending result has one reader"
+        assert not self.done, "the result is there: read it"
+        self._callback = callback
+
+
+Appended = Pending[bool] | Refused | None
+"""What appending gives: None, the record is kept; a pending that says whether it came to be kept; a refusal."""
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """What opening the ledger found of runs that never ended cleanly.
+
+    Args:
+        runs: how many such runs were closed.
+        in_doubt: rows that became in doubt.
+        released: rows of which nothing had been sent.
+        damaged: journals that made no sense beyond a torn last record; they were put aside, not deleted.
+        left: runs that could not be closed, each with the reason; the next start tries again.
+    """
+
+    runs: int = 0
+    in_doubt: int = 0
+    released: int = 0
+    damaged: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+class LedgerStore(Protocol):
+    """Where records go. One store belongs to one run; nothing but the loop's thread calls it."""
+
+    run_id: str
+    recovered: Recovery
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the store is behind or refuses, for people; None while all is well."""
+        ...
+
+    def append(self, record: AnyRecord) -> Appended:
+        """Keep `record`, after all that were appended before. A refused record is not kept, and may be tried again."""
+        ...
+
+    def totals(self, since_unix_s: float | None) -> Pending[tuple[UsageRow, ...] | Refused]:
+        """Sum up all runs' rows that were reserved at or after `since_unix_s`, what was appended until now included."""
+        ...
+
+    def status(self, request_key: RequestKey) -> Pending[RequestStatus | Refused]:
+        """Find the latest request that a host called `request_key`, in all runs."""
+        ...
+
+    def close(self) -> None:
+        """End the run: flush, end what is open, let go of files. Blocks within a bound; a second call is nothing."""
+        ...
+
+
+Fault = Literal["refuse", "raise", "stall"]
+
+
+class InjectedFault(Exception):
+    """What a fault plan makes the store raise: the crash of whoever called it."""
+
+
+class FaultPlan(Protocol):
+    """Decide what goes wrong with a record. Asked twice: `before` it is kept, and `after`, when it already is.
+
+    `refuse` answers `Refused`, `raise` raises `InjectedFault`. After the record is kept these are the ambiguous ones:
+    the caller is told less than is true. `stall` keeps the record and holds back the confirmation until `heal()`.
+    """
+
+    def __call__(self, point: Literal["before", "after"], record: AnyRecord) -> Fault | None:
+        """Give the fault at this point for this record, None for none."""
+        ...
+
+
+def no_faults(point: Literal["before", "after"], record: AnyRecord) -> Fault | None:
+    """Let everything pass."""
+    return None
+
+
+class MemoryStore:
+    """Books that end with the process: no thread, no clock, no file. For simulations and for `path = None`.
+
+    Closed rows are kept one by one up to `rows_max`, then as sums per day, provider and model.
+    """
+
+    def __init__(self, *, run_id: str = "memory", rows_max: int = 2_000, faults: FaultPlan = no_faults) -> None:
+        self.run_id = run_id
+        self.recovered = Recovery()
+        self.trouble: str | None = None
+        self.faults = faults
+        self.rows: OrderedDict[AttemptKey, LedgerRow] = OrderedDict()  # in the order in which they were reserved
+        self._rows_max = rows_max
+        self._closed: OrderedDict[AttemptKey, None] = OrderedDict()  # in the order in which they ended
+        self._days: dict[tuple[int, str, str], UsageRow] = {}
+        self._stalled: list[Pending[bool]] = []
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore {self.run_id}: {len(self.rows)} rows, {len(self._stalled)} stalled>"
+
+    def append(self, record: AnyRecord) -> Appended:
+        """Keep `record`, unless the fault plan says otherwise."""
+        before = self.faults("before", record)
+        if before == "refuse":
+            return Refused("injected: refused before it was kept")
+        if before == "raise":
+            raise InjectedFault("before it was kept")
+        self._keep(record)
+        after = self.faults("after", record)
+        if after == "refuse":
+            return Refused("injected: refused after it was kept")
+        if after == "raise":
+            raise InjectedFault("after it was kept")
+        if "stall" in (before, after):
+            pending: Pending[bool] = Pending()
+            self._stalled.append(pending)
+            return pending
+        return None
+
+    def heal(self) -> None:
+        """Confirm everything whose confirmation was kept back."""
+        stalled, self._stalled = self._stalled, []
+        for pending in stalled:
+            pending.resolve(True)
+
+    def totals(self, since_unix_s: float | None) -> Pending[tuple[UsageRow, ...] | Refused]:
+        """Sum up, at once. Days whose rows are no longer kept one by one count whole or not at all."""
+        since = float("-inf") if since_unix_s is None else since_unix_s
+        rows = [usage_row_of(row) for row in self.rows.values() if row.created_unix_s >= since]
+        rows += [row for (day, _, _), row in self._days.items() if day * DAY_S >= since]
+        pending: Pending[tuple[UsageRow, ...] | Refused] = Pending()
+        pending.resolve(sum_usage_rows(rows))
+        return pending
+
+    def status(self, request_key: RequestKey) -> Pending[RequestStatus | Refused]:
+        """Find it among the rows kept one by one, at once."""
+        named = [row for row in self.rows.values() if row.request_key == request_key]
+        latest = [row for row in named if row.request_id == named[-1].request_id]
+        pending: Pending[RequestStatus | Refused] = Pending()
+        pending.resolve(status_of(request_key, latest))
+        return pending
+
+    def close(self) -> None:
+        """Let the books go with the process: nobody can recover them, so nothing is ended in their name."""
+
+    def _keep(self, record: AnyRecord) -> None:
+        row = next_row(self.rows.get(record.key), record, self.run_id)
+        if row is None:
+            return
+        self.rows[record.key] = row
+        if not row.is_open:
+            self._closed[record.key] = None
+        if len(self._closed) > self._rows_max:
+            key, _ = self._closed.popitem(last=False)
+            self._fold(self.rows.pop(key))
+
+    def _fold(self, row: LedgerRow) -> None:
+        name = (int(row.created_unix_s // DAY_S), row.provider, row.model)
+        total = usage_row_of(row)
+        self._days[name] = add_usage_rows(self._days[name], total) if name in self._days else total

@@ -1,0 +1,231 @@
+"""Own the two threads behind a journal: one fills SQLite from it, one syncs it to the disk.
+
+The loop's thread hands over records and never waits. Both threads live as long as the store; they are daemons, since
+what they have not done yet is in the journal and is done by the next start.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from manus.actors.ledger.file import transaction
+from manus.actors.ledger.journal import Journal
+from manus.actors.ledger.records import AnyRecord
+from manus.actors.ledger.sqlite import end_run, ingest
+from manus.actors.ledger.store import Pending
+from manus.messages.policy import LedgerPolicy
+
+Post = Callable[[Callable[[], object]], object]
+"""Run a callable on the loop's thread, soon, in order (`TrioToken.run_sync_soon`)."""
+
+BATCH_MAX = 1024
+"""Records per transaction: another process waits no longer than this takes (some 20 ms)."""
+
+FOLD_WAIT_MS = 50
+"""How long folding the log in waits for readers, and makes other writers wait."""
+
+FOLD_PAUSE_S = 1.0
+"""Between two tries of it."""
+
+LOG_OVERRUN = 4
+"""A log of so many times `wal_bytes` is the end: records then wait in the journal, and soon calls are refused."""
+
+
+class Filler:
+    """Brings the journal's records into SQLite in batches, and removes the segments it has brought in."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, journal: Journal, run_id: str, policy: LedgerPolicy
+    ) -> None:
+        self.trouble: str | None = None
+        self.clean = False  # everything is in SQLite and every row of the run has ended
+        self._path = path
+        self._connection = connection
+        self._journal = journal
+        self._run_id = run_id
+        self._policy = policy
+        self._queue: deque[tuple[int, AnyRecord]] = deque()
+        self._batch: list[tuple[int, AnyRecord]] = []
+        self._jobs: deque[tuple[Callable[[sqlite3.Connection], None], Callable[[str], object]]] = deque()
+        self._ended_at_unix_s: float | None = None
+        self._fold_at = 0.0
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"manus ledger {run_id}", daemon=True)
+
+    @property
+    def backlog(self) -> int:
+        """How many records wait for SQLite."""
+        return len(self._queue) + len(self._batch)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def put(self, number: int, record: AnyRecord) -> None:
+        """Hand over a record that stands in segment `number`. Costs the loop's thread less than a microsecond."""
+        self._queue.append((number, record))
+        if not self._wake.is_set():
+            self._wake.set()
+        if self._journal.spare is None and not self._hurry.is_set():
+            self._hurry.set()
+
+    def ask(self, job: Callable[[sqlite3.Connection], None], fail: Callable[[str], object]) -> None:
+        """Run `job` on the thread once all that was put before is in SQLite; else `fail` with the reason."""
+        self._jobs.append((job, fail))
+        self._hurry.set()
+        self._wake.set()
+
+    def end(self, at_unix_s: float, timeout_s: float) -> bool:
+        """Bring in the rest, end the run's open rows and stop. Blocks; False: SQLite did not let it in time."""
+        self._ended_at_unix_s = at_unix_s
+        self._hurry.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            if not self._hurry.is_set():
+                self._hurry.wait(self._policy.gather_s)
+            self._wake.clear()
+            self._hurry.clear()
+            # Looked at before the work: what was put before the end was asked for is brought in by this round.
+            ended_at_unix_s = self._ended_at_unix_s
+            self._round(ended_at_unix_s)
+            if ended_at_unix_s is not None:
+                return
+            if self.trouble is not None:
+                self._hurry.wait(self._policy.retry_s)
+                self._wake.set()
+
+    def _round(self, ended_at_unix_s: float | None) -> None:
+        """Do all there is to do once. Whatever goes wrong is told, kept, and tried again: nothing is dropped."""
+        trouble: str | None = None
+        try:
+            self._journal.make_spare()
+        except OSError as error:
+            trouble = f"there is no room for the ledger's journal: {error.strerror}"
+        try:
+            # Counted before the records are: a question sees all that was put before it was asked.
+            asked = len(self._jobs)
+            self._fill()
+            self._run_jobs(asked)
+            if ended_at_unix_s is not None:
+                with transaction(self._connection):
+                    end_run(self._connection, self._run_id, ended_at_unix_s, certain=True)
+                self.clean = True
+                return
+        except Exception as error:
+            trouble = f"SQLite does not take the ledger's rows: {error}"
+            self._fail_jobs(trouble)
+        self.trouble = trouble
+
+    def _fill(self) -> None:
+        waiting = len(self._queue)
+        while self._batch or waiting > 0:
+            while waiting > 0 and len(self._batch) < BATCH_MAX:
+                self._batch.append(self._queue.popleft())
+                waiting -= 1
+            self._bound_log()
+            with transaction(self._connection):
+                ingest(self._connection, self._run_id, [record for _, record in self._batch])
+            number = self._batch[-1][0]
+            self._batch = []
+            self._journal.remove_before(number)
+
+    def _run_jobs(self, asked: int) -> None:
+        for _ in range(asked):
+            self._jobs[0][0](self._connection)
+            self._jobs.popleft()
+
+    def _fail_jobs(self, reason: str) -> None:
+        while self._jobs:
+            self._jobs.popleft()[1](reason)
+
+    def _bound_log(self) -> None:
+        """Keep SQLite's write-ahead log within its bound.
+
+        Commits fold in what they can by themselves, but whoever reads at the time is in their way, and the log grows.
+
+        Raises:
+            sqlite3.OperationalError: a reader has been in the way for so long that nothing more may be written.
+        """
+        if self._log_bytes() <= self._policy.wal_bytes:
+            return
+        if time.monotonic() >= self._fold_at:
+            self._fold_at = time.monotonic() + FOLD_PAUSE_S
+            # Whoever writes waits while this waits for the readers, so it does not wait for long.
+            self._connection.execute(f"PRAGMA busy_timeout = {FOLD_WAIT_MS}")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._connection.execute(f"PRAGMA busy_timeout = {int(self._policy.busy_s * 1000)}")
+        if self._log_bytes() > LOG_OVERRUN * self._policy.wal_bytes:
+            raise sqlite3.OperationalError("a long read keeps its log from being folded in (ledger.wal_bytes)")
+
+    def _log_bytes(self) -> int:
+        log = Path(f"{self._path}-wal")
+        return log.stat().st_size if log.exists() else 0
+
+
+class Syncer:
+    """Puts the journal on the disk, one sync for all that wait, and says so on the loop's thread."""
+
+    def __init__(self, journal: Journal, run_id: str, policy: LedgerPolicy, post: Post) -> None:
+        self.trouble: str | None = None
+        self._journal = journal
+        self._policy = policy
+        self._post = post
+        self._waiting: deque[Pending[bool]] = deque()  # of the loop's thread alone
+        self._put = 0  # records put, ever; read by the thread, written by the loop's
+        self._confirmed = 0
+        self._ending = False
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"manus ledger sync {run_id}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def put(self) -> Pending[bool]:
+        """Promise to say when all that was appended until now is on the disk."""
+        pending: Pending[bool] = Pending()
+        self._waiting.append(pending)
+        self._put += 1
+        self._wake.set()
+        return pending
+
+    def end(self, timeout_s: float) -> bool:
+        """Stop after a last sync. Blocks; False: the disk did not let it in time."""
+        self._ending = True
+        self._wake.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            ending, upto = self._ending, self._put
+            try:
+                self._journal.sync()
+                self.trouble, kept = None, True
+            except OSError as error:
+                # After a failed sync the kernel forgets what was dirty, and a second try would lie. The next record
+                # goes to another segment; those of this one reach the disk with SQLite's own commits.
+                self.trouble, kept = f"the disk does not sync the ledger's journal: {error.strerror}", False
+                self._journal.distrusted = True
+            self._post(functools.partial(self._confirm, upto, kept))
+            if ending:
+                return
+
+    def _confirm(self, upto: int, kept: bool) -> None:
+        while self._confirmed < upto:
+            self._confirmed += 1
+            self._waiting.popleft().resolve(kept)
