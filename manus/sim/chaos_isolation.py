@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
 
 from manus.messages.content import text_of as text_in
@@ -15,8 +16,8 @@ from manus.sim.chaos_world import Report
 def isolated(with_faults: Report, without: Report, name: str) -> list[str]:
     """P2: what clients of provider `name` saw, and when, is the same with and without the others' faults.
 
-    Where that provider has troubles of its own, attempts there that begin in one tick decide nothing: who comes first
-    is the order of tasks, and the others' tasks are part of that order.
+    Where that provider has troubles of its own, requests and attempts there that come in one tick decide nothing: who
+    is first is the order of tasks, and the others' tasks are part of that order.
     """
     if any(_has_ties(report, name) for report in (with_faults, without)):
         return []
@@ -34,10 +35,18 @@ def isolated(with_faults: Report, without: Report, name: str) -> list[str]:
 
 
 def _has_ties(report: Report, name: str) -> bool:
+    asked_there = [asked for asked in attempts_of(report) if asked.attempt.provider == name]
+    # Of those who came together one may have been the probe that the others waited for: which one is a tie.
+    waited = defaultdict(set)
+    for asked in asked_there:
+        if asked.attempt.number == 1:
+            waited[asked.client.at_s].add(asked.began_at - asked.client.at_s > TIE_S)
+    if any(len(ways) > 1 for ways in waited.values()):
+        return True
     if next(each.grid for each in report.plan.providers if each.name == name):
         return False
-    began = [asked.began_at for asked in attempts_of(report) if asked.attempt.provider == name]
-    return any(later - earlier < TIE_S for earlier, later in pairwise(sorted(began)))
+    began = sorted(asked.began_at for asked in asked_there)
+    return any(later - earlier < TIE_S for earlier, later in pairwise(began))
 
 
 def _fate(seen: Seen) -> tuple[object, ...]:

@@ -78,6 +78,8 @@ def answered_if_possible(report: Report) -> list[str]:
             continue
         if plan.sound not in _allowed_providers(seen, plan) or len(route.attempts) >= plan.retry.attempts_max:
             continue
+        if any(attempt.result in REQUEST_SHAPED for attempt in route.attempts):
+            continue  # what was said of the request holds for whoever else is asked, and it need not be the last word
         # An answer in one piece is waited for so long that three who are silent take all the time there is.
         too_late = outcome.failure.kind == "deadline" and not client.stream
         if outcome.failure.kind not in REQUEST_SHAPED and not too_late:
