@@ -152,8 +152,8 @@ def provider_state(
 def _line(row: UsageRow) -> UsageLine:
     usage: Usage = row.usage
     return UsageLine(
-        provider=row.provider,
-        model=row.model,
+        provider=row.provider or "",
+        model=row.model or "",
         requests=row.requests,
         settled=row.settled,
         released=row.released,

@@ -9,13 +9,18 @@ import msgspec
 from manus.messages.base import Message
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, RequestId, RequestKey
+from manus.messages.limits import Scope
+from manus.messages.outcomes import RateLimitReading
+from manus.messages.requests import Priority
 from manus.messages.usage import Price, Usage
 
 
 class Reserve(Message, frozen=True, kw_only=True, tag="reserve", omit_defaults=True):
     """Admit one attempt: all limits and budgets at once, and the intent in the ledger.
 
-    `bound` is an upper bound of what it may use; `estimate` is what it is expected to use.
+    `bound` is an upper bound of what it may use; `estimate` is what it is expected to use. Where limits leave no room
+    for it, one that may `wait` is kept in line until its deadline; one that may not is denied at once, since there is
+    somebody else to ask.
     """
 
     request_id: RequestId
@@ -30,13 +35,19 @@ class Reserve(Message, frozen=True, kw_only=True, tag="reserve", omit_defaults=T
     conversation_id: str | None = None
     key_fingerprint: str | None = None
     tags: tuple[str, ...] = ()
+    wait: bool = False
+    priority: Priority = "interactive"
 
 
 class Granted(Message, frozen=True, kw_only=True, tag="granted", omit_defaults=True):
-    """Admitted; the intent is durable. Whoever holds this must settle, release or doubt it, once."""
+    """Admitted; the intent is durable. Whoever holds this must settle, release or doubt it, once.
+
+    `watched`: admission wants to be told (`Answered`) when the vendor begins to answer.
+    """
 
     request_id: RequestId
     attempt: int
+    watched: bool = False
 
 
 class Denied(Message, frozen=True, kw_only=True, tag="denied", omit_defaults=True):
@@ -57,12 +68,18 @@ class Dispatched(Message, frozen=True, kw_only=True, tag="dispatched", omit_defa
 
 
 class Settle(Message, frozen=True, kw_only=True, tag="settle", omit_defaults=True):
-    """The attempt used this much; `usage.source` says who says so."""
+    """The attempt used this much; `usage.source` says who says so.
+
+    `price` is what the call cost by what the vendor says of it afterwards (the service tier that it was served at);
+    None for the price that was reserved. `rate_limits` are the vendor's words on its limits.
+    """
 
     request_id: RequestId
     attempt: int
     usage: Usage
     finish: str | None = None
+    price: Price | None = None
+    rate_limits: tuple[RateLimitReading, ...] = ()
 
 
 class Release(Message, frozen=True, kw_only=True, tag="release", omit_defaults=True):
@@ -71,6 +88,7 @@ class Release(Message, frozen=True, kw_only=True, tag="release", omit_defaults=T
     request_id: RequestId
     attempt: int
     reason: str = ""
+    rate_limits: tuple[RateLimitReading, ...] = ()
 
 
 class Doubt(Message, frozen=True, kw_only=True, tag="doubt", omit_defaults=True):
@@ -79,6 +97,7 @@ class Doubt(Message, frozen=True, kw_only=True, tag="doubt", omit_defaults=True)
     request_id: RequestId
     attempt: int
     reason: str = ""
+    rate_limits: tuple[RateLimitReading, ...] = ()
 
 
 class Booked(Message, frozen=True, kw_only=True, tag="booked", omit_defaults=True):
@@ -90,17 +109,37 @@ class Booked(Message, frozen=True, kw_only=True, tag="booked", omit_defaults=Tru
     durable: bool = True
 
 
+UsageDimension = Literal["provider", "model", "deployment", "key", "tag", "conversation", "day"]
+"""What totals can be split by. An attempt counts once under each of its tags; days are UTC's, as `2026-11-23`."""
+
+
 class StatsAsked(Message, frozen=True, kw_only=True, tag="stats_asked", omit_defaults=True):
-    """Ask for totals since `since_unix_s` (None: for ever); answered with `UsageStats`."""
+    """Ask for totals of the attempts that were reserved in a span of time; answered with `UsageStats`.
+
+    `since_unix_s` is included and `until_unix_s` is not; None has no bound. `by` names what they are split by, in the
+    order of the rows; with nothing there is one row.
+    """
 
     since_unix_s: float | None = None
+    until_unix_s: float | None = None
+    by: tuple[UsageDimension, ...] = ("provider", "model")
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Totals of one provider and model. Costs are nano-USD; `unpriced` counts rows without a price."""
+    """Totals of the attempts that have the same values in the dimensions that were asked for.
 
-    provider: str
-    model: str
+    Dimensions that were not asked for are None, and so are those that an attempt does not have (no tag, no
+    conversation). Costs are nano-USD; `unpriced` counts rows without a price; `estimated` counts settled rows whose
+    usage is our estimate and not the vendor's word.
+    """
+
+    provider: str | None = None
+    model: str | None = None
+    deployment: str | None = None
+    key: str | None = None
+    tag: str | None = None
+    conversation: str | None = None
+    day: str | None = None
     requests: int = 0
     settled: int = 0
     released: int = 0
@@ -111,14 +150,50 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     in_doubt_bound: Usage = Usage()
     in_doubt_cost_nano_usd: int = 0
     unpriced: int = 0
+    estimated: int = 0
 
 
 class UsageStats(Message, frozen=True, kw_only=True, tag="usage_stats", omit_defaults=True):
-    """The books: one row per provider and model, and what was recovered from crashed runs."""
+    """The books, split as `by` says, and what was recovered from crashed runs."""
 
     rows: tuple[UsageRow, ...] = ()
     recovered_in_doubt: int = 0
     since_unix_s: float | None = None
+    until_unix_s: float | None = None
+    by: tuple[UsageDimension, ...] = ("provider", "model")
+
+
+class SpentAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the store what a scope has used since a moment, for a budget.
+
+    `others_only` leaves out this run's own attempts, which admission knows better.
+    """
+
+    scope: Scope
+    since_unix_s: float
+    others_only: bool = False
+
+
+class SpentBucket(msgspec.Struct, frozen=True, kw_only=True):
+    """What was reserved from `at_unix_s` until the next bucket: settled, in doubt, and bounds of what is open.
+
+    Tokens are of settled usage and of bounds; costs are nano-USD, rows without a price count nothing in them.
+    """
+
+    at_unix_s: float
+    cost_nano_usd: int = 0
+    tokens: int = 0
+    in_doubt_cost_nano_usd: int = 0
+    in_doubt_tokens: int = 0
+    open_cost_nano_usd: int = 0
+    open_tokens: int = 0
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to one `SpentAsked`: buckets in the order of time, of at most an hour each, finer for recent times."""
+
+    scope: Scope
+    buckets: tuple[SpentBucket, ...] = ()
 
 
 class RequestStatusAsked(Message, frozen=True, kw_only=True, tag="request_status_asked", omit_defaults=True):

@@ -203,6 +203,7 @@ class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
         wal_bytes: above it the write-ahead log is folded into the file, readers or not.
         retry_s: pause before something the disk refused is tried again.
         close_s: how long a clean end waits for SQLite; what is left then is recovered by the next start.
+        keep_days: closed rows are kept one by one for so long, and only as sums after that; None keeps them.
         rows_max: closed rows that books in memory keep one by one; older ones are kept as sums per day.
     """
 
@@ -218,6 +219,7 @@ class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     wal_bytes: int = 16 * 1024 * 1024
     retry_s: float = 1.0
     close_s: float = 10.0
+    keep_days: float | None = None
     rows_max: int = 2_000
 
 

@@ -117,6 +117,8 @@ class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=
         stream: whether events go to the caller as they come.
         max_output_tokens: upper bound of the answer, thinking included.
         on_interrupt: what happens when a stream breaks off; None for what the router's policy says.
+        on_cancel: what happens to the call when the caller leaves: break it off, or read it to its end for the vendor's
+            own count; None for what the router's policy says.
         on_unsupported: what is done with a parameter that the model rejects; None for what the entry says.
         strategy: how candidates are ordered; None for what the router's policy says.
         priority: `batch` requests give way to `interactive` ones.
@@ -140,7 +142,7 @@ class ChatRequest(Message, frozen=True, kw_only=True, tag="chat", omit_defaults=
     criteria: RoutingCriteria | None = None
     fallback_providers: tuple[str, ...] | None = None
     on_interrupt: OnInterrupt | None = None
-    on_cancel: OnCancel = "abort"
+    on_cancel: OnCancel | None = None
     on_unsupported: OnUnsupported | None = None
     strategy: Strategy | None = None
     priority: Priority = "interactive"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from manus.messages.requests import OnInterrupt, Strategy
+from manus.messages.requests import OnCancel, OnInterrupt, Strategy
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +92,8 @@ class RouterPolicy(msgspec.Struct, frozen=True, kw_only=True):
         consumer_stall_s: how long a stream waits for a caller that does not read.
         timeout_s: a request's deadline where the caller names none.
         on_interrupt: what happens to a stream that breaks off, where the caller does not say.
+        on_cancel: what happens to a call whose caller left, where he does not say: `abort` breaks it off and books an
+            estimate of what came, `drain` reads it to its end for the vendor's own count.
         default_provider: first choice where the caller names none.
         fallback_providers: who is asked next, in order; None means every enabled entry by priority. An item is an
             entry's name, or `entry/model`.
@@ -99,6 +101,9 @@ class RouterPolicy(msgspec.Struct, frozen=True, kw_only=True):
             Items are models, or `entry/model`.
         policy_fallbacks: who may be asked after a content policy refused a request; `entry` or `entry/model`.
         strategy: how candidates are ordered, where a request does not say.
+        drain_s: a stream that is to be read to its end after its caller left is read for at most so long
+            (`on_cancel = "drain"`), and at most
+        drains_max: so many at once; beyond, they are broken off.
         affinity_s: for how long a conversation prefers the deployment that answered it last, whose prompt cache is
             warm; 0 is never.
     """
@@ -110,6 +115,9 @@ class RouterPolicy(msgspec.Struct, frozen=True, kw_only=True):
     consumer_stall_s: float = 30.0
     timeout_s: float = 600.0
     on_interrupt: OnInterrupt = "auto"
+    on_cancel: OnCancel = "abort"
+    drain_s: float = 60.0
+    drains_max: int = 64
     default_provider: str | None = None
     fallback_providers: tuple[str, ...] | None = None
     fallbacks: dict[str, tuple[str, ...]] = {}

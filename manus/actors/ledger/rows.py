@@ -212,7 +212,7 @@ def sum_usage_rows(rows: list[UsageRow]) -> tuple[UsageRow, ...]:
     """Add up totals per provider and model, in the order of their names."""
     sums: dict[tuple[str, str], UsageRow] = {}
     for row in rows:
-        name = (row.provider, row.model)
+        name = (row.provider or "", row.model or "")
         sums[name] = add_usage_rows(sums[name], row) if name in sums else row
     return tuple(sums[name] for name in sorted(sums))
 
