@@ -12,11 +12,21 @@ from manus.cli import exits
 
 if TYPE_CHECKING:
     from manus.sim.behaviour import Behaviour
+    from manus.sim.quota import VendorLimits
     from manus.sim.server import SimServer
     from manus.sim.wire import WireName
 
 WIRES: tuple[WireName, ...] = ("openai", "openai-responses", "azure", "anthropic", "bedrock", "ollama")
 """Whose formats there are."""
+
+LIMITS = {
+    "requests": "requests_per_minute",
+    "tokens": "tokens_per_minute",
+    "input-tokens": "input_tokens_per_minute",
+    "output-tokens": "output_tokens_per_minute",
+    "concurrency": "concurrency",
+}
+"""What can be limited, by its name on the command line."""
 
 _DESCRIPTION = """\
 Serve simulated providers on loopback, in the vendors' true wire formats. No key and no network is needed, and
@@ -63,6 +73,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--first-token-s", type=float, default=0.0, metavar="S", help="from the head to the first content"
     )
     parser.add_argument("--gap-s", type=float, default=0.02, metavar="S", help="between chunks (default: 0.02)")
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="refuse what is beyond it as the vendor does, with true headers: requests, tokens, input-tokens, "
+        "output-tokens (each per minute) or concurrency; may be repeated",
+    )
+    parser.add_argument(
+        "--counting",
+        choices=("fixed", "sliding", "bucket"),
+        help="how limits are counted: by minutes of the clock, in any minute, as a bucket (default: the vendor's way)",
+    )
     parser.add_argument("--api-key", metavar="KEY", help="refuse every other key with 401")
     parser.add_argument("--json", action="store_true", help="say where the providers are as one JSON object")
     parser.set_defaults(run=run)
@@ -79,10 +102,11 @@ def run(arguments: argparse.Namespace) -> int:
         return exits.OK
     try:
         behaviour = _behaviour(arguments)
+        limits = _limits(arguments)
     except ValueError as error:
         print(f"manus sim: {error}", file=sys.stderr)
         return exits.BAD_INPUT
-    return _serve(arguments, behaviour)
+    return _serve(arguments, behaviour, limits)
 
 
 def _behaviour(arguments: argparse.Namespace) -> Behaviour:
@@ -103,7 +127,26 @@ def _behaviour(arguments: argparse.Namespace) -> Behaviour:
     )
 
 
-def _serve(arguments: argparse.Namespace, behaviour: Behaviour) -> int:
+def _limits(arguments: argparse.Namespace) -> VendorLimits | None:
+    """Read the limits.
+
+    Raises:
+        ValueError: there is no such limit, or it is no number that one can keep to.
+    """
+    from manus.sim.quota import VendorLimits
+
+    if not arguments.limit:
+        return None
+    bounds: dict[str, int] = {}
+    for spelling in arguments.limit:
+        name, _, number = spelling.partition("=")
+        if name not in LIMITS or not number.isdecimal():
+            raise ValueError(f"no limit: {spelling!r}; write one of {', '.join(LIMITS)} as NAME=N")
+        bounds[LIMITS[name]] = int(number)
+    return VendorLimits(**bounds, counting=arguments.counting)
+
+
+def _serve(arguments: argparse.Namespace, behaviour: Behaviour, limits: VendorLimits | None) -> int:
     import trio
 
     from manus.sim.provider import SimProvider
@@ -111,7 +154,7 @@ def _serve(arguments: argparse.Namespace, behaviour: Behaviour) -> int:
 
     wires = arguments.wire or list(WIRES)
     try:
-        providers = [SimProvider(wire, behaviour, api_key=arguments.api_key) for wire in wires]
+        providers = [SimProvider(wire, behaviour, api_key=arguments.api_key, limits=limits) for wire in wires]
     except ValueError as error:
         print(f"manus sim: {error}; choose the wire with --wire", file=sys.stderr)
         return exits.BAD_INPUT

@@ -10,6 +10,8 @@ that the provider plans, so that the same script gives the same bytes either way
 | `faults.py` | the closed set of things that go wrong, and how they are spelt |
 | `behaviour.py` | scripts: what is answered, at which pace, with which fault, for which request |
 | `bill.py` | the provider's own ledger: the ground truth of every test of our books |
+| `counting.py`, `quota.py` | limits that the provider counts and keeps itself: the ground truth of every test of ours |
+| `limits.py`, `errors_limits.py`, `limited.py` | what headers say of them, the vendor's 429, and a call under them |
 | `steps.py` | what a serving has to do, one step after the other |
 | `wire.py` | what all wires have in common: what is asked, what is said, and the protocol between them |
 | `wire_*.py` | the vendors' true formats: OpenAI's two, Azure, Anthropic, Bedrock, Ollama |

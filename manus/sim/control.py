@@ -8,6 +8,9 @@
 | `DELETE /_sim/fault` | keeps the behaviour, without any fault |
 | `GET /_sim/faults` | every fault that has a name and exists on this provider's wire |
 | `GET /_sim/bill` | totals and rows |
+| `GET /_sim/limits` | how the provider's own limits stand, and how many calls they refused |
+| `PUT` or `POST /_sim/limits` | takes `VendorLimits` as JSON, with nothing used up |
+| `DELETE /_sim/limits` | serves whatever comes |
 
 Requests to it are on nobody's bill. It exists only where `serve_sim` serves, which is loopback.
 """
@@ -21,6 +24,7 @@ import msgspec
 from manus.sim.behaviour import Behaviour
 from manus.sim.faults import fault_named, faults_of
 from manus.sim.provider import SimProvider
+from manus.sim.quota import VendorLimits
 from manus.sim.wire import Reply, SimRequest, encode_json
 
 CONTROL_PREFIX = "/_sim/"
@@ -33,6 +37,13 @@ def control(provider: SimProvider, request: SimRequest) -> Reply | None:
     match request.method, request.path.removeprefix(CONTROL_PREFIX).split("/", 1):
         case "GET", ["bill"]:
             return _json(200, {"totals": provider.bill.totals(), "rows": provider.bill.rows()})
+        case "GET", ["limits"]:
+            return _limits(provider)
+        case (("PUT" | "POST"), ["limits"]):
+            return _set_limits(provider, request.body)
+        case "DELETE", ["limits"]:
+            provider.limit(None)
+            return _limits(provider)
         case "GET", ["faults"]:
             return _json(200, faults_of(provider.wire.name))
         case "GET", ["behaviour"] if isinstance(provider.behaviour, Behaviour):
@@ -46,6 +57,22 @@ def control(provider: SimProvider, request: SimRequest) -> Reply | None:
         case _:
             text = f"no {request.method} {request.path}; see manus.sim.control for what there is"
             return _json(404, {"error": text})
+
+
+def _limits(provider: SimProvider) -> Reply:
+    quota = provider.quota
+    if quota is None:
+        return _json(200, {"limits": None})
+    told = {"limits": quota.limits, "readings": quota.readings(provider.now_s()), "refused": quota.refused}
+    return _json(200, {**told, "in_flight": quota.in_flight, "overruns": quota.overruns()})
+
+
+def _set_limits(provider: SimProvider, body: bytes) -> Reply:
+    try:
+        provider.limit(msgspec.json.decode(body, type=VendorLimits))
+    except msgspec.DecodeError as error:
+        return _json(400, {"error": f"no limits: {error}"})
+    return _limits(provider)
 
 
 def _set_behaviour(provider: SimProvider, body: bytes) -> Reply:

@@ -1,17 +1,18 @@
 """Own the simulated provider: reads a request, chooses its script, plans the answer, keeps the bill.
 
-It does no IO and knows no clock. A serving hands it a request, gets an `Exchange`, and plays the
-exchange's steps; whatever a serving does, the bill is kept here.
+It does no IO, and knows a clock only where it has limits to keep. A serving hands it a request, gets an `Exchange`,
+and plays the exchange's steps; whatever a serving does, the bill is kept here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Final, cast
 
 import msgspec
+import trio
 
 from manus.sim.behaviour import Behaviour, Responder, Script
 from manus.sim.bill import PROMPT_CHARACTERS, ROWS_MAX, Bill, BillRow, RowState
@@ -30,8 +31,10 @@ from manus.sim.faults import (
     fault_named,
     name_of,
 )
+from manus.sim.limited import Limited
 from manus.sim.plan import answer_steps, reply_steps
 from manus.sim.prefill import prefill_of
+from manus.sim.quota import Quota, VendorLimits
 from manus.sim.speech import speak
 from manus.sim.steps import Accept, End, Generate, Hangup, Head, Planned, Played, Refuse, Send, Silence, Wait
 from manus.sim.wire import (
@@ -93,6 +96,7 @@ class _Plan:
     steps: Iterator[Planned]
     ends_as: RowState = "complete"
     refuses: bool = False
+    limited: Limited | None = None
 
 
 class SimProvider:
@@ -105,6 +109,8 @@ class SimProvider:
         models: what it lists; with `any_model` it also answers to every other name.
         api_key: refuses all who do not show it, where set; for Bedrock `id:secret` is a pair to sign with.
         bill_rows_max: how many requests the bill remembers one by one.
+        limits: what it serves per minute and at once; a call beyond gets the vendor's 429.
+        now_s: the clock by which it counts that.
     """
 
     __slots__ = (
@@ -117,6 +123,8 @@ class SimProvider:
         "in_flight",
         "in_flight_peak",
         "models",
+        "now_s",
+        "quota",
         "wire",
     )
 
@@ -129,6 +137,8 @@ class SimProvider:
         any_model: bool = True,
         api_key: str | None = None,
         bill_rows_max: int = ROWS_MAX,
+        limits: VendorLimits | None = None,
+        now_s: Callable[[], float] = trio.current_time,
     ) -> None:
         self.wire: Wire = wire_named(wire)
         self.models = models
@@ -137,7 +147,10 @@ class SimProvider:
         self.in_flight = 0
         self.in_flight_peak = 0
         self.api_key = api_key
+        self.quota: Quota | None = None
+        self.now_s = now_s
         self._received = 0
+        self.limit(limits)
         self.behave(behaviour if behaviour is not None else Behaviour())
 
     def __repr__(self) -> str:
@@ -162,6 +175,10 @@ class SimProvider:
                 self._check(fault)
         self._behaviour: Behaviour | Responder = chosen
         self._answered = 0
+
+    def limit(self, limits: VendorLimits | None) -> None:
+        """Keep to these limits from now on, with nothing used up; None serves whatever comes."""
+        self.quota = None if limits is None else Quota(limits, self.wire.name)
 
     def answer(self, request: SimRequest) -> Exchange:
         """Plan the answer to a request that has been read whole.
@@ -212,7 +229,13 @@ class SimProvider:
         except UNREADABLE:  # a schema that nothing can fit
             return _Plan(reply_steps(self.wire.rejection(400, number=row.number, model=asked.model)))
         steps = answer_steps(self.wire, spoken, script, stream=asked.stream, key=key)
-        return _Plan(steps, _ends_as(script.fault, stream=asked.stream), isinstance(script.fault, Refused))
+        ends_as, refuses = _ends_as(script.fault, stream=asked.stream), isinstance(script.fault, Refused)
+        if self.quota is None or refuses:
+            return _Plan(steps, ends_as, refuses)
+        limited = Limited(self.quota, self.wire, self.now_s)
+        told = script.limits_reset_s is None
+        steps = limited.steps(steps, asked, row, cached_tokens=spoken.cached_tokens, told=told)
+        return _Plan(steps, ends_as, limited=limited)
 
     def _demanded_fault(self, request: SimRequest, asked: ChatAsked) -> Fault | None:
         """Find the fault that the request itself asks for, by header or by model.
@@ -252,7 +275,7 @@ class Exchange:
     itself ends; both are synchronous.
     """
 
-    __slots__ = ("_ends_as", "_provider", "_refuses", "_steps", "row")
+    __slots__ = ("_ends_as", "_limited", "_provider", "_refuses", "_steps", "row")
 
     def __init__(self, provider: SimProvider, row: BillRow, plan: _Plan) -> None:
         self.row = row
@@ -260,6 +283,7 @@ class Exchange:
         self._steps = plan.steps
         self._ends_as = plan.ends_as
         self._refuses = plan.refuses
+        self._limited = plan.limited
         provider.in_flight += 1
         provider.in_flight_peak = max(provider.in_flight_peak, provider.in_flight)
 
@@ -322,6 +346,8 @@ class Exchange:
             state = "rejected" if rejected else self._ends_as
         row.state = state
         self._provider.in_flight -= 1
+        if self._limited is not None:
+            self._limited.leave()
 
 
 def _ends_as(fault: Fault | None, *, stream: bool) -> RowState:

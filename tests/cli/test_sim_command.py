@@ -148,3 +148,17 @@ def test_the_faults_are_listed() -> None:
     assert process.returncode == 0
     assert "cut-utf8" in listed
     assert re.search(r"^corrupt-frame .*only: bedrock$", listed, re.MULTILINE)
+
+
+def test_limits_are_kept_as_asked() -> None:
+    with running("--wire", "openai", "--limit", "requests=1", "--counting", "sliding", "--json") as process:
+        origin = places(process)["openai"]
+        assert [ask(origin, "openai")[0] for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize("spelling", ["rpm=3", "requests=many", "requests=0", "requests"])
+def test_a_limit_that_is_none_is_refused(spelling: str) -> None:
+    with running("--wire", "openai", "--limit", spelling) as process:
+        assert process.wait(END_S) == 2
+        assert process.stderr is not None
+        assert "limit" in process.stderr.read()
