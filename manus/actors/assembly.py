@@ -113,6 +113,7 @@ class Assembly:
 
     __slots__ = (
         "_bounds",
+        "_counted",
         "_extra_bytes",
         "_logprobs",
         "_origin",
@@ -124,6 +125,7 @@ class Assembly:
         "ended",
         "failure",
         "finish",
+        "finishing",
         "has_content",
         "service_tier",
         "started",
@@ -141,8 +143,12 @@ class Assembly:
         self._warnings: list[str] = []
         self._vectors: tuple[bytes, ...] = ()
         self._turn: msgspec.Raw | None = None
+        # By part: how many of its pieces had come when the vendor counted last.
+        self._counted: dict[int, int] = {}
         self.started: Started | None = None
         self.has_content = False
+        self.finishing = False
+        """Whether the vendor has named a finish reason, which is reported as `finish` once the answer is over."""
         self.usage: Usage = NO_USAGE
         self.vendor_counts: VendorCounts | None = None
         self.finish: Finish | None = None
@@ -190,6 +196,21 @@ class Assembly:
             )
             for index, part in sorted(self._parts.items())
         ]
+
+    def uncounted(self) -> list[list[str]]:
+        """Give what came since the vendor's last complete count, part by part, in the pieces in which it came.
+
+        The name of a tool call is its first piece. Parts that a codec carries unread have none.
+        """
+        found: list[list[str]] = []
+        for index, part in self._parts.items():
+            counted = self._counted.get(index)
+            pieces = part.pieces if counted is None else part.pieces[counted:]
+            if counted is None and part.name:
+                pieces = [part.name, *pieces]
+            if pieces:
+                found.append(pieces)
+        return found
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -263,6 +284,8 @@ class Assembly:
             case UsageReported():
                 self.usage = event.usage
                 self.vendor_counts = event.counts or self.vendor_counts
+                if event.usage.source == "reported":
+                    self._counted = {index: len(part.pieces) for index, part in self._parts.items()}
             case FinishReported():
                 self.finish = Finish(
                     reason=event.reason, raw=event.raw, detail=event.detail, stop_sequence=event.stop_sequence
@@ -366,7 +389,9 @@ class Assembly:
         self._safety.clear()
         self._vectors = ()
         self._turn = None
+        self._counted = {}
         self.has_content = False
+        self.finishing = False
         self.started = None
         self.finish = None
         self.ended = None

@@ -130,6 +130,7 @@ class Delivery:
         "assembly",
         "first_content_at",
         "key_fingerprint",
+        "on_answered",
         "on_first_content",
         "phase",
         "reader_s",
@@ -145,6 +146,8 @@ class Delivery:
         """The answer so far; None until a provider has taken the call."""
         self.first_content_at: float | None = None
         """When the first content came, on the loop's clock."""
+        self.on_answered: Callable[[], None] | None = None
+        """Called once, synchronously, when the head of the response is there: for who counts as the vendor does."""
         self.on_first_content: Callable[[], None] | None = None
         """Called once, synchronously, before anything of this attempt reaches the caller: for one that is in a race."""
         self.key_fingerprint: str | None = None
@@ -175,6 +178,19 @@ class Delivery:
         self.phase = phase
         if before < _LEAVING <= now and self._on_sending is not None:
             self._on_sending()
+
+    def answered(self) -> None:
+        """Note that the head of the response is there: by now the vendor has counted the request."""
+        self.advance("sent")
+        on_answered = self.on_answered
+        if on_answered is not None:
+            self.on_answered = None
+            on_answered()
+
+    def finishes(self) -> None:
+        """Note that the vendor has named a finish reason: of the answer itself nothing is missing any more."""
+        if self.assembly is not None and not self._fenced:
+            self.assembly.finishing = True
 
     def deliver(self, events: list[StreamEvent]) -> bool:
         """Fold the events of one socket read and pass them on. Synchronous, and total.
@@ -235,6 +251,7 @@ class Delivery:
             self._fenced = True
             # It leads back to the attempt that holds this delivery: a ring that only the collector could free.
             self._on_sending = None
+            self.on_answered = None
             self.on_first_content = None
             self._filter = None
             self._held = []

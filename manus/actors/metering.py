@@ -1,19 +1,19 @@
 """Own what an attempt is said to have used, and what is known of its bill, when it is over.
 
 Pure. Three sources, in this order: the vendor's own counts where its answer came to its end; an estimate of what was
-received, at least as high as whatever the vendor had reported by then; nobody, and then the books keep the bound.
-A disconnect does not reliably stop a vendor's meter, so what was received is the least that was billed.
+received, which begins where the vendor's last count ended; nobody, and then the books keep the bound.
+A disconnect does not reliably stop a vendor's meter, so what was received is the least that was billed. A count of
+zero is a count: only what nobody said is estimated.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from manus.actors.assembly import Assembly
 from manus.actors.estimate import estimate_tokens
-from manus.messages.content import Reasoning, Refusal, Text, ToolCall
 from manus.messages.failures import Failed
 from manus.messages.usage import Usage
 
@@ -23,11 +23,26 @@ GATEWAY_STATUSES = frozenset({408, 499, 502, 504, 520, 521, 522, 523, 524, 525, 
 """Error statuses that a gateway gives while the model behind it may be at work: nobody knows what was billed.
 Any other error status is the vendor's word that it did not serve the call."""
 
+BATCHING_WIRES: Final = frozenset({"anthropic", "bedrock"})
+"""Wires whose events carry several tokens as a rule. On the others an event is one token, unless the server batches."""
+
+TOKENWISE_MAX: Final = 2
+TOKENWISE_SLACK: Final = 8
+"""A text's events pass for tokens where it is estimated at no more than two per event, and one more for each of the
+first eight: estimates of a few characters, beyond ASCII above all, are rough."""
+
 
 def is_reported(assembly: Assembly) -> bool:
-    """Whether the vendor's counts cover the whole answer: they came, and so did its finish."""
+    """Whether the vendor's counts cover the whole answer: they came, and so did its finish.
+
+    What is still to come after the finish (an end marker) adds nothing to what was used.
+    """
+    if assembly.usage.source != "reported":
+        return False
     finish = assembly.finish
-    return assembly.usage.source == "reported" and finish is not None and finish.reason != "error"
+    if finish is not None:
+        return finish.reason != "error"
+    return assembly.finishing and not any(assembly.uncounted())
 
 
 def usage_received(assembly: Assembly | None, *, estimated_input_tokens: int) -> Usage:
@@ -37,21 +52,32 @@ def usage_received(assembly: Assembly | None, *, estimated_input_tokens: int) ->
     reported = assembly.usage
     if is_reported(assembly):
         return reported
-    output = 0
-    for part in assembly.answer().parts:
-        match part:
-            case Text(text=text) | Refusal(text=text) | Reasoning(text=text):
-                output += estimate_tokens(text)
-            case ToolCall():
-                output += estimate_tokens(part.name) + estimate_tokens(part.arguments)
-            case _:
-                pass
+    received = tokens_received(assembly.uncounted(), batched=assembly.origin[0] in BATCHING_WIRES)
+    # A complete count is of all that came before it; the figure that merely opens an answer is of nothing yet.
+    output = reported.output + received if reported.source == "reported" else max(reported.output, received)
     return msgspec.structs.replace(
         reported,
-        input_uncached=reported.input_uncached if reported.input_total else estimated_input_tokens,
-        output=max(output, reported.output),
+        input_uncached=reported.input_uncached if _told_input(assembly) else estimated_input_tokens,
+        output=output,
         source="estimated",
     )
+
+
+def tokens_received(parts: list[list[str]], *, batched: bool) -> int:
+    """Count the tokens of an answer's parts, given in the pieces in which they came.
+
+    Every piece that says anything is a token at least. Most servers send each token as they have it, and then their
+    number is the vendor's own; where they come in batches, which shows in their length, the text is estimated.
+
+    Args:
+        batched: whether the wire is one that never sends token by token.
+    """
+    said = [piece for part in parts for piece in part if piece]
+    estimated = estimate_tokens("".join(said)) if said else 0
+    pieces = len(said)
+    if not batched and estimated <= TOKENWISE_MAX * pieces + min(pieces, TOKENWISE_SLACK):
+        return pieces
+    return max(pieces, estimated)
 
 
 def billed(failure: Failed | None, *, sent: bool, status: int | None, assembly: Assembly | None) -> Billed:
@@ -64,7 +90,7 @@ def billed(failure: Failed | None, *, sent: bool, status: int | None, assembly: 
         status: the HTTP status, once there was one.
         assembly: what was received.
     """
-    if assembly is not None and (failure is None or assembly.has_content):
+    if assembly is not None and (failure is None or is_measured(assembly)):
         return "reported" if is_reported(assembly) else "estimated"
     if not sent or (status is None and failure is not None and failure.safe_to_retry):
         return "no"
@@ -72,3 +98,18 @@ def billed(failure: Failed | None, *, sent: bool, status: int | None, assembly: 
         return "unknown" if status in GATEWAY_STATUSES else "no"
     # A 200 without content: the vendor had begun to work, and an error that it reports inside is no receipt.
     return "unknown"
+
+
+def is_measured(assembly: Assembly) -> bool:
+    """Whether enough was received to say what was used: some of the answer, or the vendor's counts with its finish.
+
+    Counts before anything else has come may be a form yet to be filled in.
+    """
+    over = assembly.finishing or assembly.finish is not None
+    return assembly.has_content or (over and assembly.usage.source == "reported")
+
+
+def _told_input(assembly: Assembly) -> bool:
+    """Whether the vendor said how long the prompt was. Zero is an answer."""
+    counts = assembly.vendor_counts
+    return assembly.usage.source == "reported" or (counts is not None and counts.input is not None)

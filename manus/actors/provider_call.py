@@ -163,7 +163,7 @@ class ProviderCall:
     async def _read(self, response: httpx.Response, encoded: HttpRequest) -> Failed | None:
         upstream, call = self._upstream, self._call
         self._env.phase = Phase.SENT
-        self._delivery.advance("sent")
+        self._delivery.answered()
         self._headers = headers = lower_case(response.headers)
         self._limits = self._dialect.codec.rate_limits(headers)
         self._status = status = response.status_code
@@ -192,7 +192,8 @@ class ProviderCall:
             self._expect("first_content", timeouts.first_content_s)
         elif not body_complete(response):
             self._expect("idle", idle_s)
-        deliver, feed = self._delivery.deliver, decoder.feed
+        delivery = self._delivery
+        deliver, feed = delivery.deliver, decoder.feed
         async for data in body:
             events = feed(data)
             if events and not deliver(events) and not await self._wait_for_reader():
@@ -202,6 +203,7 @@ class ProviderCall:
             if streamed and decoder.finishing:
                 if self._decoder is None or _has_content(events):
                     self._decoder = decoder
+                    delivery.finishes()
                     self._expect("finish", timeouts.finish_s)
                 continue
             # An answer that is not streamed has no content before its end: there any byte is a sign of life.

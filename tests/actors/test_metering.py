@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from manus.actors.assembly import Assembly
-from manus.actors.metering import Billed, billed, usage_received
+from manus.actors.metering import BATCHING_WIRES, Billed, billed, tokens_received, usage_received
 from manus.messages.events import (
     Ended,
     FinishReported,
@@ -21,7 +22,7 @@ from manus.messages.events import (
 )
 from manus.messages.failures import Failed
 from manus.messages.policy import Bounds
-from manus.messages.usage import Usage
+from manus.messages.usage import Usage, UsageSource, VendorCounts
 
 REPORTED = Usage(input_uncached=3, cache_read=4, output=50, source="reported")
 USAGE = UsageReported(usage=REPORTED)
@@ -48,10 +49,82 @@ def test_counts_reported_before_a_cut_are_the_least_that_was_used() -> None:
     assert usage.output >= 30
 
 
-def test_estimate_is_never_below_what_was_reported() -> None:
-    usage = usage_received(folded(USAGE, TextDelta(text="Hi")), estimated_input_tokens=99)
+def test_what_came_since_the_vendor_counted_is_added_to_its_count() -> None:
+    said = [TextDelta(text=" word") for _ in range(7)]
+    usage = usage_received(folded(*said, USAGE, *said[:3]), estimated_input_tokens=99)
 
-    assert (usage.output, usage.source) == (50, "estimated")
+    assert usage == msgspec.structs.replace(REPORTED, output=53, source="estimated")
+
+
+def test_figure_that_opens_an_answer_is_no_count_of_it() -> None:
+    opening = UsageReported(
+        usage=Usage(input_uncached=3, output=1, source="missing"), counts=VendorCounts(input=3, output=1)
+    )
+    usage = usage_received(folded(opening, *[TextDelta(text=" word")] * 7), estimated_input_tokens=99)
+
+    assert usage == Usage(input_uncached=3, output=7, source="estimated")
+
+
+@pytest.mark.parametrize("source", ["reported", "missing"])
+def test_prompt_that_the_vendor_counts_as_nothing_costs_nothing(source: UsageSource) -> None:
+    nothing = UsageReported(usage=Usage(source=source), counts=VendorCounts(input=0, output=0))
+    usage = usage_received(folded(nothing, TextDelta(text=" word")), estimated_input_tokens=99)
+
+    assert (usage.input_total, usage.output, usage.source) == (0, 1, "estimated")
+
+
+def test_answer_that_the_vendor_counts_as_nothing_costs_nothing() -> None:
+    zero = UsageReported(usage=Usage(source="reported"))
+    usage = usage_received(folded(TextDelta(text="Hi"), zero, STOP, Ended(evidence="marker")), estimated_input_tokens=9)
+
+    assert usage == Usage(source="reported")
+
+
+def test_counts_that_came_with_the_finish_hold_though_the_end_did_not_come() -> None:
+    assembly = folded(TextDelta(text="Hello"), USAGE)
+    assembly.finishing = True
+
+    assert usage_received(assembly, estimated_input_tokens=99) == REPORTED
+    assert billed(FAILURE, sent=True, status=200, assembly=assembly) == "reported"
+
+
+def test_running_count_does_not_cover_what_came_after_it() -> None:
+    assembly = folded(TextDelta(text="Hello"), USAGE, TextDelta(text=" world"))
+    assembly.finishing = True
+
+    usage = usage_received(assembly, estimated_input_tokens=99)
+    assert (usage.output, usage.source) == (51, "estimated")
+
+
+def test_answer_without_content_is_booked_by_the_counts_that_came_with_its_finish() -> None:
+    assembly = folded(USAGE)
+    assert billed(FAILURE, sent=True, status=200, assembly=assembly) == "unknown"
+
+    assembly.finishing = True
+    assert billed(FAILURE, sent=True, status=200, assembly=assembly) == "reported"
+
+
+@pytest.mark.parametrize(
+    ("wire", "pieces"),
+    [
+        ("openai-chat", [" word"] * 40),
+        ("ollama", [" 水", " 🌍", " naïve", " смелый"] * 10),
+        ("openai-responses", ["", *[" word"] * 40, ""]),
+        ("anthropic", [" and", " so", " on", " it"] * 10),
+    ],
+    ids=["words", "beyond ASCII", "empty pieces", "a wire that batches"],
+)
+def test_pieces_are_counted_where_they_are_no_longer_than_a_token(wire: str, pieces: list[str]) -> None:
+    assert tokens_received([pieces], batched=wire in BATCHING_WIRES) == 40
+
+
+@pytest.mark.parametrize(
+    ("pieces", "batched", "tokens"),
+    [(["eight words came in this one single piece "] * 5, False, 45), ([" word after word"] * 20, True, 60)],
+    ids=["a filter that batches", "a wire that batches"],
+)
+def test_text_is_estimated_where_it_comes_in_batches(pieces: list[str], batched: bool, tokens: int) -> None:
+    assert tokens_received([pieces], batched=batched) == pytest.approx(tokens, rel=0.25)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ import trio
 
 from manus.actors.delivery import CallerChannel, Delivery
 from manus.actors.health import Ticket
-from manus.actors.metering import usage_received
+from manus.actors.metering import is_measured, usage_received
 from manus.actors.routing.plan import Choice
-from manus.messages.accounting import Booked, Dispatched, Doubt, Release, Settle
+from manus.messages.accounting import Booked, Dispatched, Doubt, Granted, Release, Settle
 from manus.messages.failures import Advice, Failed, FailureKind
 from manus.messages.ids import RequestId
+from manus.messages.limits import Answered
 from manus.messages.outcomes import Answer, Attempt, AttemptRole, CallEnded, Reservation
-from manus.messages.usage import NO_USAGE
+from manus.messages.usage import NO_USAGE, Price
 from manus.messages.watching import AttemptEnded
 from manus.supervisor.ref import Place, Ref
 from manus.supervisor.terminals import (
@@ -118,6 +119,12 @@ class OpenAttempt:
         self._place = self._accounting.place()
         return self._place is not None
 
+    def admit(self, granted: Granted) -> None:
+        """Take down that the call may be made, and tell admission what it wants to be told."""
+        self.granted = True
+        if granted.watched:
+            self.delivery.on_answered = self._answered
+
     async def book(self, *, deadline: float) -> None:
         """End it in the books, and wait for the word that it is durable; at most until `deadline`.
 
@@ -164,16 +171,24 @@ class OpenAttempt:
         if not self.granted:
             return Release(request_id=request_id, attempt=attempt, reason="not granted in time")
         ended = self.ended
-        if ended is not None and ended.billed in ("reported", "estimated"):
-            finish = ended.answer.finish.reason
-            return Settle(request_id=request_id, attempt=attempt, usage=ended.answer.usage, finish=finish)
         reason = self.failure.kind if self.failure is not None else "the caller left"
         if ended is not None:
+            limits = ended.rate_limits
+            if ended.billed in ("reported", "estimated"):
+                answer = ended.answer
+                return Settle(
+                    request_id=request_id,
+                    attempt=attempt,
+                    usage=answer.usage,
+                    finish=answer.finish.reason,
+                    price=self._price_served(answer.service_tier),
+                    rate_limits=limits,
+                )
             if ended.billed == "no":
-                return Release(request_id=request_id, attempt=attempt, reason=reason)
-            return Doubt(request_id=request_id, attempt=attempt, reason=reason)
+                return Release(request_id=request_id, attempt=attempt, reason=reason, rate_limits=limits)
+            return Doubt(request_id=request_id, attempt=attempt, reason=reason, rate_limits=limits)
         delivery = self.delivery
-        if self.has_content:
+        if delivery.assembly is not None and is_measured(delivery.assembly):
             usage = usage_received(delivery.assembly, estimated_input_tokens=self._input_tokens)
             return Settle(request_id=request_id, attempt=attempt, usage=usage, finish="incomplete")
         if delivery.phase in ("queued", "connecting", "sending"):
@@ -219,12 +234,23 @@ class OpenAttempt:
             rate_limits=() if self.ended is None else self.ended.rate_limits,
         )
 
+    def _price_served(self, served: str | None) -> Price | None:
+        """Give the price of the service tier that the vendor says it served; None for the one that was reserved.
+
+        The price of a tier that nobody has priced is unknown, whatever was asked for. `auto` is no word on what was
+        served.
+        """
+        if served is None or served == "auto":
+            return None
+        price = self.choice.card.price_at(served)
+        return None if price is self.price or price == self.price else price
+
     def _as_booked(self, ending: Ending) -> Booked:
         """Say how `ending` stands until the books confirm it."""
         price = self.price
         match ending:
             case Settle(usage=usage):
-                cost = price.cost_nano_usd(usage)
+                cost = (ending.price or price).cost_nano_usd(usage)
                 return Booked(state="settled", usage=usage, cost_nano_usd=cost, durable=False)
             case Release():
                 return Booked(state="released", usage=NO_USAGE, cost_nano_usd=0, durable=False)
@@ -232,6 +258,9 @@ class OpenAttempt:
                 return Booked(state="in_doubt", usage=NO_USAGE, durable=False)
             case _:
                 assert_never(ending)
+
+    def _answered(self) -> None:
+        self._accounting.cast(Answered(request_id=self.request_id, attempt=self.number))
 
     def _dispatched(self) -> None:
         key = self.delivery.key_fingerprint

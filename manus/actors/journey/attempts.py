@@ -198,8 +198,8 @@ class Attempts:
         )
         answer = await desk.accounting.ask(reserve, deadline=self._env.deadline)
         match answer:
-            case Granted():
-                attempt.granted = True
+            case Granted() as granted:
+                attempt.admit(granted)
                 return None
             case Denied(failure=failure):
                 attempt.free()
