@@ -70,10 +70,24 @@ models = [{ name = "smollm2-135m-instruct", cost_per_input = 0, cost_per_output 
 # Who may be asked after a content policy refused a request; without it, the refusal is the answer.
 # content_policy_fallbacks = ["ollama"]
 on_interrupt = "auto"                # a stream that breaks off is taken up where it was; or "restart", "error"
+on_cancel = "abort"                  # a call whose caller left is broken off; "drain" reads it for the exact count
 
 [hedge]
 # Race a slow first attempt by a second one. It costs money.
 # enabled = true
+
+[limits]
+# What flows through at most; also [limits.tags.NAME], [providers.NAME.limits], and of a model or a key.
+# requests_per_minute = 600
+# tokens_per_minute = 200000
+# concurrency = 64
+
+[budgets]
+# What may be used in all; also [budgets.tags.NAME], [providers.NAME.budgets], and of a model or a key.
+# usd_per_day = 20.0
+# usd_per_month = 200.0
+# rolling = [{ hours = 5, usd = 8.0 }]
+# on_unknown_price = "refuse"          # left out, calls without a known price are made and not counted
 
 [timeouts]
 # Seconds. request_s is a request's deadline over all attempts, the others are waits on one provider.
@@ -86,6 +100,7 @@ connect_s = 5
 [ledger]
 # path = "ledger.sqlite"              # left out: in the user's state directory
 durability = "process"               # "power" also survives the plug
+# keep_days = 400                    # older calls are kept as sums only
 """
 
 

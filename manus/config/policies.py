@@ -109,6 +109,9 @@ def router_policy(config: LLMConfig) -> RouterPolicy:
         consumer_stall_s=config.timeouts.consumer_stall_s,
         timeout_s=config.timeouts.request_s,
         on_interrupt=routing.on_interrupt,
+        on_cancel=routing.on_cancel,
+        drain_s=routing.drain_s,
+        drains_max=routing.drains_max,
         default_provider=config.default_provider,
         fallback_providers=None
         if fallback is None
@@ -142,6 +145,7 @@ def ledger_policy(config: LLMConfig, *, base: Path, state: Path | None) -> Ledge
         path=None if file is None else str(file.absolute()),
         durability=config.ledger.durability,
         confirm_s=config.ledger.confirm_s,
+        keep_days=config.ledger.keep_days,
     )
 
 

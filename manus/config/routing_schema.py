@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from manus.config.units import Seconds, SecondsOrNone, Section, Share, ShareAboveNone
-from manus.messages.requests import OnInterrupt
+from manus.messages.requests import OnCancel, OnInterrupt
 
 
 class RoutingStrategy(enum.StrEnum):
@@ -36,6 +36,9 @@ class RoutingConfig(Section, frozen=True, kw_only=True):
         content_policy_fallbacks: who may be asked after a content policy refused a request, and then only; items are
             `entry` or `entry/model`.
         on_interrupt: what happens to a stream that breaks off, where the caller does not say.
+        on_cancel: what happens to a call whose caller left: `abort` breaks it off and books an estimate of what came,
+            `drain` reads it to its end for the vendor's own count.
+        drain_s, drains_max: for how long such a call is read at most, and how many of them at once.
         affinity_s: for how long a conversation prefers the deployment that answered it last, whose prompt cache is
             warm; 0 is never.
     """
@@ -43,6 +46,9 @@ class RoutingConfig(Section, frozen=True, kw_only=True):
     fallbacks: Mapping[str, Sequence[str]] = {}
     content_policy_fallbacks: Sequence[str] = ()
     on_interrupt: OnInterrupt = "auto"
+    on_cancel: OnCancel = "abort"
+    drain_s: Seconds = 60.0
+    drains_max: Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")] = 64
     affinity_s: SecondsOrNone = 3600.0
 
 

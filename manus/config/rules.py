@@ -1,7 +1,8 @@
 """Own the rules that no single key can break: what the tables of one configuration say about each other.
 
 Each rule is a small generator of problems over the whole configuration; `RULES` is all of them. Those about where
-requests go are in `routing_rules`; what one provider entry must hold by itself is in `provider_rules`.
+requests go are in `routing_rules`, those about limits and budgets in `limit_rules`; what one provider entry must hold
+by itself is in `provider_rules`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from manus.config import routing_rules
+from manus.config import limit_rules, routing_rules
 from manus.config.problems import Problem, child_path
-from manus.config.schema import BudgetsConfig, IpcConfig, LimitsConfig, LLMConfig
+from manus.config.schema import IpcConfig, LLMConfig
 
 Rule = Callable[[LLMConfig], Iterator[Problem]]
 
@@ -60,31 +61,10 @@ def retry_waits_are_ordered(config: LLMConfig) -> Iterator[Problem]:
 
 
 def what_is_not_enforced_is_said(config: LLMConfig) -> Iterator[Problem]:
-    """A limit that is accepted and not enforced would be a lie if nobody said so."""
-    for field in ("global_rate_limit_rpm", "global_token_limit_daily"):
-        if getattr(config, field):
-            yield _not_yet(f"general.{field}", "is accepted, but not enforced by this version")
+    """A key that is accepted and not acted upon would be a lie if nobody said so."""
     for field in config.ipc.__struct_fields__:
         if getattr(config.ipc, field) != getattr(IpcConfig(), field):
             yield _not_yet(f"ipc.{field}", "is accepted, but this version has no `manus serve` that could act on it")
-    for path, table, default in (
-        ("limits", config.limits, LimitsConfig()),
-        ("budgets", config.budgets, BudgetsConfig()),
-    ):
-        for field in table.__struct_fields__:
-            if field.startswith(("requests_", "tokens_", "usd_")) and getattr(table, field) != getattr(default, field):
-                yield _not_yet(f"{path}.{field}", "is accepted, but not enforced by this version")
-
-
-def limits_do_not_contradict(config: LLMConfig) -> Iterator[Problem]:
-    """The seed's keys and `[limits]` may both stand there, if they agree."""
-    for general, limit in (
-        ("global_rate_limit_rpm", "requests_per_minute"),
-        ("global_token_limit_daily", "tokens_per_day"),
-    ):
-        ours, theirs = getattr(config, general), getattr(config.limits, limit)
-        if ours and theirs and ours != theirs:
-            yield Problem(path=f"limits.{limit}", message=f"contradicts general.{general}; keep one of the two")
 
 
 def provider_names_differ_by_more_than_case(config: LLMConfig) -> Iterator[Problem]:
@@ -110,7 +90,7 @@ RULES: Final[tuple[Rule, ...]] = (
     retry_waits_are_ordered,
     routing_rules.breakers_can_work,
     routing_rules.hedging_can_happen,
-    limits_do_not_contradict,
+    *limit_rules.RULES,
     provider_names_differ_by_more_than_case,
     what_is_not_enforced_is_said,
 )

@@ -2,7 +2,8 @@
 
 `LLMConfig` is the whole file; `[general]` stands flat in it, as programs write it:
 `LLMConfig(default_provider="openai", providers={"openai": ProviderConfig(...)})`. The tables about routing are in
-`routing_schema`, what numbers may be in `units`, and rules across keys in `rules`.
+`routing_schema`, those about limits and budgets in `limit_schema`, what numbers may be in `units`, and rules across
+keys in `rules`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from manus.config.limit_schema import BudgetsConfig, BudgetsTable, LimitsConfig, LimitsTable
 from manus.config.routing_schema import HealthConfig, HedgeConfig, RetryConfig, RoutingConfig, RoutingStrategy
 from manus.config.secrets import Secret
 from manus.config.units import (
@@ -21,7 +23,6 @@ from manus.config.units import (
     InFlight,
     Seconds,
     Section,
-    ShareAboveNone,
     Usd,
     UsdPerMillionTokens,
     Weight,
@@ -39,7 +40,8 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     Capabilities (`vision` to `images_max`) may be left out: unknown is permitted; each is told at
     `messages.policy.ModelCard`. `tier` is 1 (small) to 10 (frontier). `weight` is the model's share of its provider's
     traffic under the `weighted` strategy, `tags` are added to the provider's. `base` is the vendor's own model behind a
-    name of one's own: of an Azure deployment, whose name is `name`, or of an inference profile.
+    name of one's own: of an Azure deployment, whose name is `name`, or of an inference profile. `limits` and `budgets`
+    hold for this model at this provider, under each of its keys by itself.
     """
 
     name: str
@@ -78,6 +80,8 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     tier: Annotated[int, Meta(ge=1, le=10, description="a whole number from 1 (small) to 10 (frontier)")] | None = None
     weight: Weight = 1.0
     tags: Sequence[str] = ()
+    limits: LimitsTable = LimitsTable()
+    budgets: BudgetsTable = BudgetsTable()
 
 
 class TimeoutsConfig(Section, frozen=True, kw_only=True):
@@ -170,11 +174,14 @@ class KeyConfig(Section, frozen=True, kw_only=True):
         key: the secret; in a file `{ env = "NAME", weight = 2 }`, `{ file = "PATH", ... }` or `{ key = "...", ... }`.
         weight: its share of the provider's traffic under the `weighted` strategy; 0 is used after the others.
         tags: labels in addition to the provider's.
+        limits, budgets: what may be used under this key.
     """
 
     key: Secret
     weight: Weight = 1.0
     tags: Sequence[str] = ()
+    limits: LimitsTable = LimitsTable()
+    budgets: BudgetsTable = BudgetsTable()
 
     def __post_init__(self) -> None:
         """Hide a key that a program passed as plain text."""
@@ -204,6 +211,7 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
         on_unsupported: what is done with a parameter that a model rejects; left out, what `[general]` says.
         weight: share of the traffic under the `weighted` strategy; 0 is asked only after everybody else.
         tags: labels that a request may ask for (`criteria.tags`).
+        limits, budgets: what may be used at this provider.
         concurrency: calls at once; more wait in the mailbox.
         proxy: URL of an HTTP proxy, may carry credentials.
         verify: false accepts any TLS certificate; for test servers only.
@@ -242,6 +250,8 @@ class ProviderConfig(Section, frozen=True, kw_only=True):
     on_unsupported: OnUnsupported | None = None
     timeouts: TimeoutsConfig = TimeoutsConfig()
     wire: WireConfig = WireConfig()
+    limits: LimitsTable = LimitsTable()
+    budgets: BudgetsTable = BudgetsTable()
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] | None = None
     weight: Weight = 1.0
     tags: Sequence[str] = ()
@@ -274,39 +284,13 @@ class LedgerConfig(Section, frozen=True, kw_only=True):
             left out, a file in the user's state directory.
         durability: `process` survives kill -9, `power` also survives the plug.
         confirm_s: how long an answer waits for a stalled disk.
+        keep_days: for how long every call is kept one by one; older ones only as sums. Left out, for good.
     """
 
     path: str | None = None
     durability: Literal["process", "power"] = "process"
     confirm_s: Seconds = 5.0
-
-
-class LimitsConfig(Section, frozen=True, kw_only=True):
-    """`[limits]`: what all requests together may use.
-
-    Args:
-        in_flight_max: requests at once; what is beyond is refused with a time to come back.
-        batch_share: requests of priority `batch` start only while less than this share of those places is taken.
-        batch_waiting_max: so many of them may wait for that; beyond, they are refused too.
-        stream_buffer: socket reads that a caller may be behind before its stream waits.
-        requests_per_minute, tokens_per_minute, tokens_per_day: not enforced yet.
-    """
-
-    in_flight_max: InFlight = 1024
-    batch_share: ShareAboveNone = 0.75
-    batch_waiting_max: Annotated[int, Meta(ge=0, le=100_000, description="a whole number from 0 to 100000")] = 1024
-    stream_buffer: Annotated[int, Meta(ge=1, le=4096, description="a whole number from 1 to 4096")] = 32
-    requests_per_minute: Count | None = None
-    tokens_per_minute: Count | None = None
-    tokens_per_day: Count | None = None
-
-
-class BudgetsConfig(Section, frozen=True, kw_only=True):
-    """`[budgets]`: what all requests together may cost, in USD."""
-
-    usd_per_request: Usd | None = None
-    usd_per_day: Usd | None = None
-    usd_per_month: Usd | None = None
+    keep_days: Annotated[float, Meta(ge=1, le=36_500, description="days, 1 or more")] | None = None
 
 
 class IpcConfig(Section, frozen=True, kw_only=True):
@@ -332,7 +316,8 @@ class General(Section, frozen=True, kw_only=True):
             request; a provider and a request may say otherwise.
         price_age_warning_days: a price of the catalogue that is older than this is warned of, once; 0 is never.
         enable_logging: whether supervision events go to the `manus` logger of the standard library.
-        global_rate_limit_rpm, global_token_limit_daily: requests per minute and tokens per day; 0 is no limit.
+        global_rate_limit_rpm, global_token_limit_daily: `requests_per_minute` and `tokens_per_day` of `[limits]`; 0 is
+            none.
     """
 
     default_provider: str | None = None

@@ -5,12 +5,17 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
+from manus.config.limit_schema import BudgetsTable, LimitsTable
 from manus.config.problems import child_path
 from manus.config.schema import General, KeyConfig, LLMConfig
 from manus.config.secrets import Secret
+
+_LEFT_OUT: Final = (None, LimitsTable(), BudgetsTable())
+"""What is not shown of a model or a key: bounds that it has not."""
 
 
 def show(config: LLMConfig) -> str:
@@ -42,7 +47,7 @@ def _table(path: str, fields: Mapping[str, object]) -> Iterator[str]:
     yield ""
     for name, item in nested.items():
         assert isinstance(item, msgspec.Struct)
-        if any(getattr(item, field) is not None for field in item.__struct_fields__):
+        if any(getattr(item, field) not in (None, ()) for field in item.__struct_fields__):
             yield from _tables(f"{path}.{name}", item)
 
 
@@ -76,8 +81,13 @@ def _array(items: list[str]) -> str:
 
 
 def _inline(fields: Mapping[str, object]) -> str:
-    shown = [f"{child_path('', name)} = {_value(item)}" for name, item in fields.items() if item is not None]
+    shown = [f"{_key(name)} = {_value(item)}" for name, item in fields.items() if item not in _LEFT_OUT]
     return f"{{ {', '.join(shown)} }}" if shown else "{}"
+
+
+def _key(name: str) -> str:
+    """Write a key; a tag or a model may hold whatever can be printed."""
+    return name if child_path("", name) == name else _string(name)
 
 
 def _string(text: str) -> str:

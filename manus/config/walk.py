@@ -265,11 +265,13 @@ class Walk:
 def _meant(key: str, fields: Mapping[str, inspect.Field], path: str) -> str:
     """Suggest a key of the same table, or the table that a key of another one belongs into."""
     here = suggestion(key, fields)
-    if here or path not in _TABLES:
+    if path not in _TABLES:
         return here
     for table, names in _TABLES.items():
         if key in names:
             return f"; it belongs into [{table}]"
+    if here:
+        return here
     there = {name: table for table, names in _TABLES.items() for name in names}
     close = closest(key, there)
     return f"; did you mean '{close}' in [{there[close]}]?" if close else ""

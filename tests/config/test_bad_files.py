@@ -218,7 +218,6 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
         ("[providers.local]\ncommand = 'x'\n", "providers.local.args", "put {port} where it belongs"),
         ("[providers.o2]\ntype = 'openai'\n", "providers.o2.api_key", "is missing"),
         ("[ipc]\nwindow = 5\n", "ipc.window", "no `manus serve`"),
-        ("[limits]\nrequests_per_minute = 5\n", "limits.requests_per_minute", "not enforced by this version"),
     ],
 )
 def test_each_mistake_is_named_with_its_place_and_line(added: str, path: str, message: str) -> None:
@@ -246,7 +245,7 @@ def test_each_mistake_is_named_with_its_place_and_line(added: str, path: str, me
         ("routing_strategy = 'costaware'", "general.routing_strategy", "did you mean 'cost_aware'?"),
         ("enable_streaming = 1", "general.enable_streaming", "expected true or false; got 1"),
         ("global_rate_limit_rpm = -1", "general.global_rate_limit_rpm", "expected a whole number, 0 or more"),
-        ("global_rate_limit_rpm = 9", "general.global_rate_limit_rpm", "not enforced"),
+        ("global_token_limit_daily = 1.5", "general.global_token_limit_daily", "got 1.5"),
     ],
 )
 def test_each_mistake_in_general_is_named(general: str, path: str, message: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from manus.config import environment_vendors, provider_rules
 from manus.config.check import check_text
+from manus.config.limit_schema import BudgetsTable, LimitsTable, RollingBudget
 from manus.config.provider_places import TYPES, type_of
 from manus.config.schema import General, LLMConfig, ModelConfig, ProviderConfig, WireConfig
 
@@ -19,6 +20,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encod
 def test_every_key_of_the_schema_is_in_the_reference() -> None:
     keys = {*General.__struct_fields__, *ProviderConfig.__struct_fields__}
     keys |= {*ModelConfig.__struct_fields__, *WireConfig.__struct_fields__}
+    keys |= {*LimitsTable.__struct_fields__, *BudgetsTable.__struct_fields__, *RollingBudget.__struct_fields__}
     for section in msgspec.structs.asdict(LLMConfig()).values():
         if isinstance(section, msgspec.Struct):
             keys |= set(section.__struct_fields__)

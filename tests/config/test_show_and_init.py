@@ -18,19 +18,33 @@ RICH = {
     "general": {"default_provider": "openai", "fallback_providers": ["odd.name"]},
     "routing": {"fallbacks": {"model-1": ["model-2", "odd.name/model-3"]}, "content_policy_fallbacks": ["mistral"]},
     "health": {"failures": 3},
+    "limits": {"requests_per_minute": 60, "tags": {'odd " tag': {"concurrency": 2}, "plain": {"concurrency": 3}}},
+    "budgets": {"usd_per_day": 20, "rolling": [{"hours": 5, "tokens": 10**7}], "tags": {"plain": {"usd_per_day": 1}}},
     "providers": {
         "openai": {
             "api_key": "k-1",
             "headers": {"X-Team": "t"},
-            "models": [{"name": 'quote " back \\ tab', "cost_per_input": 0.15, "cost_per_output": 3}],
+            "models": [
+                {
+                    "name": 'quote " back \\ tab',
+                    "cost_per_input": 0.15,
+                    "cost_per_output": 3,
+                    "limits": {"tokens_per_minute": 500_000},
+                }
+            ],
             "timeouts": {"connect_s": 2},
+            "limits": {"concurrency": 4},
+            "budgets": {"rolling": [{"hours": 1.5, "usd": 3}]},
         },
         "azure": {"base_url": "http://h", "entra": {"tenant": "t", "client_id": "c", "client_secret": "canary-1"}},
         "azure-2": {"type": "azure", "base_url": "http://h", "entra": {}},
         "mistral": {
             "type": "openai",
             "base_url": "http://h/v1",
-            "api_keys": ["${K}", {"key": "canary-5", "weight": 2, "tags": ["eu"]}],
+            "api_keys": [
+                "${K}",
+                {"key": "canary-5", "weight": 2, "tags": ["eu"], "budgets": {"usd_per_month": 50}},
+            ],
         },
         "bedrock": {"region": "us-east-1", "aws_access_key_id": "canary-2", "aws_secret_access_key": "canary-3"},
         "odd.name": {"type": "ollama", "models": [{"name": f"model-{n}", "tier": 3} for n in range(9)]},
@@ -46,11 +60,16 @@ def test_what_is_shown_is_toml_that_means_the_same() -> None:
     shown = show(config)
 
     again = check_text(shown, file="shown", environ=ENVIRON, base=Path())
-    assert again.problems == ()
+    assert [problem for problem in again.problems if problem.severity == "error"] == []
+    assert (again.config.limits, again.config.budgets) == (config.limits, config.budgets)
+    assert again.config.providers["openai"].budgets == config.providers["openai"].budgets
+    assert again.config.providers["openai"].models == config.providers["openai"].models
     assert show(again.config).replace("the configuration", "") == shown.replace("the configuration", "")
     assert again.config.providers["odd.name"] == config.providers["odd.name"]
     assert again.config.providers["azure-2"].entra is True
     assert [(key.weight, key.tags) for key in again.config.providers["mistral"].api_keys] == [(1.0, ()), (2.0, ("eu",))]
+    assert again.config.providers["mistral"].api_keys[1].budgets.usd_per_month == 50.0
+    assert "limits = {}" not in shown
     assert "canary" not in shown
 
 
