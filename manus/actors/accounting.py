@@ -175,8 +175,8 @@ class Accounting:
                 return None
             case Settle() | Release() | Doubt() as ending:
                 return self._end(envelope, ending)
-            case StatsAsked(since_unix_s=since):
-                return self._look_up(envelope, self._books.store.totals(since), lambda rows: self._stats(rows, since))
+            case StatsAsked() as asked:
+                return self._look_up(envelope, self._books.store.sums(asked), lambda rows: self._stats(rows, asked))
             case RequestStatusAsked(request_key=request_key):
                 return self._look_up(envelope, self._books.store.status(request_key), _as_it_is)
             case other:
@@ -266,9 +266,14 @@ class Accounting:
         pending.then(lambda found: self._hear(lambda: envelope.reply(reply(found))))
         return LATER
 
-    def _stats(self, rows: tuple[UsageRow, ...], since_unix_s: float | None) -> UsageStats:
-        recovered = self._books.store.recovered
-        return UsageStats(rows=rows, recovered_in_doubt=recovered.in_doubt, since_unix_s=since_unix_s)
+    def _stats(self, rows: tuple[UsageRow, ...], asked: StatsAsked) -> UsageStats:
+        return UsageStats(
+            rows=rows,
+            recovered_in_doubt=self._books.store.recovered.in_doubt,
+            since_unix_s=asked.since_unix_s,
+            until_unix_s=asked.until_unix_s,
+            by=asked.by,
+        )
 
     # -- the store
 

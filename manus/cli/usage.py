@@ -100,12 +100,12 @@ async def _report(policy: LedgerPolicy, since_unix_s: float | None) -> UsageRepo
 
     from manus.actors.ledger.opening import open_ledger
     from manus.actors.ledger.store import Refused
-    from manus.messages.accounting import UsageStats
+    from manus.messages.accounting import StatsAsked, UsageStats
     from manus.reports import usage_report
 
     async with open_ledger(policy, now_unix_s=time.time) as store:
         told = trio.Event()
-        pending = store.totals(since_unix_s)
+        pending = store.sums(StatsAsked(since_unix_s=since_unix_s))
         if not pending.done:
             pending.then(lambda _: told.set())
             await told.wait()

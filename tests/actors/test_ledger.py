@@ -261,3 +261,27 @@ def test_an_ending_never_fails_for_what_its_text_holds() -> None:
     assert isinstance(booking, Booking)
     assert isinstance(booking.record, AttemptDoubted)
     assert len(booking.record.reason.encode()) <= 256
+
+
+def test_a_call_is_charged_by_the_price_it_was_served_at() -> None:
+    ledger = Ledger(open_max=OPEN_MAX, recent_max=RECENT_MAX)
+    ledger.reserve(make_reserve(), 1.0)
+    served = msgspec.structs.replace(PRICE, output=PRICE.output * 2 if PRICE.output else None)
+    booking = ledger.settle(Settle(request_id=RequestId("r1"), attempt=1, usage=REPORTED, price=served), 2.0)
+    assert isinstance(booking, Booking)
+    assert booking.booked.cost_nano_usd == served.cost_nano_usd(REPORTED) != PRICE.cost_nano_usd(REPORTED)
+    assert isinstance(booking.record, AttemptSettled)
+    assert booking.record.cost_nano_usd == booking.booked.cost_nano_usd
+
+
+def test_the_kinds_of_the_vendors_tools_are_charged_and_take_no_room_in_a_record() -> None:
+    ledger = Ledger(open_max=OPEN_MAX, recent_max=RECENT_MAX)
+    price = msgspec.structs.replace(PRICE, tool_calls={"web_search": 10_000_000})
+    ledger.reserve(make_reserve(price=price), 1.0)
+    used = msgspec.structs.replace(REPORTED, server_tool_calls=2, server_tools=(("web_search", 2),))
+    booking = ledger.settle(Settle(request_id=RequestId("r1"), attempt=1, usage=used), 2.0)
+    assert isinstance(booking, Booking)
+    assert booking.booked.usage == used
+    assert booking.booked.cost_nano_usd == 780_000 + 20_000_000
+    assert isinstance(booking.record, AttemptSettled)
+    assert booking.record.usage == msgspec.structs.replace(used, server_tools=())

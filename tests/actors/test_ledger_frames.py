@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manus.actors.credentials import FINGERPRINT_CHARS
+from manus.actors.ledger.file import COUNTS
 from manus.actors.ledger.frames import FRAME_BYTES_MAX, HEAD_BYTES, frame, scan
 from manus.actors.ledger.records import (
     ENDING_BYTES_MAX,
@@ -85,7 +86,7 @@ def test_more_than_one_record_of_nonsense_is_damage() -> None:
 
 
 def test_the_room_kept_for_an_ending_holds_the_longest_one() -> None:
-    counts = {name: 10**9 for name in Usage.__struct_fields__ if name != "source"}
+    counts: dict[str, Any] = dict.fromkeys(COUNTS, 10**9)
     longest = RequestId("é" * (REQUEST_ID_BYTES_MAX // 2))
     usage = Usage(**counts, source="estimated")
     text = "x" * TEXT_BYTES_MAX

@@ -18,7 +18,7 @@ from manus.actors.ledger.journaled import JournaledStore, runs_directory
 from manus.actors.ledger.records import AnyRecord
 from manus.actors.ledger.sqlite import all_rows, ingest
 from manus.actors.ledger.store import Pending, Recovery, Refused
-from manus.messages.accounting import RequestStatus, UsageRow
+from manus.messages.accounting import RequestStatus, StatsAsked, UsageRow
 from manus.messages.ids import RequestKey
 from tests.actors.books import Desk, dispatched, leave_dead_run, released, reserved, settled
 
@@ -48,7 +48,7 @@ def append(store: JournaledStore, *records: AnyRecord) -> None:
 
 
 def totals(desk: Desk, store: JournaledStore) -> UsageRow:
-    rows = desk.wait(store.totals(None))
+    rows = desk.wait(store.sums(StatsAsked()))
     assert isinstance(rows, tuple)
     (row,) = rows
     return row
@@ -106,7 +106,7 @@ def test_a_question_sees_all_that_was_appended_before_it(
         ingest(connection, run_id, records)
         if not asked:
             append(store, reserved("late"), settled("late"))
-            asked.append(store.totals(None))
+            asked.append(store.sums(StatsAsked()))
 
     monkeypatch.setattr(threads, "ingest", ingest_while_more_comes)
     append(store, reserved("early"))
@@ -183,7 +183,7 @@ def test_while_sqlite_is_locked_calls_go_on_up_to_the_backlog_and_nothing_is_los
     assert isinstance(refused, Refused)
     assert "locked" in refused.reason
     append(store, *(settled(name) for name in names))
-    answer = desk.wait(store.totals(None))
+    answer = desk.wait(store.sums(StatsAsked()))
     assert isinstance(answer, Refused)
     blocked.let_go()
     desk.wait_until(lambda: store.trouble is None)

@@ -9,11 +9,15 @@ import trio
 
 from manus.actors.ledger.journaled import JournaledStore, runs_directory
 from manus.actors.ledger.opening import open_ledger
-from manus.actors.ledger.store import DAY_S, MemoryStore, Refused
+from manus.actors.ledger.store import MemoryStore, Refused
+from manus.actors.ledger.sums import DAY_S
+from manus.messages.accounting import StatsAsked
 from manus.messages.ids import RequestKey
 from manus.messages.policy import LedgerPolicy
 from manus.messages.usage import Usage
 from tests.actors.books import REPORTED, dispatched, doubted, released, reserved, settled
+
+ALL = StatsAsked()
 
 
 def test_rows_are_bounded_and_their_sums_are_not_lost() -> None:
@@ -23,7 +27,7 @@ def test_rows_are_bounded_and_their_sums_are_not_lost() -> None:
         store.append(settled(f"r{number}"))
     store.append(reserved("open", at=50.0))
     assert len(store.rows) == 11
-    (total,) = store.totals(None).value  # type: ignore[misc]
+    (total,) = store.sums(ALL).value  # type: ignore[misc]
     assert (total.requests, total.settled, total.open) == (101, 100, 1)
     assert total.cost_nano_usd == 100 * 780_000
     assert total.usage.output == 100 * REPORTED.output
@@ -36,21 +40,21 @@ def test_open_rows_never_leave() -> None:
         store.append(reserved(f"done{number}"))
         store.append((settled, released, doubted)[number % 3](f"done{number}"))
     assert sum(row.is_open for row in store.rows.values()) == 10
-    (total,) = store.totals(None).value  # type: ignore[misc]
+    (total,) = store.sums(ALL).value  # type: ignore[misc]
     assert (total.open, total.settled, total.released, total.in_doubt) == (10, 4, 3, 3)
 
 
-def test_days_that_are_only_sums_count_whole() -> None:
+def test_hours_that_are_only_sums_count_whole() -> None:
     store = MemoryStore(rows_max=1)
     for day in range(3):
         for part in range(4):
             name = f"d{day}-{part}"
-            store.append(reserved(name, at=day * DAY_S + part * 100.0))
+            store.append(reserved(name, at=day * DAY_S + part * 3600.0))
             store.append(settled(name))
-    (since_day_one,) = store.totals(float(DAY_S)).value  # type: ignore[misc]
+    (since_day_one,) = store.sums(StatsAsked(since_unix_s=float(DAY_S))).value  # type: ignore[misc]
     assert since_day_one.settled == 8
-    (within_day_one,) = store.totals(DAY_S + 150.0).value  # type: ignore[misc]
-    assert within_day_one.settled == 4, "day 1 began before that, and its rows are gone"
+    (within_day_one,) = store.sums(StatsAsked(since_unix_s=DAY_S + 3650.0)).value  # type: ignore[misc]
+    assert within_day_one.settled == 6, "the second hour of day 1 began before that, and its rows are gone"
 
 
 def test_a_row_that_left_is_unknown_by_its_key() -> None:
@@ -80,7 +84,7 @@ async def test_a_ledger_with_a_path_answers_on_the_loop_and_ends_cleanly(tmp_pat
         assert isinstance(store, JournaledStore)
         store.append(reserved(bound=Usage(output=7, source="bound")))
         store.append(dispatched())
-        pending = store.totals(None)
+        pending = store.sums(ALL)
         told = trio.Event()
         pending.then(lambda _: told.set())
         await told.wait()
@@ -110,7 +114,7 @@ def test_the_end_of_the_loop_is_no_trouble_for_the_store_behind_it(tmp_path: Pat
         async with open_ledger(LedgerPolicy(path=str(tmp_path / "ledger.db")), now_unix_s=now) as store:
             for number in range(200):
                 store.append(reserved(f"r{number}"))
-                store.totals(None).then(lambda _: None)
+                store.sums(ALL).then(lambda _: None)
 
     trio.run(main)
     assert list(runs_directory(tmp_path / "ledger.db").iterdir()) == []

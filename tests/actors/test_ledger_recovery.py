@@ -19,8 +19,9 @@ from manus.actors.ledger.journal import FORMAT, RunLock, SegmentHead, current_bo
 from manus.actors.ledger.journaled import runs_directory
 from manus.actors.ledger.records import AnyRecord, encode
 from manus.actors.ledger.recovery import recover
-from manus.actors.ledger.sqlite import all_rows, ingest, usage_totals
+from manus.actors.ledger.sqlite import all_rows, ingest, usage_sums
 from manus.actors.ledger.store import Recovery
+from manus.messages.accounting import StatsAsked
 from tests.actors.books import dispatched, leave_dead_run, released, reserved, settled
 
 RECORDS: list[AnyRecord] = [
@@ -226,7 +227,7 @@ def test_a_recovery_that_is_killed_at_any_step_is_done_again(tmp_path: Path) -> 
         connection = open_file(path, durability="process", busy_s=1.0)
         run_recovery(connection, path)
         assert states(connection) == BOOKED, dies_at
-        assert usage_totals(connection, None)[0].requests == len(BOOKED)
+        assert usage_sums(connection, StatsAsked())[0].requests == len(BOOKED)
         assert list(runs_directory(path).iterdir()) == []
         connection.close()
         if child.exitcode == 0:

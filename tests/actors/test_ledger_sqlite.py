@@ -22,9 +22,10 @@ from manus.actors.ledger.sqlite import (
     ingest,
     request_status,
     runs_with_open_rows,
-    usage_totals,
+    usage_sums,
 )
 from manus.actors.ledger.store import MemoryStore
+from manus.messages.accounting import StatsAsked
 from manus.messages.ids import RequestKey
 from manus.messages.usage import Usage
 from tests.actors.books import BOUND, dispatched, doubted, released, reserved, settled
@@ -98,10 +99,11 @@ def test_batches_and_repetition_change_nothing(
         memory.append(record)
     assert dict(memory.rows) == expected
     for since in (None, 5e5):
-        assert usage_totals(connection, since) == memory.totals(since).value
+        asked = StatsAsked(since_unix_s=since)
+        assert usage_sums(connection, asked) == memory.sums(asked).value
     for key in ("k1", "k2", "never"):
         assert request_status(connection, RequestKey(key)) == memory.status(RequestKey(key)).value
-    for total in usage_totals(connection, None):
+    for total in usage_sums(connection, StatsAsked()):
         assert total.requests == total.open + total.settled + total.released + total.in_doubt
 
 
@@ -113,17 +115,17 @@ def put(connection: sqlite3.Connection, *records: AnyRecord, run_id: str = "run"
 def test_an_unknown_cost_is_counted_and_never_summed_as_nothing(connection: sqlite3.Connection) -> None:
     put(connection, reserved("a"), settled("a", cost=None), reserved("b"), settled("b", cost=500))
     put(connection, reserved("c"), released("c"), reserved("d"))
-    (total,) = usage_totals(connection, None)
+    (total,) = usage_sums(connection, StatsAsked())
     assert (total.settled, total.released, total.open, total.unpriced) == (2, 1, 1, 1)
     assert total.cost_nano_usd == 500
 
 
 def test_the_sources_of_a_sum_are_as_good_as_the_worst(connection: sqlite3.Connection) -> None:
     put(connection, reserved("a"), settled("a"))
-    assert usage_totals(connection, None)[0].usage.source == "reported"
+    assert usage_sums(connection, StatsAsked())[0].usage.source == "reported"
     estimated = msgspec.structs.replace(settled("b"), usage=Usage(output=5, source="estimated"))
     put(connection, reserved("b"), estimated, reserved("c"), released("c"))
-    assert usage_totals(connection, None)[0].usage.source == "estimated"
+    assert usage_sums(connection, StatsAsked())[0].usage.source == "estimated"
 
 
 def test_a_row_that_has_ended_stays_as_it_is(connection: sqlite3.Connection) -> None:
@@ -137,7 +139,7 @@ def test_a_row_that_has_ended_stays_as_it_is(connection: sqlite3.Connection) -> 
 def test_the_same_request_id_in_two_runs_is_booked_twice(connection: sqlite3.Connection) -> None:
     put(connection, reserved("a"), settled("a"), run_id="one")
     put(connection, reserved("a"), settled("a"), run_id="two")
-    assert usage_totals(connection, None)[0].settled == 2
+    assert usage_sums(connection, StatsAsked())[0].settled == 2
 
 
 def test_ending_a_run_ends_its_own_open_rows_and_no_others(connection: sqlite3.Connection) -> None:

@@ -31,10 +31,10 @@ from manus.actors.ledger.records import (
     encode,
 )
 from manus.actors.ledger.recovery import recover
-from manus.actors.ledger.sqlite import request_status, usage_totals
+from manus.actors.ledger.sqlite import request_status, usage_spent, usage_sums
 from manus.actors.ledger.store import Appended, Pending, Recovery, Refused, T
 from manus.actors.ledger.threads import Filler, Post, Syncer
-from manus.messages.accounting import RequestStatus, UsageRow
+from manus.messages.accounting import RequestStatus, Spent, SpentAsked, StatsAsked, UsageRow
 from manus.messages.ids import RequestKey
 from manus.messages.policy import LedgerPolicy
 
@@ -103,9 +103,14 @@ class JournaledStore:
         self._filler.put(number, record)
         return None if self._syncer is None else self._syncer.put()
 
-    def totals(self, since_unix_s: float | None) -> Pending[tuple[UsageRow, ...] | Refused]:
+    def sums(self, asked: StatsAsked) -> Pending[tuple[UsageRow, ...] | Refused]:
         """Sum up on the filler's thread, what was appended until now included."""
-        return self._ask(lambda connection: usage_totals(connection, since_unix_s))
+        return self._ask(lambda connection: usage_sums(connection, asked))
+
+    def spent(self, asked: tuple[SpentAsked, ...]) -> Pending[tuple[Spent, ...] | Refused]:
+        """Say it on the filler's thread, what was appended until now included."""
+        now = self._now_unix_s()
+        return self._ask(lambda connection: usage_spent(connection, asked, now_unix_s=now, own_run_id=self.run_id))
 
     def status(self, request_key: RequestKey) -> Pending[RequestStatus | Refused]:
         """Look it up on the filler's thread, what was appended until now included."""

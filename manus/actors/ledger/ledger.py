@@ -180,13 +180,14 @@ class Ledger:
             return self._ended_before(key, "settled")
         if settle.usage.total > entry.bound.total:
             self.over_bound += 1
-        cost = entry.price.cost_nano_usd(settle.usage)
+        price = entry.price if settle.price is None else settle.price
+        cost = price.cost_nano_usd(settle.usage)
         finish = None if settle.finish is None else short_text(settle.finish)
         record = AttemptSettled(
             request_id=key[0],
             attempt=key[1],
             at_unix_s=now_unix_s,
-            usage=settle.usage,
+            usage=_kept(settle.usage),
             cost_nano_usd=cost,
             finish=finish,
         )
@@ -289,6 +290,11 @@ def _granted(key: AttemptKey) -> Granted:
 
 def _failed(message: str, kind: FailureKind = "ledger", retry_after_s: float | None = None) -> Failed:
     return Failed(kind=kind, message=message, safe_to_retry=True, phase="queued", retry_after_s=retry_after_s)
+
+
+def _kept(usage: Usage) -> Usage:
+    """Leave out what records have no room for: the kinds of the vendor's tools. Their number and their cost stay."""
+    return usage if not usage.server_tools else msgspec.structs.replace(usage, server_tools=())
 
 
 def _plausible(usage: Usage) -> bool:

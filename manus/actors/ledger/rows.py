@@ -1,6 +1,6 @@
-"""Own a row of the ledger: what the records of one attempt add up to, and what rows add up to.
+"""Own a row of the ledger: what the records of one attempt add up to.
 
-Pure: the SQLite file and the books in memory hold the same rows and must give the same sums.
+Pure: the SQLite file and the books in memory hold the same rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from manus.actors.ledger.records import (
     AttemptReserved,
     AttemptSettled,
 )
-from manus.messages.accounting import RequestStatus, UsageRow
+from manus.messages.accounting import RequestStatus
 from manus.messages.ids import DeploymentId, RequestId, RequestKey
 from manus.messages.usage import NO_USAGE, Usage
 
@@ -160,61 +160,8 @@ def fold_records(records: list[AnyRecord], run_id: str) -> dict[AttemptKey, Ledg
     return rows
 
 
-# -- sums
-
-
-def usage_row_of(row: LedgerRow) -> UsageRow:
-    """Give the totals of one row alone. A cost that is unknown counts as unpriced and adds no money."""
-    empty = UsageRow(
-        provider=row.provider, model=row.model, requests=1, usage=CERTAIN_ZERO, in_doubt_bound=CERTAIN_ZERO
-    )
-    unpriced = int(row.cost_nano_usd is None)
-    match row.state:
-        case "intent" | "dispatched":
-            return msgspec.structs.replace(empty, open=1)
-        case "released":
-            return msgspec.structs.replace(empty, released=1)
-        case "settled":
-            cost = row.cost_nano_usd or 0
-            return msgspec.structs.replace(empty, settled=1, usage=row.usage, cost_nano_usd=cost, unpriced=unpriced)
-        case "in_doubt":
-            cost = row.cost_nano_usd or 0
-            return msgspec.structs.replace(
-                empty, in_doubt=1, in_doubt_bound=row.usage, in_doubt_cost_nano_usd=cost, unpriced=unpriced
-            )
-        case _:
-            assert_never(row.state)
-
-
 CERTAIN_ZERO = Usage(source="reported")
 """Where sums begin: adding it makes no count less certain."""
-
-
-def add_usage_rows(one: UsageRow, other: UsageRow) -> UsageRow:
-    """Add two totals of the same provider and model."""
-    return UsageRow(
-        provider=one.provider,
-        model=one.model,
-        requests=one.requests + other.requests,
-        settled=one.settled + other.settled,
-        released=one.released + other.released,
-        in_doubt=one.in_doubt + other.in_doubt,
-        open=one.open + other.open,
-        usage=one.usage + other.usage,
-        cost_nano_usd=one.cost_nano_usd + other.cost_nano_usd,
-        in_doubt_bound=one.in_doubt_bound + other.in_doubt_bound,
-        in_doubt_cost_nano_usd=one.in_doubt_cost_nano_usd + other.in_doubt_cost_nano_usd,
-        unpriced=one.unpriced + other.unpriced,
-    )
-
-
-def sum_usage_rows(rows: list[UsageRow]) -> tuple[UsageRow, ...]:
-    """Add up totals per provider and model, in the order of their names."""
-    sums: dict[tuple[str, str], UsageRow] = {}
-    for row in rows:
-        name = (row.provider or "", row.model or "")
-        sums[name] = add_usage_rows(sums[name], row) if name in sums else row
-    return tuple(sums[name] for name in sorted(sums))
 
 
 def status_of(request_key: RequestKey, attempts: list[LedgerRow]) -> RequestStatus:

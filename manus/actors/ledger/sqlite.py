@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import msgspec
 
@@ -23,8 +22,9 @@ from manus.actors.ledger.records import (
     AttemptReserved,
     AttemptSettled,
 )
-from manus.actors.ledger.rows import CERTAIN_ZERO, LedgerRow, ending_of_orphan, fold_records, status_of, sum_usage_rows
-from manus.messages.accounting import RequestStatus, UsageRow
+from manus.actors.ledger.rows import CERTAIN_ZERO, LedgerRow, ending_of_orphan, fold_records, status_of
+from manus.actors.ledger.sums import part_of, spent_of_rows, sum_parts
+from manus.messages.accounting import RequestStatus, Spent, SpentAsked, StatsAsked, UsageRow
 from manus.messages.ids import RequestKey
 from manus.messages.usage import Usage
 
@@ -70,20 +70,6 @@ _END = (
     "WHERE request_id = ? AND attempt = ? AND run_id = ? AND ended_unix_s IS NULL"
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM attempts "
-_TOTALS = (
-    "SELECT provider, model, state, count(*), sum(cost_nano_usd), sum(cost_nano_usd IS NULL), "
-    "max(CASE source WHEN 'reported' THEN 0 WHEN 'estimated' THEN 1 WHEN 'bound' THEN 2 ELSE 3 END), "
-    f"{', '.join(f'sum({name})' for name in COUNTS)} "
-    "FROM attempts WHERE created_unix_s >= ? GROUP BY provider, model, state"
-)
-
-_SOURCES: tuple[Literal["reported", "estimated", "bound", "missing"], ...] = (
-    "reported",
-    "estimated",
-    "bound",
-    "missing",
-)
-
 
 # -- writing
 
@@ -163,37 +149,25 @@ def request_status(connection: sqlite3.Connection, request_key: RequestKey) -> R
     return status_of(request_key, list(_rows(connection.execute(query, (request_key, request_key)))))
 
 
-def usage_totals(connection: sqlite3.Connection, since_unix_s: float | None) -> tuple[UsageRow, ...]:
-    """Sum up rows per provider and model, those reserved at or after `since_unix_s`."""
-    since = float("-inf") if since_unix_s is None else since_unix_s
-    groups = connection.execute(_TOTALS, (since,))
-    return sum_usage_rows([_usage_row(*group[:7], counts=group[7:]) for group in groups])
+def usage_sums(connection: sqlite3.Connection, asked: StatsAsked) -> tuple[UsageRow, ...]:
+    """Sum up the rows that were reserved in the span that is asked for, split as `asked.by` says."""
+    since = float("-inf") if asked.since_unix_s is None else asked.since_unix_s
+    until = float("inf") if asked.until_unix_s is None else asked.until_unix_s
+    found = connection.execute(_SELECT + "WHERE created_unix_s >= ? AND created_unix_s < ?", (since, until))
+    return sum_parts((part_of(row) for row in _rows(found)), asked.by)
 
 
-def _usage_row(
-    provider: str,
-    model: str,
-    state: str,
-    rows: int,
-    cost: int | None,
-    unpriced: int,
-    source: int,
-    *,
-    counts: tuple[int, ...],
-) -> UsageRow:
-    usage = Usage(**dict(zip(COUNTS, counts, strict=True)), source=_SOURCES[source])
-    empty = UsageRow(provider=provider, model=model, requests=rows, usage=CERTAIN_ZERO, in_doubt_bound=CERTAIN_ZERO)
-    match state:
-        case "settled":
-            return msgspec.structs.replace(empty, settled=rows, usage=usage, cost_nano_usd=cost or 0, unpriced=unpriced)
-        case "in_doubt":
-            return msgspec.structs.replace(
-                empty, in_doubt=rows, in_doubt_bound=usage, in_doubt_cost_nano_usd=cost or 0, unpriced=unpriced
-            )
-        case "released":
-            return msgspec.structs.replace(empty, released=rows)
-        case _:
-            return msgspec.structs.replace(empty, open=rows)
+def usage_spent(
+    connection: sqlite3.Connection, asked: tuple[SpentAsked, ...], *, now_unix_s: float, own_run_id: str
+) -> tuple[Spent, ...]:
+    """Say what each scope has spent since its moment."""
+    answers: list[Spent] = []
+    for one in asked:
+        left_out = own_run_id if one.others_only else ""
+        query = _SELECT + "WHERE created_unix_s >= ? AND run_id <> ?"
+        rows = _rows(connection.execute(query, (one.since_unix_s, left_out)))
+        answers.append(spent_of_rows(one, rows, now_unix_s))
+    return tuple(answers)
 
 
 # -- between structs and columns
@@ -250,7 +224,8 @@ def _rows(found: Iterable[tuple[object, ...]]) -> Iterator[LedgerRow]:
 
 def _flat(usage: Usage) -> tuple[int | str, ...]:
     """Give the values of a usage in the order of its columns."""
-    return msgspec.structs.astuple(usage)
+    values = msgspec.structs.astuple(usage)
+    return (*values[: len(COUNTS)], usage.source)
 
 
 def _pack(usage: Usage) -> str:
@@ -259,9 +234,10 @@ def _pack(usage: Usage) -> str:
 
 def _unpack(text: object) -> Usage:
     values = msgspec.json.decode(str(text), type=list[int | str])
-    return msgspec.convert(dict(zip(Usage.__struct_fields__, values, strict=True)), Usage)
+    return msgspec.convert(dict(zip((*COUNTS, "source"), values, strict=True)), Usage)
 
 
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 
-assert Usage.__struct_fields__ == (*COUNTS, "source"), "a new kind of token needs a column: append a migration"
+# The kinds of the vendor's tools are not kept, their number is: what they cost is in the row.
+assert Usage.__struct_fields__ == (*COUNTS, "server_tools", "source"), "a new kind of token needs a column: migrate"

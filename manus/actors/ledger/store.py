@@ -13,13 +13,27 @@ from typing import Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from manus.actors.ledger.records import AnyRecord, AttemptKey
-from manus.actors.ledger.rows import LedgerRow, add_usage_rows, next_row, status_of, sum_usage_rows, usage_row_of
-from manus.messages.accounting import RequestStatus, UsageRow
+from manus.actors.ledger.rows import LedgerRow, next_row, status_of
+from manus.actors.ledger.sums import (
+    HOUR_S,
+    Labels,
+    Part,
+    add_totals,
+    bucket_of,
+    bucket_of_part,
+    falls_under,
+    is_asked_for,
+    labels_of,
+    part_of,
+    spent_of_rows,
+    sum_buckets,
+    sum_parts,
+    total_of,
+)
+from manus.messages.accounting import RequestStatus, Spent, SpentAsked, StatsAsked, UsageRow
 from manus.messages.ids import RequestKey
 
 T = TypeVar("T")
-
-DAY_S = 86_400
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -98,8 +112,12 @@ class LedgerStore(Protocol):
         """Keep `record`, after all that were appended before. A refused record is not kept, and may be tried again."""
         ...
 
-    def totals(self, since_unix_s: float | None) -> Pending[tuple[UsageRow, ...] | Refused]:
-        """Sum up all runs' rows that were reserved at or after `since_unix_s`, what was appended until now included."""
+    def sums(self, asked: StatsAsked) -> Pending[tuple[UsageRow, ...] | Refused]:
+        """Sum up all runs' rows of a span of time, what was appended until now included, as `sum_parts` does."""
+        ...
+
+    def spent(self, asked: tuple[SpentAsked, ...]) -> Pending[tuple[Spent, ...] | Refused]:
+        """Say what each scope has spent, what was appended until now included; one answer for each question."""
         ...
 
     def status(self, request_key: RequestKey) -> Pending[RequestStatus | Refused]:
@@ -138,7 +156,7 @@ def no_faults(point: Literal["before", "after"], record: AnyRecord) -> Fault | N
 class MemoryStore:
     """Books that end with the process: no thread, no clock, no file. For simulations and for `path = None`.
 
-    Closed rows are kept one by one up to `rows_max`, then as sums per day, provider and model.
+    Closed rows are kept one by one up to `rows_max`, then as sums per hour.
     """
 
     def __init__(self, *, run_id: str = "memory", rows_max: int = 2_000, faults: FaultPlan = no_faults) -> None:
@@ -149,7 +167,7 @@ class MemoryStore:
         self.rows: OrderedDict[AttemptKey, LedgerRow] = OrderedDict()  # in the order in which they were reserved
         self._rows_max = rows_max
         self._closed: OrderedDict[AttemptKey, None] = OrderedDict()  # in the order in which they ended
-        self._days: dict[tuple[int, str, str], UsageRow] = {}
+        self._folded: dict[tuple[int, Labels], UsageRow] = {}
         self._stalled: list[Pending[bool]] = []
 
     def __repr__(self) -> str:
@@ -180,13 +198,17 @@ class MemoryStore:
         for pending in stalled:
             pending.resolve(True)
 
-    def totals(self, since_unix_s: float | None) -> Pending[tuple[UsageRow, ...] | Refused]:
-        """Sum up, at once. Days whose rows are no longer kept one by one count whole or not at all."""
-        since = float("-inf") if since_unix_s is None else since_unix_s
-        rows = [usage_row_of(row) for row in self.rows.values() if row.created_unix_s >= since]
-        rows += [row for (day, _, _), row in self._days.items() if day * DAY_S >= since]
+    def sums(self, asked: StatsAsked) -> Pending[tuple[UsageRow, ...] | Refused]:
+        """Sum up, at once. Of rows no longer kept one by one, an hour counts whole or not at all, by its beginning."""
+        parts = [part_of(row) for row in self.rows.values()] + self._folded_parts()
         pending: Pending[tuple[UsageRow, ...] | Refused] = Pending()
-        pending.resolve(sum_usage_rows(rows))
+        pending.resolve(sum_parts((part for part in parts if is_asked_for(asked, part.at_unix_s)), asked.by))
+        return pending
+
+    def spent(self, asked: tuple[SpentAsked, ...]) -> Pending[tuple[Spent, ...] | Refused]:
+        """Say it at once. There are no other runs in these books."""
+        pending: Pending[tuple[Spent, ...] | Refused] = Pending()
+        pending.resolve(tuple(Spent(scope=one.scope) if one.others_only else self._spent(one) for one in asked))
         return pending
 
     def status(self, request_key: RequestKey) -> Pending[RequestStatus | Refused]:
@@ -212,6 +234,19 @@ class MemoryStore:
             self._fold(self.rows.pop(key))
 
     def _fold(self, row: LedgerRow) -> None:
-        name = (int(row.created_unix_s // DAY_S), row.provider, row.model)
-        total = usage_row_of(row)
-        self._days[name] = add_usage_rows(self._days[name], total) if name in self._days else total
+        place = (bucket_of(row.created_unix_s, HOUR_S), labels_of(row))
+        known = self._folded.get(place)
+        self._folded[place] = total_of(row) if known is None else add_totals(known, total_of(row))
+
+    def _folded_parts(self) -> list[Part]:
+        return [Part(labels, at, total) for (at, labels), total in self._folded.items()]
+
+    def _spent(self, asked: SpentAsked) -> Spent:
+        latest = max((row.created_unix_s for row in self.rows.values()), default=0.0)
+        kept = spent_of_rows(asked, self.rows.values(), latest)
+        older = [
+            bucket_of_part(part, int(part.at_unix_s))
+            for part in self._folded_parts()
+            if part.at_unix_s + HOUR_S > asked.since_unix_s and falls_under(part.labels, asked.scope)
+        ]
+        return sum_buckets(asked, [*kept.buckets, *older])
