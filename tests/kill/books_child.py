@@ -2,8 +2,7 @@
 
     python -m tests.kill.books_child LEDGER NOTES SEED DURABILITY
 
-Every note is one write to a file opened for appending, made after what it says has happened. So whatever the moment of
-death, each line in the notes is true; what happened last may be missing from them.
+The notes:
 
     granted NAME          the intent is durable, says accounting
     sent NAME             bytes left: from here on it may be billed
@@ -13,7 +12,6 @@ death, each line in the notes is true; what happened last may be missing from th
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import sys
 import time
@@ -29,6 +27,7 @@ from manus.messages.usage import Price, Usage
 from manus.supervisor.ref import Ref
 from manus.supervisor.spec import SupervisorSpec
 from manus.supervisor.tree import open_tree
+from tests.kill.notes import Notes
 
 CLIENTS = 24
 PRICE = Price(input=1_000_000_000, output=4_000_000_000, version="kill")
@@ -61,17 +60,6 @@ def ending_of(name: str) -> Settle | Release | Doubt:
             return Doubt(request_id=request_id, attempt=1, reason="cut")
         case _:
             return Settle(request_id=request_id, attempt=1, usage=used_by(name), finish="stop")
-
-
-class Notes:
-    """The side file."""
-
-    def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def write(self, *words: str) -> None:
-        """Note a line."""
-        os.write(self._fd, (" ".join(words) + "\n").encode())
 
 
 async def attempt(accounting: Ref, notes: Notes, name: str, rng: random.Random) -> None:

@@ -1,4 +1,4 @@
-"""How a process is started, watched until it is at work, and killed at an instant that a seed decides."""
+"""How a process is started, watched until it is at work, and ended in one of the ways in which processes end."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal, assert_never
+
+from tests.kill.notes import lines_of
 
 ROOT = Path(__file__).parents[2]
 START_S = 60.0
 """A child that is not at work by then has failed."""
+
+END_S = 60.0
+"""A child that has not ended by then hangs."""
+
+Way = Literal["kill", "exit", "abort", "end", "interrupt", "end-kill", "interrupt-kill"]
+"""How a process ends: SIGKILL; `os._exit` in the middle of its own code; SIGABRT; SIGTERM, which it answers with a
+drain and an orderly end; SIGINT, which cancels what is under way; and each of these two cut short by SIGKILL."""
+
+EXITED = 70
+"""What `exit` leaves as the status."""
 
 
 def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -32,12 +45,36 @@ def wait_for_notes(child: subprocess.Popen[bytes], notes: Path, lines: int) -> N
 def kill_after(child: subprocess.Popen[bytes], delay_s: float) -> None:
     """Kill it, without a word, after `delay_s`."""
     time.sleep(delay_s)
+    end(child, "kill")
+
+
+def end(child: subprocess.Popen[bytes], way: Way, *, cut_short_after_s: float = 0.0) -> bool:
+    """End the child, and wait until it has; True if it had the time to end in good order."""
     assert child.poll() is None, f"the child ended by itself, with {child.returncode}"
-    child.send_signal(signal.SIGKILL)
-    assert child.wait(30) == -signal.SIGKILL
+    match way:
+        case "kill":
+            return _ended(child, signal.SIGKILL, -signal.SIGKILL)
+        case "exit":
+            return _ended(child, signal.SIGUSR1, EXITED)
+        case "abort":
+            return _ended(child, signal.SIGABRT, -signal.SIGABRT)
+        case "end":
+            return _ended(child, signal.SIGTERM, 0)
+        case "interrupt":
+            return _ended(child, signal.SIGINT, 0)
+        case "end-kill" | "interrupt-kill":
+            child.send_signal(signal.SIGTERM if way == "end-kill" else signal.SIGINT)
+            time.sleep(cut_short_after_s)
+            child.kill()
+            status = child.wait(END_S)
+            assert status in (0, -signal.SIGKILL), f"cut short while it ended, it gave {status}"
+            return status == 0
+        case _:
+            assert_never(way)
 
 
-def lines_of(path: Path) -> list[list[str]]:
-    """Read the whole lines of a file that somebody was writing when he died."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return [line.split(" ") for line in text[: text.rfind("\n") + 1].splitlines()]
+def _ended(child: subprocess.Popen[bytes], how: signal.Signals, status: int) -> bool:
+    child.send_signal(how)
+    found = child.wait(END_S)
+    assert found == status, f"{how.name} ended the child with {found}, not {status}"
+    return status == 0
