@@ -7,12 +7,10 @@ the state of the code that it judges. A function gives sentences; an empty list 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from manus.actors.ledger.rows import LedgerRow
 from manus.messages.outcomes import Finished, Unfinished
-from manus.sim.bill import BillRow
+from manus.sim.chaos_books import exact_books, right_prices, sums_add_up, told_as_booked
 from manus.sim.chaos_bugs import InjectedBug
 from manus.sim.chaos_keys import SECRET
 from manus.sim.chaos_rests import breakers, cooldowns
@@ -24,7 +22,7 @@ from manus.sim.chaos_routes import (
     whole_is_finished,
 )
 from manus.sim.chaos_streams import no_lie, whole_streams
-from manus.sim.chaos_world import Report, number_in
+from manus.sim.chaos_world import Report
 from manus.supervisor.events import (
     ActorExited,
     ActorStarted,
@@ -125,56 +123,6 @@ def no_hang(report: Report) -> list[str]:
     return wrong
 
 
-def exact_books(report: Report) -> list[str]:
-    """P7: every billed call has a row; reported rows equal the bill; bounds cover it; released rows cost nothing."""
-    wrong: list[str] = []
-    keys = Counter((row.request_id, row.attempt) for row in report.rows)
-    wrong += [f"{key} has {count} rows" for key, count in keys.items() if count > 1]
-    wrong += [f"{row.request_id}#{row.attempt} is still {row.state}" for row in report.rows if row.is_open]
-    for (name, number), (rows, bills) in _by_provider_and_client(report).items():
-        who = f"client {number} at {name}"
-        billed = [bill for bill in bills if bill.billed]
-        kept = [row for row in rows if row.state != "released"]
-        if len(billed) > len(kept):
-            wrong.append(f"{who}: {len(billed)} calls were billed and {len(kept)} rows are kept")
-        for kind, mine, theirs in (
-            ("input", sum(_covers(row)[0] for row in kept), sum(bill.input_tokens for bill in billed)),
-            ("output", sum(_covers(row)[1] for row in kept), sum(bill.output_tokens for bill in billed)),
-        ):
-            if mine < theirs:
-                wrong.append(f"{who}: the books cover {mine} {kind} tokens and {theirs} were billed")
-        if kept and all(row.usage.source == "reported" for row in kept) and len(kept) == len(billed):
-            ours = (sum(row.usage.input_total for row in kept), sum(row.usage.output for row in kept))
-            bill = (sum(each.input_tokens for each in billed), sum(each.output_tokens for each in billed))
-            if ours != bill:
-                wrong.append(f"{who}: the books say {ours} tokens as reported, the bill says {bill}")
-    return wrong
-
-
-def told_as_booked(report: Report) -> list[str]:
-    """P7, to the caller: an outcome tells the usage and the cost that the books hold for its request."""
-    wrong: list[str] = []
-    rows = defaultdict(list)
-    for row in report.rows:
-        rows[row.request_id].append(row)
-    for seen in report.seen:
-        outcome = seen.outcome
-        if not isinstance(outcome, Finished | Unfinished) or not outcome.durable:
-            continue
-        settled = [row for row in rows[outcome.request_id] if row.state == "settled"]
-        cost: int | None = sum(row.cost_nano_usd or 0 for row in settled)
-        if not settled and any(row.state == "in_doubt" for row in rows[outcome.request_id]):
-            cost = None  # of a bill that is only in doubt nothing is known
-        told = sum(1 for attempt in outcome.route.attempts if attempt.booking == "settled")
-        if told == len(settled) and outcome.cost_nano_usd != cost:
-            wrong.append(f"client {seen.client.number} was told {outcome.cost_nano_usd} nano-USD, the books say {cost}")
-        if told > len(settled):
-            wrong.append(
-                f"client {seen.client.number} was told of {told} settled attempts, the books have {len(settled)}"
-            )
-    return wrong
-
-
 def bounded(report: Report) -> list[str]:
     """P10: nobody is asked more than its limit, nothing stays open, no mailbox is over its capacity."""
     wrong: list[str] = []
@@ -231,6 +179,8 @@ INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     no_lie,
     whole_streams,
     exact_books,
+    right_prices,
+    sums_add_up,
     told_as_booked,
     bounded,
     fresh_credentials,
@@ -250,22 +200,6 @@ def short(outcome: object) -> str:
     """Name an outcome in a word or two."""
     kind = outcome.failure.kind if isinstance(outcome, Unfinished) else ""
     return f"{type(outcome).__name__} {kind}".strip()
-
-
-def _covers(row: LedgerRow) -> tuple[int, int]:
-    """How many input and output tokens a row vouches for: what was reported, else its bound."""
-    usage = row.usage if row.usage.source == "reported" else row.bound
-    return usage.input_total, usage.output
-
-
-def _by_provider_and_client(report: Report) -> dict[tuple[str, int], tuple[list[LedgerRow], list[BillRow]]]:
-    found: dict[tuple[str, int], tuple[list[LedgerRow], list[BillRow]]] = defaultdict(lambda: ([], []))
-    for row in report.rows:
-        found[row.provider, int(row.request_id.removeprefix("client-"))][0].append(row)
-    for name, bills in report.bills.items():
-        for bill in bills:
-            found[name, number_in(bill.prompt)][1].append(bill)
-    return found
 
 
 def _has_wedge(report: Report, name: str) -> bool:

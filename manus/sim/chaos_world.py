@@ -24,6 +24,7 @@ from manus.actors.provider import provider_child
 from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec
 from manus.actors.upstream import ProviderSpec
+from manus.messages.accounting import StatsAsked, UsageDimension, UsageRow, UsageStats
 from manus.messages.policy import LedgerPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.routing import RoutingMetrics, RoutingMetricsAsked
 from manus.messages.routing_policy import RouterPolicy
@@ -84,7 +85,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """One run, over: what the clients saw, what the books and the bills say, what the tree did."""
+    """One run, over: what the clients saw, what the books and the bills say, what the tree did.
+
+    `sums` and `sums_by` are what the books said when they were asked for totals, in all and by provider and model.
+    """
 
     plan: Plan
     seen: list[Seen]
@@ -100,6 +104,8 @@ class Report(msgspec.Struct, kw_only=True):
     blows_missed: int
     doors: dict[str, Doorkeeper]
     ended_at: float
+    sums: tuple[UsageRow, ...] = ()
+    sums_by: tuple[UsageRow, ...] = ()
 
 
 class ChaosWorld:
@@ -136,6 +142,7 @@ class ChaosWorld:
             self._heal_disk()
             metrics = await tree.ref("router").ask(RoutingMetricsAsked(), deadline=trio.current_time() + QUIET_S)
             quiet = await self._come_to_rest(tree)
+            sums, sums_by = await self._ask_the_books(tree, ()), await self._ask_the_books(tree, ("provider", "model"))
             statuses = tree.status()
             events = list(self._events)
         return Report(
@@ -153,6 +160,8 @@ class ChaosWorld:
             blows_missed=self._missed,
             doors=self._doors,
             ended_at=trio.current_time(),
+            sums=sums,
+            sums_by=sums_by,
         )
 
     # --- the tree -----------------------------------------------------------------------------------
@@ -312,15 +321,20 @@ class ChaosWorld:
         self._disk = "well"
         self._store.heal()
 
+    async def _ask_the_books(self, tree: Tree, by: tuple[UsageDimension, ...]) -> tuple[UsageRow, ...]:
+        asked = StatsAsked(by=by)
+        told = await tree.ref("accounting").ask(asked, deadline=trio.current_time() + QUIET_S)
+        return told.rows if isinstance(told, UsageStats) else ()
+
     async def _come_to_rest(self, tree: Tree) -> bool:
         """Wait until nothing is in hand, queued or open any more; False where that does not come."""
         for _ in range(int(QUIET_S / 0.5)):
+            await trio.sleep(0.5)  # first of all: the last blow may have been dealt in this very tick
             statuses = tree.status()
             busy = any(each.in_hand or each.queued or each.blocked or each.zombies for each in statuses)
             settled = all(each.state in ("running", "quarantined") for each in statuses)
             if not busy and settled and not any(row.is_open for row in self._store.rows.values()):
                 return True
-            await trio.sleep(0.5)
         return False
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -15,11 +14,10 @@ from manus.messages.outcomes import Attempt, AttemptRole, Finished, Unfinished
 from manus.sim.behaviour import Script
 from manus.sim.chaos import simulated
 from manus.sim.chaos_asked import attempts_of
-from manus.sim.chaos_clients import Seen
+from manus.sim.chaos_books import exact_books
 from manus.sim.chaos_draw import plan_from_seed
 from manus.sim.chaos_invariants import (
     INVARIANTS,
-    exact_books,
     fresh_credentials,
     no_bugs,
     no_secret_leaves,
@@ -27,48 +25,14 @@ from manus.sim.chaos_invariants import (
 )
 from manus.sim.chaos_isolation import isolated
 from manus.sim.chaos_keys import SECRET, Doorkeeper
-from manus.sim.chaos_plan import ClientPlan, Mode, Plan, without_faults_of
+from manus.sim.chaos_plan import ClientPlan, Plan, without_faults_of
 from manus.sim.chaos_rests import breakers, cooldowns
 from manus.sim.chaos_routes import batch_gives_way, finite_plans, nobody_is_hammered, whole_is_finished
 from manus.sim.chaos_said import said_to
 from manus.sim.chaos_streams import no_lie, whole_streams
 from manus.sim.chaos_world import MODEL, Report, Visit
 from manus.supervisor.events import RequestCrashed
-
-SEEDS = 60
-
-
-@cache
-def _encoded_report(seed: int, mode: Mode) -> Report:
-    return simulated(plan_from_seed(seed, mode))
-
-
-def report_of(seed: int, mode: Mode = "safety") -> Report:
-    """Give the report of a run that keeps every promise, to be spoilt: what is changed in it is copied."""
-    kept = _encoded_report(seed, mode)
-    return msgspec.structs.replace(
-        kept,
-        seen=[msgspec.structs.replace(seen) for seen in kept.seen],
-        rows=list(kept.rows),
-        events=list(kept.events),
-        visits=list(kept.visits),
-        doors=dict(kept.doors),
-    )
-
-
-def finished() -> tuple[Report, Seen, Finished]:
-    """Find a stream that brought its answer."""
-    for report, seen in clients():
-        if seen.client.stream and isinstance(seen.outcome, Finished) and len(seen.text) > 1:
-            return report, seen, seen.outcome
-    raise AssertionError("no stream finished")
-
-
-def clients() -> Iterator[tuple[Report, Seen]]:
-    for seed in range(SEEDS):
-        report = report_of(seed)
-        for seen in report.seen:
-            yield report, seen
+from tests.sim.chaos_reports import SEEDS, clients, finished, report_of
 
 
 def asked_twice() -> Report:
