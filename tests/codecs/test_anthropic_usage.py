@@ -40,7 +40,13 @@ def test_writes_to_the_cache_are_split_by_life() -> None:
     }
     _, assembly = read(whole({"type": "text", "text": "A"}, usage=usage))
     assert assembly.usage == Usage(
-        input_uncached=1, output=2, cache_write_short=100, cache_write_long=200, server_tool_calls=3, source="reported"
+        input_uncached=1,
+        output=2,
+        cache_write_short=100,
+        cache_write_long=200,
+        server_tool_calls=3,
+        server_tools=(("web_fetch", 1), ("web_search", 2)),
+        source="reported",
     )
     del usage["cache_creation"]
     _, assembly = read(whole({"type": "text", "text": "A"}, usage=usage))

@@ -48,6 +48,8 @@ class UsageObject(Iteration, gc=False):
     output_tokens_details: OutputDetails | None = None
     server_tool_use: ServerToolUse | None = None
     service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
     iterations: list[Iteration] | None = None
 
 

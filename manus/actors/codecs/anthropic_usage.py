@@ -12,8 +12,12 @@ import msgspec
 
 from manus.actors.codecs.anthropic_types import CacheCreation, Iteration, UsageObject
 from manus.actors.codecs.json_text import well_formed
+from manus.actors.codecs.server_tools import ServerToolTally
 from manus.messages.events import UsageReported
 from manus.messages.usage import Usage, VendorCounts
+
+_ANYWHERE = (None, "", "global", "not_available")
+"""Words for an answer whose place of inference nobody chose."""
 
 
 class RunningUsage:
@@ -27,8 +31,16 @@ class RunningUsage:
 
     @property
     def service_tier(self) -> str | None:
-        """The tier that served the answer, where the vendor said so."""
-        tier = self._known.service_tier
+        """What served the answer, where the vendor said so: a tier, fast mode, a region, each at a price of its own.
+
+        As `standard` or `priority`, `fast`, `standard+us`, `fast+us`.
+        """
+        known = self._known
+        tier = known.service_tier
+        if known.speed == "fast":
+            tier = "fast" if tier in (None, "standard") else f"{tier}+fast"
+        if known.inference_geo not in _ANYWHERE:
+            tier = f"{tier or 'standard'}+{known.inference_geo}"
         return None if tier is None else well_formed(tier)
 
     def take(self, usage: UsageObject, *, final: bool) -> UsageReported:
@@ -68,14 +80,16 @@ class RunningUsage:
             if passes.input_total + passes.output > usage.input_total + usage.output:
                 usage = passes
         complete = self._counted and known.input_tokens is not None
-        served = known.server_tool_use
+        served = ServerToolTally()
+        if known.server_tool_use is not None:
+            served.add("web_search", _count(known.server_tool_use.web_search_requests))
+            served.add("web_fetch", _count(known.server_tool_use.web_fetch_requests))
         return UsageReported(
             usage=msgspec.structs.replace(
                 usage,
                 reasoning=min(_count(thinking), usage.output),
-                server_tool_calls=0
-                if served is None
-                else _count(served.web_search_requests) + _count(served.web_fetch_requests),
+                server_tool_calls=served.total,
+                server_tools=served.kinds,
                 source="reported" if complete else "missing",
             ),
             counts=counts,

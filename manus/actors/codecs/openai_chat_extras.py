@@ -13,7 +13,8 @@ import msgspec
 
 from manus.actors.codecs.answer_writer import AnswerWriter
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, dump, keep_raw, load_tolerant, well_formed
-from manus.actors.codecs.openai_chat_types import InputDetails, OutputDetails, ToolPiece, UsageObject
+from manus.actors.codecs.openai_chat_types import InputDetails, OutputDetails, ServerToolUse, ToolPiece, UsageObject
+from manus.actors.codecs.server_tools import ServerToolTally
 from manus.messages.events import UsageReported, WarningRaised
 from manus.messages.usage import Usage, VendorCounts
 
@@ -25,7 +26,8 @@ def usage_reported(usage: UsageObject, *, standard: bool = True) -> UsageReporte
     """Bring a usage object into normal form.
 
     Cached tokens are a part of `prompt_tokens` and reasoning is a part of `completion_tokens`
-    (openai.md 3.1). One vendor (xAI) counts reasoning beside the completion; its own total says so.
+    (openai.md 3.1). One vendor (xAI) counts reasoning beside the completion, another (Mistral) sound beside the prompt;
+    their own totals say so.
     Counts that contradict each other are clamped to zero, never below (canonical.md 2.2).
 
     Args:
@@ -50,20 +52,37 @@ def usage_reported(usage: UsageObject, *, standard: bool = True) -> UsageReporte
     written = _first(into.cache_write_tokens, usage.cache_creation_input_tokens)
     if reasoning and usage.total_tokens == prompt + completion + reasoning:
         completion += reasoning
+    audio = _count(into.audio_tokens)
+    if audio and usage.total_tokens == prompt + completion + audio:
+        prompt += audio
+    uncached = max(0, prompt - cached - written)
+    served = _served(usage.server_tool_use_details)
     complete = usage.prompt_tokens is not None and usage.completion_tokens is not None
     return UsageReported(
         usage=Usage(
-            input_uncached=max(0, prompt - cached - written),
+            input_uncached=uncached,
             cache_read=cached,
             cache_write_short=written,
             output=completion,
             reasoning=min(reasoning, completion),
-            audio_input=_count(into.audio_tokens),
-            audio_output=_count(outof.audio_tokens),
+            audio_input=min(audio, uncached),
+            audio_output=min(_count(outof.audio_tokens), completion),
+            server_tool_calls=served.total,
+            server_tools=served.kinds,
             source="reported" if complete else "missing",
         ),
         counts=counts if standard else None,
     )
+
+
+def _served(use: ServerToolUse | None) -> ServerToolTally:
+    """Count what the vendor ran itself; calls beyond its searches are of a kind that it does not tell."""
+    tally = ServerToolTally()
+    if use is not None:
+        searches = _count(use.web_search_requests)
+        tally.add("web_search", searches)
+        tally.add(None, _count(use.tool_calls_executed) - searches)
+    return tally
 
 
 def cite(writer: AnswerWriter, annotation: msgspec.Raw) -> None:

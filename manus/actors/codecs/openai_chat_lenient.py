@@ -22,13 +22,14 @@ from manus.actors.codecs.openai_chat_types import (
     Opening,
     OutputDetails,
     ReasoningDetail,
+    ServerToolUse,
     ToolPiece,
     UsageObject,
 )
 
 # Any, throughout this file: values are JSON of a foreign hand, and each is checked before it is used.
 
-_Counts = TypeVar("_Counts", InputDetails, OutputDetails)
+_Counts = TypeVar("_Counts", InputDetails, OutputDetails, ServerToolUse)
 
 
 def lenient_opening(value: Any) -> Opening | None:
@@ -141,6 +142,7 @@ def _usage(value: Any) -> UsageObject | None:
         prompt_cache_hit_tokens=_number(value.get("prompt_cache_hit_tokens")),
         cache_read_input_tokens=_number(value.get("cache_read_input_tokens")),
         cache_creation_input_tokens=_number(value.get("cache_creation_input_tokens")),
+        server_tool_use_details=_details(ServerToolUse, value.get("server_tool_use_details")),
     )
 
 

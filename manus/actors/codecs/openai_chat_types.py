@@ -83,6 +83,13 @@ class OutputDetails(msgspec.Struct, gc=False):
     audio_tokens: int | None = None
 
 
+class ServerToolUse(msgspec.Struct, gc=False):
+    """`server_tool_use_details` (OpenRouter): what it ran itself, which its bill has beside the tokens."""
+
+    web_search_requests: int | None = None
+    tool_calls_executed: int | None = None
+
+
 class UsageObject(msgspec.Struct, gc=False):
     """`usage`, with the spellings of compatible servers.
 
@@ -99,6 +106,7 @@ class UsageObject(msgspec.Struct, gc=False):
     prompt_cache_hit_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    server_tool_use_details: ServerToolUse | None = None
 
 
 class GroqExtension(msgspec.Struct, gc=False):

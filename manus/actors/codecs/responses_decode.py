@@ -19,6 +19,7 @@ from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load
 from manus.actors.codecs.openai_errors import Classify, openai_failure_kind
 from manus.actors.codecs.responses_output import OutputItems
 from manus.actors.codecs.responses_types import Document, Event, InputDetails, OutputDetails, Response, UsageObject
+from manus.actors.codecs.server_tools import ServerToolTally
 from manus.actors.codecs.sse_answer import SseAnswerDecoder
 from manus.messages.events import (
     FinishReason,
@@ -178,7 +179,7 @@ class ResponsesDecoder(SseAnswerDecoder):
         writer = self._writer
         self._items.gather(response.output)
         if response.usage is not None:
-            writer.add(usage_reported(response.usage, self._items.server_tool_calls))
+            writer.add(usage_reported(response.usage, self._items.served))
         for report in (response.content_filters, response.moderation):
             if bytes(report) not in _EMPTY:
                 writer.add(SafetyReported(raw=keep_raw(report)))
@@ -202,7 +203,7 @@ class ResponsesDecoder(SseAnswerDecoder):
         self._writer.fail(stream_failure(self._classify(None, facts), facts))
 
 
-def usage_reported(usage: UsageObject, server_tool_calls: int = 0) -> UsageReported:
+def usage_reported(usage: UsageObject, served: ServerToolTally) -> UsageReported:
     """Bring a usage object into normal form: cached and written tokens are subsets of the input (openai.md 3.1)."""
     into = usage.input_tokens_details or _NO_INPUT_DETAILS
     outof = usage.output_tokens_details or _NO_OUTPUT_DETAILS
@@ -216,9 +217,10 @@ def usage_reported(usage: UsageObject, server_tool_calls: int = 0) -> UsageRepor
             cache_write_short=written,
             output=made,
             reasoning=min(_count(outof.reasoning_tokens), made),
-            audio_input=_count(into.audio_tokens),
-            audio_output=_count(outof.audio_tokens),
-            server_tool_calls=server_tool_calls,
+            audio_input=min(_count(into.audio_tokens), max(0, given - cached - written)),
+            audio_output=min(_count(outof.audio_tokens), made),
+            server_tool_calls=served.total,
+            server_tools=served.kinds,
             source="reported" if complete else "missing",
         ),
         counts=VendorCounts(

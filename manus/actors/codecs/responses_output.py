@@ -15,7 +15,8 @@ from manus.actors.codecs.answer_writer import AnswerWriter, Prose
 from manus.actors.codecs.classify import protocol_failure
 from manus.actors.codecs.json_fit import fit
 from manus.actors.codecs.json_text import MALFORMED_ERRORS, NULL, keep_raw, load_tolerant, well_formed
-from manus.actors.codecs.responses_types import Item
+from manus.actors.codecs.responses_types import Action, Item
+from manus.actors.codecs.server_tools import ServerToolTally
 from manus.actors.codecs.tool_fragments import ToolFragments
 from manus.messages.events import LogprobsReported, ReasoningDelta, RefusalDelta, TextDelta
 
@@ -42,14 +43,14 @@ class _Open:
 class OutputItems:
     """Writes the output items of one answer."""
 
-    __slots__ = ("_items", "_last", "_tools", "_writer", "server_tool_calls", "wants_turn")
+    __slots__ = ("_items", "_last", "_tools", "_writer", "served", "wants_turn")
 
     def __init__(self, writer: AnswerWriter) -> None:
         self._writer = writer
         self._tools = ToolFragments(writer)
         self._items: dict[int, _Open] = {}
         self._last = 0
-        self.server_tool_calls = 0
+        self.served = ServerToolTally()
         self.wants_turn = False
         """The vendor wants more back than the parts say: which words were thinking aloud, whose tool was called."""
 
@@ -122,7 +123,7 @@ class OutputItems:
             case None:
                 pass
             case kind:
-                self._carry(kind, raw)
+                self._carry(kind, raw, item.action)
 
     def gather(self, output: list[msgspec.Raw] | None) -> None:
         """Take the closing list of all items: what no event has told yet is written now."""
@@ -185,12 +186,19 @@ class OutputItems:
         if bytes(logprobs) not in _EMPTY:
             self._writer.add(LogprobsReported(raw=keep_raw(logprobs)))
 
-    def _carry(self, kind: str, raw: msgspec.Raw) -> None:
+    def _carry(self, kind: str, raw: msgspec.Raw, action: Action | None) -> None:
         self._writer.opaque(well_formed(kind), keep_raw(raw))
         if kind == "custom_tool_call":
             self._writer.call_count += 1  # the caller's to run: the answer waits for it
         elif kind.endswith("_call"):
-            self.server_tool_calls += 1
+            self.served.add(_kind_served(kind.removesuffix("_call"), action))
+
+
+def _kind_served(kind: str, action: Action | None) -> str:
+    """Name the kind of a tool's call: searches of the web are on the bill, the pages that are opened are not."""
+    if kind == "web_search" and action is not None and action.type not in (None, "search"):
+        return "web_page"
+    return kind
 
 
 def _read_item(raw: msgspec.Raw) -> Item | None:

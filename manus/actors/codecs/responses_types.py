@@ -91,6 +91,12 @@ class Piece(msgspec.Struct, gc=False):
     logprobs: msgspec.Raw = NULL
 
 
+class Action(msgspec.Struct, gc=False):
+    """What a tool of the vendor's did: `search`, or `open_page`, which is another thing on the bill."""
+
+    type: str | None = None
+
+
 class Item(msgspec.Struct, gc=False):
     """One entry of `output`: a message, a function call, reasoning. Other types are carried unread."""
 
@@ -104,3 +110,4 @@ class Item(msgspec.Struct, gc=False):
     encrypted_content: str | None = None
     content: list[Piece] | None = None
     summary: list[Piece] | None = None
+    action: Action | None = None
