@@ -245,6 +245,13 @@ class Delivery:
         self._lead()
         return self._channel.push(held)
 
+    def mute(self) -> None:
+        """Let nothing more reach the caller, who has left; what still comes is only taken down."""
+        self._channel = None
+        self._filter = None
+        self._held = []
+        self.on_first_content = None
+
     def fence(self) -> None:
         """Drop whatever this attempt still says."""
         if not self._fenced:

@@ -11,6 +11,8 @@ from manus.actors.codecs import embed_codec_for
 from manus.actors.codecs.base import CodecOptions, EmbedLimits
 from manus.actors.health import Health
 from manus.actors.jitter import Jitter
+from manus.actors.journey.attempt import OpenAttempt
+from manus.actors.journey.drains import Drains
 from manus.actors.journey.traffic_share import TrafficShares
 from manus.actors.routing.affinity import Affinity, Turns
 from manus.actors.routing.plan import Choice
@@ -80,6 +82,7 @@ class RouterCell:
                 "spliced",
                 "hedges",
                 "hedges_won",
+                "drains",
             ),
             0,
         )
@@ -115,7 +118,7 @@ class RouterCell:
 class Desk:
     """What one incarnation's requests share."""
 
-    __slots__ = ("_ctx", "_providers", "accounting", "cell", "emit", "spec", "table")
+    __slots__ = ("_ctx", "_providers", "accounting", "cell", "drains", "emit", "spec", "table")
 
     def __init__(self, spec: RouterSpec, ctx: Context) -> None:
         self.spec = spec
@@ -124,6 +127,7 @@ class Desk:
         self.table = RoutingTable(spec.providers, spec.policy, disabled=spec.disabled)
         self.accounting = ctx.ref("accounting")
         self.emit = ctx.emit
+        self.drains = Drains(ctx.nursery, spec.policy, self._drained)
         self._ctx = ctx
         self._providers: dict[str, Ref] = {}
 
@@ -144,6 +148,10 @@ class Desk:
         cell = self.cell
         chance = Jitter(cell.seed, f"{request_id}/plan")
         return Standing(now=now, health=cell.health, chance=chance, turns=cell.turns, affinity=cell.affinity)
+
+    def _drained(self, attempt: OpenAttempt) -> None:
+        self.cell.count("drains")
+        self.emit(attempt.reported(trio.current_time()))
 
     def provider(self, name: str) -> Ref:
         """Give the ref of a provider entry's actor."""

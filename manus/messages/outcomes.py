@@ -14,7 +14,7 @@ from manus.messages.requests import Strategy
 from manus.messages.usage import NO_USAGE, Usage
 
 Booking = Literal["settled", "released", "in_doubt", "open"]
-"""How an attempt stands in the ledger."""
+"""How an attempt stands in the ledger; `open` while its answer is read to its end without its caller."""
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -64,7 +64,8 @@ class RoutingMetrics(Message, frozen=True, kw_only=True, tag="routing_metrics", 
     `retries` are further attempts at a deployment that had been asked already, `failovers` attempts at another one,
     `restarts` answers that began anew after the caller had seen a part, `continued` and `spliced` streams that were
     taken up without the caller noticing, `hedges` attempts that raced a slow one and `hedges_won` those that were
-    faster. `shed` requests were refused for lack of room; `waiting` ones of priority `batch` wait for it now.
+    faster; `drains` calls went on after their callers had left, for the vendor's own count. `shed` requests were
+    refused for lack of room; `waiting` ones of priority `batch` wait for it now.
     """
 
     requests: int = 0
@@ -82,6 +83,7 @@ class RoutingMetrics(Message, frozen=True, kw_only=True, tag="routing_metrics", 
     spliced: int = 0
     hedges: int = 0
     hedges_won: int = 0
+    drains: int = 0
     deployments: tuple[DeploymentMetrics, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:  # Any: plain data, as JSON has it

@@ -1,4 +1,4 @@
-"""Own the sending side of a mailbox: refs, stable for the life of the tree, and places booked through them."""
+"""Own the sending side of a mailbox: refs, stable for the life of the tree, questions and places got through them."""
 
 from __future__ import annotations
 
@@ -73,6 +73,19 @@ class Ref:
         envelope = Envelope(slot, message, wants_reply=True, deadline=deadline, sink=sink, trace_id=trace_id)
         return await _answer(slot, envelope, shed=shed)
 
+    def put(
+        self, message: object, *, deadline: float, sink: Any = None, trace_id: str = "", shed: bool = False
+    ) -> Question:
+        """Send, and get the asker's end of the one answer: `ask` for work that may outlive the task that wants it.
+
+        The arguments are those of `ask`, and so is the answer. Synchronous. Whoever holds the question has its answer
+        or leaves it.
+        """
+        slot = self._slot
+        envelope = Envelope(slot, message, wants_reply=True, deadline=deadline, sink=sink, trace_id=trace_id)
+        _send(slot, envelope, shed=shed)
+        return Question(envelope)
+
     def ask_stream(self, message: object, *, deadline: float, buffer: int = 32, trace_id: str = "") -> Dialog:
         """Send and get the asker's end of a stream of at most `buffer` unread items. Synchronous.
 
@@ -88,6 +101,37 @@ class Ref:
     def place(self) -> Place | None:
         """Book room for one later message; None when the mailbox cannot promise it (full, or its gate is closed)."""
         return Place(self._slot) if self._slot.book() else None
+
+
+@final
+class Question:
+    """An ask whose asker may stop waiting, and somebody else wait on. For one waiting task at a time."""
+
+    __slots__ = ("_envelope",)
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer is there."""
+        return self._envelope.answered
+
+    @property
+    def value(self) -> object:
+        """The answer, once it is there."""
+        assert self._envelope.answered
+        return self._envelope.answer
+
+    async def answer(self) -> object:
+        """Wait for the answer and give it. A checkpoint only while it is to come; cancelled, the work goes on."""
+        while self._envelope.answer is PENDING:
+            await self._envelope.wait()
+        return self._envelope.answer
+
+    def leave(self) -> None:
+        """Want no answer any more: the work is cancelled. Synchronous; once it is answered, and twice, harmless."""
+        self._envelope.leave()
 
 
 @final

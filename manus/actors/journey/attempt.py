@@ -23,7 +23,7 @@ from manus.messages.limits import Answered
 from manus.messages.outcomes import Answer, Attempt, AttemptRole, CallEnded, Reservation
 from manus.messages.usage import NO_USAGE, Price
 from manus.messages.watching import AttemptEnded
-from manus.supervisor.ref import Place, Ref
+from manus.supervisor.ref import Place, Question, Ref
 from manus.supervisor.terminals import (
     ActorFailed,
     Expired,
@@ -55,12 +55,14 @@ class OpenAttempt:
         "booked",
         "choice",
         "delivery",
+        "draining",
         "ended",
         "failure",
         "granted",
         "number",
         "patience_s",
         "price",
+        "question",
         "request_id",
         "reservation",
         "role",
@@ -99,6 +101,10 @@ class OpenAttempt:
         self.booked: Booked | None = None
         self.scope: trio.CancelScope | None = None
         """Covers its reservation and its call, where it may have to be ended before its time."""
+        self.question: Question | None = None
+        """Its call, where that may go on when nobody waits for it any more (`on_cancel = "drain"`)."""
+        self.draining = False
+        """Whether its request is over while its answer is read to the end, for the vendor's own count."""
         self._place: Place | None = None
         self._accounting = accounting
         self._input_tokens = input_tokens
@@ -107,6 +113,12 @@ class OpenAttempt:
     def is_open(self) -> bool:
         """Whether the books may wait for its ending."""
         return self._place is not None and not self._place.used
+
+    @property
+    def drainable(self) -> bool:
+        """Whether the vendor is at work on a call that may go on without its caller."""
+        question = self.question
+        return question is not None and not question.answered and self.delivery.phase in ("sent", "streaming")
 
     @property
     def has_content(self) -> bool:
@@ -141,15 +153,37 @@ class OpenAttempt:
             self.booked = msgspec.structs.replace(self.booked, durable=True)
 
     def end_early(self, failure: Failed) -> None:
-        """Have it end with `failure`: nothing more of it is heard, and its call is cancelled. Synchronous."""
+        """Have it end with `failure`: nothing more of it is heard, and nobody waits for its call. Synchronous."""
         assert self.scope is not None, "only an attempt with a scope can be ended before its time"
-        self.delivery.fence()
+        if self.drainable:
+            self.delivery.mute()
+        else:
+            self.delivery.fence()
         self.failure = failure
         self.scope.cancel()
 
+    def detach(self) -> None:
+        """Part it from its request: until its answer has been read, it stands as it is known by now. Synchronous."""
+        self.draining = True
+        self.delivery.mute()
+        # Nothing is the matter with its row, which is simply not ended yet.
+        self.booked = msgspec.structs.replace(self._as_booked(self.ending()), durable=True)
+
+    def hear(self) -> None:
+        """Take down an answer that came in the very tick in which its request was cut short."""
+        question = self.question
+        if question is not None and question.answered and self.ended is None and self.failure is None:
+            self.failure = self.judge(question.value)
+
+    def let_go(self) -> None:
+        """Hear nothing more of it; a call that still runs is cancelled. Synchronous, and harmless when repeated."""
+        self.delivery.fence()
+        if self.question is not None:
+            self.question.leave()
+
     def close(self) -> None:
         """End it in the books without waiting. Synchronous; harmless when it has ended."""
-        self.delivery.fence()
+        self.let_go()
         if self._place is not None and not self._place.used:
             ending = self.ending()
             self.booked = self._as_booked(ending)
@@ -164,6 +198,18 @@ class OpenAttempt:
         """Give what came of an answer, None where nothing did."""
         assembly = self.delivery.assembly
         return assembly.answer() if assembly is not None and assembly.has_content else None
+
+    def judge(self, answered: object) -> Failed | None:
+        """Take down what the provider, or the supervisor in its place, says of the call; gives the failure, if any."""
+        match answered:
+            case CallEnded() as ended:
+                self.ended = ended
+                return ended.failure
+            case ActorFailed() | Undelivered() | Unavailable() | Expired() | Withdrawn() as terminal:
+                failure = failure_of_terminal(terminal, provider=self.choice.provider, model=self.choice.model)
+                return msgspec.structs.replace(failure, phase=self.delivery.phase)
+            case other:
+                raise TypeError(f"a provider answered a call with a {type(other).__name__}")
 
     def ending(self) -> Ending:
         """Say what the books are to hold: by the provider's word, else by what was seen to be sent and received."""
@@ -214,24 +260,27 @@ class OpenAttempt:
             reservation=self.reservation,
             usage=NO_USAGE if booked is None else booked.usage,
             cost_nano_usd=None if booked is None else booked.cost_nano_usd,
-            booking="released" if booked is None else booked.state,
+            booking="open" if self.draining else "released" if booked is None else booked.state,
             vendor_request_id=None if self.ended is None else self.ended.answer.vendor_request_id,
         )
 
-    def reported(self, told: Attempt, now: float) -> AttemptEnded:
-        """Tell it to whoever watches, from the story that `told` gave."""
-        failure = self.failure
+    def reported(self, now: float) -> AttemptEnded:
+        """Tell it to whoever watches, once it is over."""
+        booked, ended, failure, choice = self.booked, self.ended, self.failure, self.choice
         return AttemptEnded(
             at=now,
             request_id=self.request_id,
-            attempt=told.number,
-            deployment=told.deployment,
-            result=told.result,
-            booking=told.booking,
+            attempt=self.number,
+            deployment=choice.deployment,
+            provider=choice.provider,
+            model=choice.model,
+            result="ok" if failure is None else failure.kind,
+            booking="released" if booked is None else booked.state,
             status=None if failure is None else failure.status,
-            vendor_request_id=told.vendor_request_id,
-            cost_nano_usd=told.cost_nano_usd,
-            rate_limits=() if self.ended is None else self.ended.rate_limits,
+            vendor_request_id=None if ended is None else ended.answer.vendor_request_id,
+            usage=NO_USAGE if booked is None else booked.usage,
+            cost_nano_usd=None if booked is None else booked.cost_nano_usd,
+            rate_limits=() if ended is None else ended.rate_limits,
         )
 
     def _price_served(self, served: str | None) -> Price | None:
@@ -255,7 +304,9 @@ class OpenAttempt:
             case Release():
                 return Booked(state="released", usage=NO_USAGE, cost_nano_usd=0, durable=False)
             case Doubt():
-                return Booked(state="in_doubt", usage=NO_USAGE, durable=False)
+                assert self.reservation is not None, "only what was reserved can be in doubt"
+                bound, cost = self.reservation.bound, self.reservation.bound_nano_usd
+                return Booked(state="in_doubt", usage=bound, cost_nano_usd=cost, durable=False)
             case _:
                 assert_never(ending)
 

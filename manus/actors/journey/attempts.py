@@ -14,17 +14,18 @@ import msgspec
 import trio
 
 from manus.actors.delivery import CallerChannel
-from manus.actors.estimate import bound_usage, expected_usage, worst_cost_nano_usd
+from manus.actors.estimates.bound import bound_usage, worst_cost_nano_usd
+from manus.actors.estimates.prompt import expected_usage
 from manus.actors.health import NotBefore
-from manus.actors.journey.attempt import OpenAttempt, failure_of_terminal
+from manus.actors.journey.attempt import OpenAttempt
 from manus.actors.journey.story import Story
 from manus.actors.router_desk import Desk
 from manus.actors.routing.plan import Choice
 from manus.messages.accounting import Denied, Granted, Reserve
 from manus.messages.calls import Call
 from manus.messages.failures import Advice, Failed
-from manus.messages.outcomes import AttemptRole, CallEnded, Reservation
-from manus.messages.requests import ChatRequest, EmbedRequest
+from manus.messages.outcomes import AttemptRole, Reservation
+from manus.messages.requests import ChatRequest, EmbedRequest, OnCancel
 from manus.supervisor.envelope import Envelope
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 
@@ -42,15 +43,24 @@ class Attempts:
         env: the request's own envelope; its deadline is that of every attempt.
         story: told of every attempt that is over.
         channel: the caller's, of a request that streams.
+        on_cancel: what becomes of a call that nobody waits for any more.
         prompt_tokens: about how long the prompt is; set anew where the next attempt has another one.
     """
 
-    __slots__ = ("_channel", "_desk", "_env", "_numbered", "open", "prompt_tokens", "story")
+    __slots__ = ("_channel", "_desk", "_drains", "_env", "_numbered", "open", "prompt_tokens", "story")
 
     def __init__(
-        self, desk: Desk, env: Envelope, story: Story, *, channel: CallerChannel | None, prompt_tokens: int
+        self,
+        desk: Desk,
+        env: Envelope,
+        story: Story,
+        *,
+        channel: CallerChannel | None,
+        prompt_tokens: int,
+        on_cancel: OnCancel,
     ) -> None:
         self._desk = desk
+        self._drains = on_cancel == "drain"
         self._env = env
         self._channel = channel
         self._numbered = 0
@@ -105,17 +115,23 @@ class Attempts:
                 failure = msgspec.structs.replace(attempt.failure, phase=attempt.delivery.phase)
         attempt.failure = failure
         self.tell_health(attempt, failure)
-        if attempt.is_open:
+        if attempt.is_open and not self.drain(attempt):
+            attempt.let_go()
             confirm_by = trio.current_time() + self._desk.spec.confirm_s
             await attempt.book(deadline=min(confirm_by, self._env.deadline))
         self.over(attempt)
 
+    def drain(self, attempt: OpenAttempt) -> bool:
+        """Have the answer of an attempt that nobody waits for read to its end; False where that is not to be."""
+        return attempt.drainable and self._desk.drains.take(attempt)
+
     def over(self, attempt: OpenAttempt) -> None:
-        """Tell the story of an attempt that is booked, and count it."""
+        """Tell the story of an attempt that is booked, or will be when its answer has been read, and count it."""
         self.open.remove(attempt)
         now = trio.current_time()
         told = self.story.add(attempt, now)
-        self._desk.emit(attempt.reported(told, now))
+        if not attempt.draining:
+            self._desk.emit(attempt.reported(now))
         self._desk.cell.count_attempt(attempt.choice.deployment, told.result)
 
     def tell_health(self, attempt: OpenAttempt, failure: Failed | None) -> None:
@@ -162,11 +178,14 @@ class Attempts:
             patience_s=attempt.patience_s,
             estimated_input_tokens=self.prompt_tokens,
         )
-        answered = await self._desk.provider(choice.provider).ask(
-            call, deadline=env.deadline, sink=attempt.delivery, trace_id=env.trace_id, shed=shed
-        )
-        attempt.delivery.fence()
-        return self._judge(attempt, answered)
+        provider, sink = self._desk.provider(choice.provider), attempt.delivery
+        if self._drains:
+            attempt.question = provider.put(call, deadline=env.deadline, sink=sink, trace_id=env.trace_id, shed=shed)
+            answered = await attempt.question.answer()
+        else:
+            answered = await provider.ask(call, deadline=env.deadline, sink=sink, trace_id=env.trace_id, shed=shed)
+        sink.fence()
+        return attempt.judge(answered)
 
     async def _reserve(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest) -> Failed | None:
         """Have the attempt admitted and its intent written. A refusal leaves nothing to end."""
@@ -214,16 +233,3 @@ class Attempts:
                 return Failed(kind="ledger", message="The books are closed, and nothing is called unbooked.")
             case other:
                 raise TypeError(f"accounting answered a reservation with a {type(other).__name__}")
-
-    def _judge(self, attempt: OpenAttempt, answered: object) -> Failed | None:
-        """Take down what the provider, or the supervisor in its place, says of the attempt."""
-        choice = attempt.choice
-        match answered:
-            case CallEnded() as ended:
-                attempt.ended = ended
-                return ended.failure
-            case ActorFailed() | Undelivered() | Unavailable() | Expired() | Withdrawn() as terminal:
-                failure = failure_of_terminal(terminal, provider=choice.provider, model=choice.model)
-                return msgspec.structs.replace(failure, phase=attempt.delivery.phase)
-            case other:
-                raise TypeError(f"a provider answered a call with a {type(other).__name__}")

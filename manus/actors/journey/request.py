@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from manus.actors.delivery import CallerChannel
-from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.estimates.prompt import estimate_prompt_tokens
 from manus.actors.health import NotBefore
 from manus.actors.jitter import Jitter
 from manus.actors.journey.attempt import OpenAttempt
@@ -61,7 +61,15 @@ class RequestRun:
             mode = request.on_interrupt or policy.on_interrupt
             self._rescue = Rescue(request, mode=mode, channel=channel, cell=desk.cell, wires=desk.spec.wires)
         tokens = estimate_prompt_tokens(request)
-        self._attempts = Attempts(desk, env, self._story, channel=self._channel, prompt_tokens=tokens)
+        on_cancel = request.on_cancel if isinstance(request, ChatRequest) else None
+        self._attempts = Attempts(
+            desk,
+            env,
+            self._story,
+            channel=self._channel,
+            prompt_tokens=tokens,
+            on_cancel=on_cancel or desk.spec.policy.on_cancel,
+        )
 
     async def run(self, *, first: Callable[[], Awaitable[None]] | None = None) -> Outcome:
         """Live; gives the outcome, also after the envelope's scope was cancelled.
@@ -248,10 +256,20 @@ class RequestRun:
         return self._unfinished(failure) if ended is None else self._finished(ended)
 
     async def _end_attempt(self, attempt: OpenAttempt, failure: Failed, *, deadline_passed: bool) -> None:
-        """Book an attempt that was cut short, or one that was over and whose booking was cut short."""
-        attempt.delivery.fence()
+        """Book an attempt that was cut short, or one that was over and whose booking was cut short.
+
+        Where the caller wants it so, one whose answer is on its way is read to its end instead, without the request.
+        """
+        attempt.hear()
         if attempt.ended is None and attempt.failure is None:
             attempt.failure = msgspec.structs.replace(failure, phase=attempt.delivery.phase)
+        if deadline_passed or not self._attempts.drain(attempt):
+            await self._book(attempt, failure, deadline_passed=deadline_passed)
+        self._attempts.withdraw(attempt)
+        self._attempts.over(attempt)
+
+    async def _book(self, attempt: OpenAttempt, failure: Failed, *, deadline_passed: bool) -> None:
+        attempt.let_go()
         if attempt.is_open:
             if deadline_passed:
                 self._attempts.tell_health(attempt, failure)
@@ -261,8 +279,6 @@ class RequestRun:
                 limit_s = LAST_WORD_S if deadline_passed else self._desk.spec.confirm_s
                 with trio.move_on_after(limit_s):
                     await attempt.book(deadline=trio.current_time() + limit_s)
-        self._attempts.withdraw(attempt)
-        self._attempts.over(attempt)
 
     def _completes(self, attempt: OpenAttempt) -> bool:
         """Whether the success of `attempt` is that of the request."""
