@@ -6,8 +6,7 @@ SETTINGS is a file with the configuration under `config`, and `notes`, `seed`, `
 written:
 
     status NAME STATE INPUT OUTPUT COST     what the books say of a request that an earlier process made
-    asked NAME                              a request is about to be made; its prompt begins with NAME, its tag and its
-                                            request key are NAME
+    asked NAME                              a request is about to be made; its prompt begins with NAME, its key is NAME
     told NAME ID HOW SUMS ATTEMPTS          it ended, and this is what its caller was told: tokens and cost in all, and
                                             of each attempt (JSON); HOW is `durable`, `open` or `error`
     heard NAME TOKENS                       its caller left it after an answer of at least so many tokens
@@ -46,6 +45,7 @@ from tests.kill.notes import Notes
 
 CLIENTS = 16
 PROMPT = "tell me a story of the harbour "
+TAGS = ("harbour", "ledger", "lantern", "team-é")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notes: str
     seed: str
     ask_about: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
 
 
 class Load:
@@ -66,7 +65,6 @@ class Load:
         self._agent = agent
         self._notes = notes
         self._seed = settings.seed
-        self._tags = settings.tags
         self._providers = sorted(settings.config["providers"])
         self._numbers = itertools.count()
 
@@ -87,7 +85,7 @@ class Load:
 
     async def _ask(self, name: str, rng: random.Random) -> None:
         prompt = f"{name} " + PROMPT * rng.randrange(1, 120)
-        options: dict[str, Any] = {"tags": (name, *self._tags), "request_key": name}
+        options: dict[str, Any] = {"request_key": name, "tags": rng.sample(TAGS, rng.randrange(len(TAGS)))}
         if rng.random() < 0.75:
             options["provider"] = rng.choice(self._providers)
         chance = rng.random()
@@ -99,6 +97,7 @@ class Load:
             self._answered(name, embedded)
             return
         options["max_tokens"] = 200
+        options["conversation_id"] = rng.choice((None, "first", "second"))
         if chance < 0.20:
             options["timeout_s"] = rng.uniform(0.02, 0.2)
         if chance < 0.50:

@@ -75,7 +75,7 @@ async def attempt(accounting: Ref, notes: Notes, name: str, rng: random.Random) 
         bound=bound_of(name),
         estimate=Usage(source="estimated"),
         price=PRICE,
-        tags=("x" * rng.randrange(200),),
+        tags=("x" * rng.randrange(1, 200),),
     )
     granted = await accounting.ask(reserve, deadline=trio.current_time() + 30)
     if not isinstance(granted, Granted):

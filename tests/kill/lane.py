@@ -28,6 +28,7 @@ from tests.kill.audit import Audit, Figures
 from tests.kill.fleet import Fleet, simulated
 from tests.kill.killing import Way, end, start, wait_for_notes
 from tests.kill.notes import lines_of
+from tests.kill.totals import check_totals
 
 WAYS: Final[tuple[Way, ...]] = ("kill", "kill", "kill", "kill", "kill", "exit", "end", "interrupt", "end-kill")
 """How they die in the quick lane: mostly by SIGKILL, at an instant that the seed decides."""
@@ -147,7 +148,11 @@ class Episode:
     def _audit(self) -> None:
         self.recover()
         rows = self.rows()
-        assert self.recover() == Recovery(), "recovering twice is recovering once"
+        desk = Desk()
+        store = desk.open(self.ledger, now=time.time())
+        assert store.recovered == Recovery(), "recovering twice is recovering once"
+        check_totals(desk, store, rows)
+        store.close()
         assert self.rows() == rows
         assert list(runs_directory(self.ledger).iterdir()) == [], "nothing of the dead is left"
         bills = self._fleet.bills()

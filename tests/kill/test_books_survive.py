@@ -10,13 +10,14 @@ import pytest
 from manus.actors.ledger.file import open_file_to_read
 from manus.actors.ledger.journaled import runs_directory
 from manus.actors.ledger.rows import LedgerRow
-from manus.actors.ledger.sqlite import all_rows, usage_totals
+from manus.actors.ledger.sqlite import all_rows
 from manus.actors.ledger.store import Recovery
 from manus.messages.accounting import Doubt, Release, Settle
 from tests.actors.books import Desk
 from tests.kill.books_child import bound_of, ending_of, used_by
 from tests.kill.killing import kill_after, start, wait_for_notes
 from tests.kill.notes import lines_of
+from tests.kill.totals import check_totals
 
 
 class Killed:
@@ -120,11 +121,10 @@ def kill_again_and_again(directory: Path, *, seed: int, rounds: int, durability:
             assert list(runs_directory(killed.ledger).iterdir()) == []
     assert len(killed.booked) > 10 * rounds, "it was hardly at work"
     assert killed.sent - killed.booked.keys(), "nobody died with a call under way"
-    connection = open_file_to_read(killed.ledger, busy_s=5.0)
-    (total,) = usage_totals(connection, None)
-    connection.close()
-    assert total.requests == total.settled + total.released + total.in_doubt
-    assert total.open == 0
+    desk = Desk()
+    store = desk.open(killed.ledger)
+    check_totals(desk, store, list(killed.rows().values()))
+    store.close()
 
 
 @pytest.mark.parametrize(("durability", "rounds"), [("process", 6), ("power", 2)])
