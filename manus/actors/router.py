@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import trio
 
-from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.estimates.prompt import estimate_prompt_tokens
 from manus.actors.health_probes import HealthProbes
 from manus.actors.journey.embed_run import EmbedRun
 from manus.actors.journey.request import RequestRun

@@ -16,7 +16,7 @@ import msgspec
 
 from manus.actors.codecs import anthropic_models, bedrock_models
 from manus.actors.codecs.encoding import Unencodable, options_of
-from manus.actors.estimate import estimate_tokens
+from manus.actors.estimates.text import estimate_tokens
 from manus.messages.content import ToolCall, ToolResult, text_turn
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest

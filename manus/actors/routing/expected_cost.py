@@ -6,14 +6,8 @@ of the prompt, which is dear for long ones. An unknown price gives None, which i
 
 from __future__ import annotations
 
-from manus.actors.estimate import (
-    EXPECTED_OUTPUT_TOKENS,
-    bound_output_tokens,
-    bound_usage,
-    estimate_prompt_tokens,
-    expected_usage,
-    worst_cost_nano_usd,
-)
+from manus.actors.estimates.bound import bound_output_tokens, bound_usage, worst_cost_nano_usd
+from manus.actors.estimates.prompt import EXPECTED_OUTPUT_TOKENS, estimate_prompt_tokens, expected_usage
 from manus.messages.outcomes import Reservation
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ChatRequest, EmbedRequest

@@ -1,0 +1,200 @@
+"""Own the one walk over a request that counting takes: what its parts weigh, and how many bytes they are.
+
+What comes of it depends on no model, so it is done once per request; an estimate and a bound for each candidate are
+then a few multiplications (`prompt`, `bound`).
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+import msgspec
+
+from manus.actors.documents import text_of
+from manus.actors.estimates.text import weigh, weigh_bytes
+from manus.actors.pictures import picture_of
+from manus.messages.content import (
+    AnyPart,
+    Audio,
+    Citation,
+    Document,
+    Image,
+    ImageDetail,
+    Opaque,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from manus.messages.requests import ChatRequest, EmbedRequest
+
+BYTES_PER_SOUND_TOKEN: Final = 3200
+"""Ten tokens a second of 16 kHz mono samples, 16 bits each."""
+
+NOTHING: Final = (0.0, 0)
+
+_Sides = tuple[int, int] | None
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a request holds. Tokens are those of the base vocabulary, unrounded; bytes are upper bounds of tokens.
+
+    Args:
+        text, text_bytes: all that is said, arguments and results of tools included.
+        turns, pieces: how many turns, and parts in them; `calls` the parts that are calls of tools or their results.
+        tools, tool_text, tool_bytes: the tools offered; names, descriptions and schemas.
+        form_text, form_bytes: the answer's schema, 0 where any JSON will do; `has_form` whether JSON is asked for.
+        thinking: whether the request says how much to think.
+        pictures: sides, where they could be read, and the detail asked for.
+        documents: files whose text we cannot read; `unseen` is set where anything in the prompt cannot be seen at all.
+        sound_bytes: recorded sound.
+    """
+
+    text: float = 0.0
+    text_bytes: int = 0
+    turns: int = 0
+    pieces: int = 0
+    calls: int = 0
+    tools: int = 0
+    tool_text: float = 0.0
+    tool_bytes: int = 0
+    form_text: float = 0.0
+    form_bytes: int = 0
+    has_form: bool = False
+    thinking: bool = False
+    pictures: tuple[tuple[_Sides, ImageDetail], ...] = ()
+    documents: int = 0
+    unseen: bool = False
+    sound_bytes: int = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its tokens are those of its text: nothing is in it that is counted by other rules."""
+        return not (self.pictures or self.documents or self.unseen or self.sound_bytes)
+
+
+def measure(request: ChatRequest | EmbedRequest) -> Measured:
+    """Walk over a request, once."""
+    if isinstance(request, EmbedRequest):
+        weights = [weigh(text) for text in request.inputs]
+        tokens, size = sum(tokens for tokens, _ in weights), sum(size for _, size in weights)
+        return Measured(text=tokens, text_bytes=size, pieces=len(weights))
+    walk = _Walk()
+    for turn in request.turns:
+        for part in turn.parts:
+            # Most parts are plain text, and this is the path of every request.
+            if type(part) is Text:
+                tokens, size = weigh(part.text)
+                walk.text += tokens
+                walk.text_bytes += size
+                walk.pieces += 1
+            else:
+                walk.add(part)
+        if turn.vendor is not None:
+            walk.text_bytes += len(bytes(turn.vendor.raw))
+    tool_text, tool_bytes = _tools(request) if request.tools else NOTHING
+    form_text, form_bytes = NOTHING
+    if request.output is not None and not request.output.any_object:
+        form_text, form_bytes = weigh_bytes(bytes(request.output.schema))
+    return Measured(
+        text=walk.text,
+        text_bytes=walk.text_bytes,
+        turns=len(request.turns),
+        pieces=walk.pieces,
+        calls=walk.calls,
+        tools=len(request.tools),
+        tool_text=tool_text,
+        tool_bytes=tool_bytes,
+        form_text=form_text,
+        form_bytes=form_bytes,
+        has_form=request.output is not None,
+        thinking=request.reasoning is not None and request.reasoning.effort != "off",
+        pictures=tuple(walk.pictures),
+        documents=walk.documents,
+        unseen=walk.documents > 0,
+        sound_bytes=walk.sound_bytes,
+    )
+
+
+def _tools(request: ChatRequest) -> tuple[float, int]:
+    text, size = 0.0, 0
+    for tool in request.tools:
+        for tokens, length in (weigh_bytes(bytes(tool.schema)), weigh(tool.description), weigh(tool.name)):
+            text += tokens
+            size += length
+    return text, size
+
+
+class _Walk:
+    """Sums, while the parts are walked over."""
+
+    __slots__ = ("calls", "documents", "pictures", "pieces", "sound_bytes", "text", "text_bytes")
+
+    def __init__(self) -> None:
+        self.text = 0.0
+        self.text_bytes = 0
+        self.pieces = 0
+        self.calls = 0
+        self.documents = 0
+        self.sound_bytes = 0
+        self.pictures: list[tuple[_Sides, ImageDetail]] = []
+
+    def add(self, part: AnyPart) -> None:
+        """Count one part, and those inside it."""
+        self.pieces += 1
+        match part:
+            case Text(text=text) | Refusal(text=text):
+                self._say(text)
+            case Image():
+                self.pictures.append((_sides(part.data), part.detail))
+            case Document():
+                self._document(part)
+            case Audio(data=data):
+                self.sound_bytes += len(data)
+            case ToolCall():
+                self.calls += 1
+                self._say(part.arguments)
+                self._say(part.name)
+                self._carry(part.id)
+            case ToolResult():
+                self.calls += 1
+                self._carry(part.id)
+                self._carry(part.name)
+                for inner in part.content:
+                    self.add(inner)
+            case Reasoning():
+                self._say(part.text)
+                for sealed in (part.signature, part.encrypted, part.redacted):
+                    self._carry(sealed)
+            case Citation(raw=raw) | Opaque(raw=raw):
+                tokens, size = weigh_bytes(bytes(raw))
+                self.text += tokens
+                self.text_bytes += size
+            case _:
+                assert_never(part)
+
+    def _say(self, text: str) -> None:
+        tokens, size = weigh(text)
+        self.text += tokens
+        self.text_bytes += size
+
+    def _carry(self, text: str | None) -> None:
+        """Count what goes along and is mostly not read: it is in the bound, for some vendor may read it."""
+        if text:
+            self.text_bytes += 4 * len(text)
+
+    def _document(self, part: Document) -> None:
+        self._carry(part.name)
+        text = text_of(part)
+        if text is None:
+            self.documents += 1
+        else:
+            self._say(text)
+
+
+def _sides(data: bytes | None) -> _Sides:
+    picture = None if data is None else picture_of(data)
+    if picture is None or picture.width is None or picture.height is None:
+        return None
+    return picture.width, picture.height

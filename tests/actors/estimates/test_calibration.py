@@ -1,0 +1,129 @@
+"""What vendors report corrects what we expect: soon, steadily, against outliers, and within its memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manus.actors.estimates.calibration import EVERY, EVERY_UNTIL, MODELS_MAX, RATIO_MAX, RATIO_MIN, Calibration, Line
+from manus.actors.estimates.measure import Measured, measure
+from manus.actors.estimates.prompt import prompt_tokens
+from manus.messages.content import Image, Text, Turn, text_turn
+from manus.messages.ids import RequestId
+from manus.messages.requests import ChatRequest
+
+
+def taught(told: Callable[[int], float], *, calls: int = 60, noise: float = 0.08, seed: int = 1) -> Line:
+    chance, line = random.Random(seed), Line()
+    for _ in range(calls):
+        estimate = chance.choice([15, 40, 150, 600, 2_500])
+        line.learn(estimate, max(1, round(told(estimate) * chance.gauss(1, noise))))
+    return line
+
+
+@pytest.mark.parametrize(
+    "told",
+    [lambda x: x, lambda x: 1.3 * x, lambda x: 0.75 * x, lambda x: x + 1_500, lambda x: 1.3 * x + 40],
+    ids=["right", "denser", "thinner", "hidden prompt", "both"],
+)
+def test_a_model_is_learnt_by_its_ratio_and_what_it_adds(told: Callable[[int], float]) -> None:
+    line = taught(told)
+    for estimate in (20, 200, 2_000):
+        assert line.corrected(estimate) == pytest.approx(told(estimate), rel=0.12, abs=8)
+
+
+def test_one_call_tells_little_of_another_kind_of_prompt() -> None:
+    line = Line()
+    line.learn(20, 40)
+    assert line.corrected(5_000) == pytest.approx(5_000, rel=0.05)
+
+
+def test_a_few_calls_that_count_something_else_move_it_little() -> None:
+    line = taught(lambda x: 1.2 * x)
+    for estimate, reported in ((200, 20_000), (400, 3), (150, 60_000)):
+        line.learn(estimate, reported)
+    assert line.corrected(2_000) == pytest.approx(2_400, rel=0.2)
+
+
+def test_a_model_that_changes_is_learnt_anew() -> None:
+    line = taught(lambda x: x, noise=0.0)
+    chance = random.Random(2)
+    for _ in range(120):
+        estimate = chance.choice([40, 150, 600, 2_500])
+        line.learn(estimate, round(1.35 * estimate))
+    assert line.corrected(1_000) == pytest.approx(1_350, rel=0.05)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(1, 10**9)), max_size=60), st.integers(0, 10**6))
+@settings(max_examples=200)
+def test_whatever_is_reported_an_estimate_stays_a_number_of_tokens(pairs: list[tuple[int, int]], asked: int) -> None:
+    line = Line()
+    for estimate, reported in pairs:
+        line.learn(estimate, reported)
+    assert RATIO_MIN <= line.ratio <= RATIO_MAX
+    assert 1 <= line.corrected(asked) <= 10**10
+
+
+def plain(words: int) -> Measured:
+    return measure(ChatRequest(request_id=RequestId("r"), turns=(text_turn("user", "word " * words),)))
+
+
+def test_models_are_told_apart_and_start_from_their_family() -> None:
+    known = Calibration()
+    prompt = plain(100)
+    assert known.factors("a", "claude-opus-4-8") is None
+    start = known.prompt_tokens("a", "x", "claude-opus-4-8", prompt)
+    assert start > 1.2 * known.prompt_tokens("a", "x", "gpt-4o", prompt), "a denser vocabulary from the first call on"
+    for _ in range(20):
+        known.observe_prompt("a", "gpt-4o", "gpt-4o", prompt, 2_000)
+    assert known.prompt_tokens("a", "gpt-4o", "gpt-4o", prompt) == pytest.approx(2_000, rel=0.15)
+    assert known.prompt_tokens("b", "gpt-4o", "gpt-4o", prompt) < 200, "another entry has no hidden prompt"
+
+
+def test_prompts_that_count_by_other_rules_teach_nothing() -> None:
+    known = Calibration()
+    turn = Turn(role="user", parts=(Text(text="look"), Image(url="https://example.test")))
+    known.observe_prompt("a", "m", "m", measure(ChatRequest(request_id=RequestId("r"), turns=(turn,))), 30_000)
+    known.observe_prompt("a", "m", "m", plain(10), 0)
+    assert known.factors("a", "m") is None
+
+
+def test_after_a_while_only_some_prompts_are_learnt_from() -> None:
+    known, prompt = Calibration(), plain(100)
+    told = prompt_tokens(prompt)
+    for _ in range(EVERY_UNTIL):
+        known.observe_prompt("a", "m", "m", prompt, told)
+    settled = known.factors("a", "m")
+    for _ in range(EVERY - 1):
+        known.observe_prompt("a", "m", "m", prompt, 2 * told)
+    assert known.factors("a", "m") == settled
+    known.observe_prompt("a", "m", "m", prompt, 2 * told)
+    assert known.factors("a", "m") != settled
+
+
+def test_answers_teach_their_own_ratio_and_outliers_do_not() -> None:
+    known = Calibration()
+    assert known.output_tokens("a", "m", "gpt-4o", 100) == 100
+    assert [known.wants_output("a", "m") for _ in range(EVERY + 1)] == [True, *[False] * (EVERY - 1), True]
+    for _ in range(30):
+        known.observe_output("a", "m", "gpt-4o", 100, 130)
+    assert known.output_tokens("a", "m", "gpt-4o", 100) == pytest.approx(130, abs=2)
+    known.observe_output("a", "m", "gpt-4o", 100, 5_000)
+    known.observe_output("a", "m", "gpt-4o", 3, 6)
+    known.observe_output("a", "m", "gpt-4o", 100, 0)
+    assert known.output_tokens("a", "m", "gpt-4o", 100) == pytest.approx(130, abs=2)
+
+
+def test_no_more_models_are_remembered_than_have_room_and_the_oldest_goes() -> None:
+    known, prompt = Calibration(), plain(10)
+    for number in range(MODELS_MAX + 5):
+        known.observe_prompt("a", "kept", "m", prompt, 50)
+        known.observe_prompt("a", f"m{number}", "m", prompt, 50)
+    assert len(known) == MODELS_MAX
+    assert known.factors("a", "kept") is not None
+    assert known.factors("a", "m0") is None
+    assert known.factors("a", f"m{MODELS_MAX + 4}") is not None
