@@ -13,14 +13,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 import trio
 
+from manus.actors.admission.admission import Admission
+from manus.actors.confirmations import Confirmations
+from manus.actors.entrance import Entrance
 from manus.actors.ledger.ledger import Booking, Ledger
 from manus.actors.ledger.records import AnyRecord, AttemptKey, AttemptReserved
-from manus.actors.ledger.store import Appended, LedgerStore, Pending, Refused, T
+from manus.actors.ledger.store import Appended, LedgerStore, Pending, Refused
+from manus.actors.questions import Questions, ledger_failure
 from manus.messages.accounting import (
     Denied,
     Dispatched,
@@ -30,15 +33,13 @@ from manus.messages.accounting import (
     LedgerRecovered,
     LedgerTroubled,
     Release,
-    RequestStatus,
     RequestStatusAsked,
     Reserve,
     Settle,
     StatsAsked,
-    UsageRow,
-    UsageStats,
 )
 from manus.messages.failures import Failed
+from manus.messages.limits import AdmissionPolicy, Answered, LimitsAsked
 from manus.messages.policy import LedgerPolicy
 from manus.supervisor.context import Context
 from manus.supervisor.envelope import LATER, Envelope
@@ -50,26 +51,17 @@ ACCOUNTING = "accounting"
 MAILBOX_CAPACITY = 1024
 """Room for a reservation and a booked ending of every request the router lets in."""
 
-
-class Admission(Protocol):
-    """Limits and budgets: whether an attempt may be made now. Asked before its intent is written."""
-
-    def __call__(self, reserve: Reserve) -> Failed | None:
-        """Give the refusal, which says which limit and when to come back; None admits. Synchronous and total."""
-        ...
-
-
-def admit_all(reserve: Reserve) -> Failed | None:
-    """Set no limits."""
-    return None
+NO_LIMITS = AdmissionPolicy()
+"""Nothing is configured; what vendors say is learnt even so."""
 
 
 class Books:
     """What survives the actor's crashes: its durable cell."""
 
-    __slots__ = ("in_hand", "ledger", "store", "unwritten")
+    __slots__ = ("admission", "in_hand", "ledger", "store", "unwritten")
 
-    def __init__(self, store: LedgerStore, policy: LedgerPolicy) -> None:
+    def __init__(self, store: LedgerStore, policy: LedgerPolicy, admission: AdmissionPolicy) -> None:
+        self.admission = Admission(admission)
         self.ledger = Ledger(open_max=policy.open_max, recent_max=policy.recent_max)
         self.store = store
         # Steps that were taken and that the store has not accepted, in order. Bounded by the open attempts: while it
@@ -83,7 +75,7 @@ def accounting_child(
     policy: LedgerPolicy,
     *,
     now_unix_s: Callable[[], float],
-    admission: Admission = admit_all,
+    admission: AdmissionPolicy = NO_LIMITS,
 ) -> ChildSpec:
     """Make the spec of the accounting actor over an open store. Whoever opened the store closes it, after the tree.
 
@@ -99,36 +91,15 @@ def accounting_child(
         id=ACCOUNTING,
         start=start,
         mailbox=MailboxSpec(capacity=MAILBOX_CAPACITY),
-        cell=lambda: Books(store, policy),
+        cell=lambda: Books(store, policy, admission),
     )
-
-
-class _Confirmation:
-    """An answer that waits for the store to say that a record is kept, or for `deadline`."""
-
-    __slots__ = ("_envelope", "_kept", "_lost", "deadline", "done")
-
-    def __init__(
-        self, envelope: Envelope, deadline: float, kept: Callable[[], object], lost: Callable[[], object]
-    ) -> None:
-        self.deadline = deadline
-        self.done = False
-        self._envelope = envelope
-        self._kept = kept
-        self._lost = lost
-
-    def settle(self, kept: bool) -> None:
-        """Answer, unless that was done already."""
-        if not self.done:
-            self.done = True
-            self._envelope.reply(self._kept() if kept else self._lost())
 
 
 class Accounting:
     """One incarnation of the actor: turns messages into steps of the books."""
 
     def __init__(
-        self, context: Context, policy: LedgerPolicy, now_unix_s: Callable[[], float], admission: Admission
+        self, context: Context, policy: LedgerPolicy, now_unix_s: Callable[[], float], admission: AdmissionPolicy
     ) -> None:
         books = context.cell
         assert isinstance(books, Books)
@@ -136,19 +107,31 @@ class Accounting:
         self._context = context
         self._policy = policy
         self._now_unix_s = now_unix_s
-        self._admission = admission
-        self._confirmations: deque[_Confirmation] = deque()
+        self._confirmations = Confirmations()
         # What the store has said since, to be acted on by this incarnation's own task: an error there is this actor's
         # crash, while in the store's callback it would be the loop's.
         self._said: deque[Callable[[], None]] = deque()
         self._retry_at = math.inf
+        self._sleeps_until = math.inf
         self._wake = trio.Event()
         self._trouble: str | None = None
+        self._learns = admission.learn
+        self._questions = Questions(books.store, self._hear)
+        self._entrance = Entrance(
+            books.admission,
+            admission,
+            books.store,
+            now_unix_s=now_unix_s,
+            let_in=self._let_in,
+            hear=self._hear,
+            emit=context.emit,
+        )
 
     async def run(self) -> None:
         """Live until drained."""
         self._tell_recovered()
         self._finish_what_was_in_hand()
+        self._entrance.tend()
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             nursery.start_soon(self._tend)
             self._context.started()
@@ -163,6 +146,9 @@ class Accounting:
     def _turn(self, envelope: Envelope) -> object:
         self._books.in_hand = envelope.message
         answer = self._answer(envelope)
+        self._entrance.go_on()
+        if self._entrance.next_at < self._sleeps_until:
+            self._wake.set()
         self._books.in_hand = None
         return answer
 
@@ -175,22 +161,38 @@ class Accounting:
                 return None
             case Settle() | Release() | Doubt() as ending:
                 return self._end(envelope, ending)
-            case StatsAsked() as asked:
-                return self._look_up(envelope, self._books.store.sums(asked), lambda rows: self._stats(rows, asked))
-            case RequestStatusAsked(request_key=request_key):
-                return self._look_up(envelope, self._books.store.status(request_key), _as_it_is)
+            case Answered(request_id=request_id, attempt=attempt):
+                self._entrance.answered((request_id, attempt))
+                return None
+            case LimitsAsked():
+                return self._entrance.told()
+            case (StatsAsked() | RequestStatusAsked()) as question:
+                return self._questions.answer(envelope, question)
             case other:
                 raise TypeError(f"accounting is not asked {type(other).__name__}")
 
     def _reserve(self, envelope: Envelope, reserve: Reserve) -> object:
-        books = self._books
         self._tell_trouble()
-        refusal = self._admission(reserve)
-        if refusal is not None:
-            return Denied(failure=refusal)
+        watched = False
+        if not self._books.admission.is_idle(trio.current_time()):
+            decided = self._entrance.decide(envelope, reserve)
+            if not isinstance(decided, bool):
+                return decided
+            watched = decided
+        return self._let_in(envelope, reserve, watched)
+
+    def _let_in(self, envelope: Envelope, reserve: Reserve, watched: bool) -> object:
+        """Write the intent of an attempt that was admitted; one that is denied even so is not admitted any more."""
+        answer = self._intend(envelope, reserve, watched)
+        if isinstance(answer, Denied):
+            self._entrance.put_back((reserve.request_id, reserve.attempt))
+        return answer
+
+    def _intend(self, envelope: Envelope, reserve: Reserve, watched: bool) -> object:
+        books = self._books
         owed = self._write_owed() if books.unwritten else None
         if isinstance(owed, Refused):
-            return Denied(failure=_ledger_failure(owed.reason))
+            return Denied(failure=ledger_failure(owed.reason))
         intent = books.ledger.reserve(reserve, self._now_unix_s())
         match intent:
             case Granted():
@@ -201,30 +203,31 @@ class Accounting:
                 pass
         match books.store.append(intent):
             case None:
-                return _or_denied(books.ledger.grant(intent.key))
+                return _or_denied(books.ledger.grant(intent.key), watched)
             case Refused(reason=reason):
                 books.ledger.withdraw(intent.key)
-                return Denied(failure=_ledger_failure(reason))
+                return Denied(failure=ledger_failure(reason))
             case Pending() as pending:
                 return self._confirm(
                     envelope,
                     pending,
-                    kept=lambda: self._grant(envelope, intent.key),
+                    kept=lambda: self._grant(envelope, intent.key, watched),
                     lost=lambda: self._give_up(intent.key),
                 )
 
-    def _grant(self, envelope: Envelope, key: AttemptKey) -> Granted | Denied:
+    def _grant(self, envelope: Envelope, key: AttemptKey, watched: bool) -> Granted | Denied:
         if envelope.answered:
             return self._give_up(key)  # nobody is there to hold it
-        return _or_denied(self._books.ledger.grant(key))
+        return _or_denied(self._books.ledger.grant(key), watched)
 
     def _give_up(self, key: AttemptKey) -> Denied:
         reason = f"the ledger's disk did not confirm the intent within {self._policy.confirm_s:g} s (ledger.confirm_s)"
         self._release(key, reason)
-        return Denied(failure=_ledger_failure(reason))
+        return Denied(failure=ledger_failure(reason))
 
     def _dispatched(self, dispatched: Dispatched) -> None:
         key = (dispatched.request_id, dispatched.attempt)
+        self._books.admission.sent(key)
         record = self._books.ledger.dispatch(key, self._now_unix_s(), dispatched.key_fingerprint)
         if record is not None:
             self._write(record)
@@ -232,10 +235,11 @@ class Accounting:
     def _end(self, envelope: Envelope, ending: Settle | Release | Doubt) -> object:
         booking = self._book(ending)
         if isinstance(booking, Failed):
+            self._entrance.left((ending.request_id, ending.attempt))  # that is how one ends that waited in line
             return booking
         booked = booking.booked
         if booking.record is None:
-            owed = self._books.unwritten or any(not one.done for one in self._confirmations)
+            owed = self._books.unwritten or self._confirmations.any_due
             return msgspec.structs.replace(booked, durable=not owed)
         appended = self._write(booking.record)
         match appended:
@@ -248,32 +252,20 @@ class Accounting:
                 return self._confirm(envelope, appended, kept=lambda: booked, lost=lambda: lost)
 
     def _book(self, ending: Settle | Release | Doubt) -> Booking | Failed:
-        ledger = self._books.ledger
+        """Take down how an attempt ended, in the books and in admission, in one step."""
+        ledger, now_unix_s = self._books.ledger, self._now_unix_s()
+        key = (ending.request_id, ending.attempt)
+        intent = ledger.intent_of(key) if ending.rate_limits and self._learns else None
         match ending:
             case Settle():
-                return ledger.settle(ending, self._now_unix_s())
+                booking = ledger.settle(ending, now_unix_s)
             case Release():
-                return ledger.release(ending, self._now_unix_s())
+                booking = ledger.release(ending, now_unix_s)
             case Doubt():
-                return ledger.doubt(ending, self._now_unix_s())
-
-    def _look_up(self, envelope: Envelope, pending: Pending[T | Refused], answer: Callable[[T], object]) -> object:
-        def reply(found: T | Refused) -> object:
-            return _ledger_failure(found.reason) if isinstance(found, Refused) else answer(found)
-
-        if pending.done:
-            return reply(pending.value)
-        pending.then(lambda found: self._hear(lambda: envelope.reply(reply(found))))
-        return LATER
-
-    def _stats(self, rows: tuple[UsageRow, ...], asked: StatsAsked) -> UsageStats:
-        return UsageStats(
-            rows=rows,
-            recovered_in_doubt=self._books.store.recovered.in_doubt,
-            since_unix_s=asked.since_unix_s,
-            until_unix_s=asked.until_unix_s,
-            by=asked.by,
-        )
+                booking = ledger.doubt(ending, now_unix_s)
+        if isinstance(booking, Booking):
+            self._entrance.ended(key, booking.booked, None if intent is None else intent.deployment, ending.rate_limits)
+        return booking
 
     # -- the store
 
@@ -303,11 +295,7 @@ class Accounting:
         lost: Callable[[], object],
     ) -> object:
         deadline = trio.current_time() + self._policy.confirm_s
-        confirmation = _Confirmation(envelope, deadline, kept, lost)
-        waiting = self._confirmations
-        while waiting and waiting[0].done:
-            waiting.popleft()
-        waiting.append(confirmation)
+        confirmation = self._confirmations.add(envelope, deadline, kept=kept, lost=lost)
         pending.then(lambda kept: self._hear(lambda: confirmation.settle(kept)))
         self._wake.set()
         return LATER
@@ -319,18 +307,18 @@ class Accounting:
     async def _tend(self) -> None:
         """Act on what the store says, and on what it does not say in time; try again what it refused."""
         while True:
-            first = self._confirmations[0].deadline if self._confirmations else math.inf
             self._wake = trio.Event()
-            with trio.move_on_at(min(first, self._retry_at)):
+            self._sleeps_until = min(self._confirmations.next_at, self._retry_at, self._entrance.next_at)
+            with trio.move_on_at(self._sleeps_until):
                 await self._wake.wait()
             while self._said:
                 self._said.popleft()()
             now = trio.current_time()
-            while self._confirmations and (self._confirmations[0].done or self._confirmations[0].deadline <= now):
-                self._confirmations.popleft().settle(False)
+            self._confirmations.expire(now)
             if self._retry_at <= now:
                 self._retry_at = math.inf
                 self._write_owed()
+            self._entrance.tend()
             self._tell_trouble()
 
     # -- beginning and end of an incarnation
@@ -338,6 +326,7 @@ class Accounting:
     def _finish_what_was_in_hand(self) -> None:
         """Take up where the last incarnation broke off: release what was never granted, book what it was booking."""
         books = self._books
+        books.admission.reconcile(books.ledger.open_keys)
         for key in books.ledger.ungranted():
             self._release(key, "accounting failed before the attempt was granted")
         ending, books.in_hand = books.in_hand, None
@@ -359,6 +348,7 @@ class Accounting:
         """
         for record in self._books.ledger.presume_dispatched(self._now_unix_s()):
             self._write(record)
+        self._books.admission.presume_sent()
 
     def _release(self, key: AttemptKey, reason: str) -> None:
         booking = self._book(Release(request_id=key[0], attempt=key[1], reason=reason))
@@ -380,13 +370,7 @@ class Accounting:
         self._context.emit(LedgerHealed() if trouble is None else LedgerTroubled(reason=trouble))
 
 
-def _or_denied(granted: Granted | Failed) -> Granted | Denied:
-    return granted if isinstance(granted, Granted) else Denied(failure=granted)
-
-
-def _as_it_is(status: RequestStatus) -> RequestStatus:
-    return status
-
-
-def _ledger_failure(reason: str) -> Failed:
-    return Failed(kind="ledger", message=f"{reason}; nothing was sent", safe_to_retry=True, phase="queued")
+def _or_denied(granted: Granted | Failed, watched: bool) -> Granted | Denied:
+    if isinstance(granted, Failed):
+        return Denied(failure=granted)
+    return msgspec.structs.replace(granted, watched=True) if watched else granted

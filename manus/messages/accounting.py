@@ -21,6 +21,9 @@ class Reserve(Message, frozen=True, kw_only=True, tag="reserve", omit_defaults=T
     `bound` is an upper bound of what it may use; `estimate` is what it is expected to use. Where limits leave no room
     for it, one that may `wait` is kept in line until its deadline; one that may not is denied at once, since there is
     somebody else to ask.
+
+    `asked_output_tokens` is the cap on the answer that the request itself names: what vendors count that go by what is
+    asked. `bound_cost_nano_usd` is what `bound` costs at most, where that was computed already.
     """
 
     request_id: RequestId
@@ -37,6 +40,8 @@ class Reserve(Message, frozen=True, kw_only=True, tag="reserve", omit_defaults=T
     tags: tuple[str, ...] = ()
     wait: bool = False
     priority: Priority = "interactive"
+    asked_output_tokens: int | None = None
+    bound_cost_nano_usd: int | None = None
 
 
 class Granted(Message, frozen=True, kw_only=True, tag="granted", omit_defaults=True):

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from manus.messages.base import Message
-from manus.messages.ids import RequestId
+from manus.messages.ids import DeploymentId, RequestId
 
 ScopeKind = Literal["all", "provider", "deployment", "key", "tag"]
 
@@ -123,6 +123,18 @@ class BudgetWarned(Message, frozen=True, kw_only=True, tag="budget_warned", omit
     amount: int
     unit: BudgetUnit
     ends_unix_s: float | None = None
+
+
+class UnpricedAdmitted(Message, frozen=True, kw_only=True, tag="unpriced_admitted", omit_defaults=True):
+    """A call whose price nobody knows was let through under a budget in USD, where it counts nothing.
+
+    Told once per deployment. `source` is the budget's place in the configuration.
+    """
+
+    deployment: DeploymentId
+    provider: str
+    model: str
+    source: str
 
 
 class LimitsAsked(Message, frozen=True, kw_only=True, tag="limits_asked", omit_defaults=True):

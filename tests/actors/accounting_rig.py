@@ -9,11 +9,12 @@ from typing import Any, Literal
 import msgspec
 import trio
 
-from manus.actors.accounting import ACCOUNTING, Admission, Books, accounting_child, admit_all
+from manus.actors.accounting import ACCOUNTING, NO_LIMITS, Books, accounting_child
 from manus.actors.ledger.records import AnyRecord
 from manus.actors.ledger.store import Fault, MemoryStore
 from manus.messages.accounting import Dispatched, Doubt, Release, Settle
 from manus.messages.ids import RequestId
+from manus.messages.limits import AdmissionPolicy
 from manus.messages.policy import LedgerPolicy
 from manus.messages.usage import Usage
 from manus.supervisor.bus import EventBus
@@ -76,7 +77,7 @@ class Rig:
 
 @asynccontextmanager
 async def accounting(
-    *, admission: Admission = admit_all, policy: LedgerPolicy = POLICY, faults: Faults | None = None
+    *, admission: AdmissionPolicy = NO_LIMITS, policy: LedgerPolicy = POLICY, faults: Faults | None = None
 ) -> AsyncIterator[Rig]:
     """Run the actor. At the end the tree has drained."""
     plan = Faults() if faults is None else faults

@@ -19,12 +19,12 @@ from manus.messages.accounting import (
     LedgerTroubled,
     RequestStatus,
     RequestStatusAsked,
-    Reserve,
     StatsAsked,
     UsageStats,
 )
 from manus.messages.failures import Failed
 from manus.messages.ids import RequestId, RequestKey
+from manus.messages.limits import AdmissionPolicy
 from manus.messages.usage import UNKNOWN_PRICE
 from manus.supervisor.terminals import ActorFailed
 from tests.actors.accounting_rig import POLICY, Rig, accounting, dispatch, doubt, release, settle
@@ -109,14 +109,12 @@ async def test_totals_and_status_are_read_from_the_books(autojump_clock: trio.te
 
 
 async def test_admission_refuses_before_anything_is_written(autojump_clock: trio.testing.MockClock) -> None:
-    refusal = Failed(kind="admission", message="60 requests a minute", retry_after_s=3.0)
-
-    def only_small_ones(reserve: Reserve) -> Failed | None:
-        return None if reserve.bound.output <= 500 else refusal
-
-    async with accounting(admission=only_small_ones) as rig:
-        large = make_reserve(bound=msgspec.structs.replace(BOUND, output=501))
-        assert await rig.ask(large) == Denied(failure=refusal)
+    async with accounting(admission=AdmissionPolicy(usd_per_request=5_000_000)) as rig:
+        large = make_reserve(bound=msgspec.structs.replace(BOUND, output=1_001))
+        denied = await rig.ask(large)
+        assert isinstance(denied, Denied)
+        assert denied.failure.kind == "budget_exceeded"
+        assert "max_tokens" in denied.failure.message
         assert rig.states() == {}
         assert isinstance(await rig.ask(make_reserve()), Granted)
 

@@ -209,6 +209,16 @@ class Ledger:
     # -- reading
 
     @property
+    def open_keys(self) -> list[AttemptKey]:
+        """List the attempts that have not ended."""
+        return list(self._open)
+
+    def intent_of(self, key: AttemptKey) -> AttemptReserved | None:
+        """Give the intent of an attempt that has not ended."""
+        entry = self._open.get(key)
+        return None if entry is None else entry.record
+
+    @property
     def totals(self) -> Totals:
         """Count where every attempt of this run stands; the open ones are counted anew, not remembered."""
         return Totals(

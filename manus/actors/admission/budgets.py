@@ -1,0 +1,351 @@
+"""Own the gauges of budgets: what a scope has spent in its period, is in doubt of, and holds for open attempts.
+
+An attempt belongs to the period in which it was reserved, as its row in the ledger does, however late it ends; open
+ones count with all that they may cost. Our own attempts are counted here; what other runs on the same ledger have used
+is told from time to time (`learn_others`), and until it was told for a period nobody knows whether there is room in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from manus.actors.admission import budget_words as words
+from manus.actors.admission.gauge import Gauge, Shortage
+from manus.actors.admission.needs import Clock, Ended, bound_cost
+from manus.actors.admission.periods import Period, period_of
+from manus.messages.accounting import Booked, Reserve, Spent, SpentAsked
+from manus.messages.failures import Failed
+from manus.messages.limits import BudgetRule, BudgetState, BudgetWarned
+
+ACCOUNTS_MAX: Final = 4
+"""Periods that are remembered: a clock that is set back finds the one before as it was left."""
+
+SLICES: Final = 120
+"""Into so many slices a rolling window is cut. A slice counts until its last moment has left the window."""
+
+REARM: Final = 0.9
+"""A rolling budget is warned of again after its use had fallen below this part of the share."""
+
+
+class Used(NamedTuple):
+    """Amounts of a budget's unit: settled, in doubt, and held for open attempts."""
+
+    spent: int = 0
+    in_doubt: int = 0
+    reserved: int = 0
+
+
+class Account:
+    """What is used of a budget in one period, or now of a rolling window."""
+
+    __slots__ = ("in_doubt", "loaded", "others", "period", "reserved", "spent", "told")
+
+    def __init__(self, period: Period | None) -> None:
+        self.period = period
+        self.spent = 0
+        self.in_doubt = 0
+        self.reserved = 0
+        self.others = Used()
+        """By other runs, as they last told."""
+        self.loaded = False
+        """Whether anybody has said what others have used."""
+        self.told = 0
+        """Of how many shares it was warned."""
+
+    @property
+    def gone(self) -> int:
+        """What no ending gives back: settled and in doubt, ours and others'."""
+        return self.spent + self.in_doubt + self.others.spent + self.others.in_doubt
+
+    @property
+    def held(self) -> int:
+        """What endings may give back."""
+        return self.reserved + self.others.reserved
+
+
+class Slice:
+    """What was reserved in one slice of a rolling window."""
+
+    __slots__ = ("begins_at", "in_doubt", "is_over", "spent")
+
+    def __init__(self, begins_at: float) -> None:
+        self.begins_at = begins_at
+        self.spent = 0
+        self.in_doubt = 0
+        self.is_over = False
+
+
+class BudgetGauge(Gauge):
+    """A bound on what one scope uses in a period. A base: what the present account is, is for the kinds to say.
+
+    Args:
+        warn_at: shares at which it is warned of, in order.
+        warn: told of each.
+    """
+
+    __slots__ = ("_warn", "_warn_at", "rule", "trouble")
+
+    def __init__(self, rule: BudgetRule, warn_at: tuple[float, ...], warn: Callable[[BudgetWarned], None]) -> None:
+        super().__init__(rule.scope, rule.source)
+        self.rule = rule
+        self.trouble: str | None = None
+        """Why the ledger could not say what others have used; None where it could."""
+        self._warn_at = warn_at
+        self._warn = warn
+
+    # -- what the kinds say
+
+    def present(self, clock: Clock) -> Account:
+        """Give the account that an attempt which is reserved now counts in."""
+        raise NotImplementedError
+
+    def asks(self, clock: Clock) -> SpentAsked:
+        """Say what is to be asked of the ledger about others."""
+        raise NotImplementedError
+
+    def free_in_s(self, account: Account, need: int, clock: Clock) -> float | None:
+        """Tell when `need` fits beside what is gone; None where nobody knows."""
+        raise NotImplementedError
+
+    # -- as a gauge
+
+    def need(self, reserve: Reserve) -> int:
+        """Give the most that it can cost or use; nothing where its price is unknown and that is allowed."""
+        return reserve.bound.total if self.rule.unit == "tokens" else bound_cost(reserve) or 0
+
+    def refusal(self, reserve: Reserve, need: int, clock: Clock) -> Failed | None:
+        """Refuse what can never fit, and what does not fit beside what is gone for good."""
+        if need > self.rule.amount:
+            return words.above_budget(self.rule, reserve, need)
+        account = self.present(clock)
+        if not account.loaded:
+            return None if self.trouble is None else words.not_known(self.rule, reserve, self.trouble)
+        if account.gone + need <= self.rule.amount:
+            return None
+        free_in_s = self.free_in_s(account, need, clock)
+        return words.used_up(self.rule, reserve, need, gone=account.gone, free_in_s=free_in_s)
+
+    def has_room(self, need: int, clock: Clock) -> bool:
+        """Tell whether it fits beside all that is gone and held."""
+        account = self.present(clock)
+        return account.loaded and account.gone + account.held + need <= self.rule.amount
+
+    def shortage(self, reserve: Reserve, need: int, clock: Clock) -> Shortage:
+        """Say that open attempts hold what is left, or that nobody knows yet what is left."""
+        account = self.present(clock)
+        failure = words.held(self.rule, reserve, need, gone=account.gone, held=account.held)
+        return Shortage(gauge=self, failure=failure, loading=not account.loaded)
+
+    def warn_of(self, account: Account, now: float) -> None:
+        """Warn of every share that is used up and was not warned of yet."""
+        gone, amount = account.gone, self.rule.amount
+        while account.told < len(self._warn_at) and gone >= self._warn_at[account.told] * amount:
+            share = self._warn_at[account.told]
+            account.told += 1
+            self._warn(
+                BudgetWarned(
+                    at=now,
+                    source=self.source,
+                    scope=self.scope,
+                    share=share,
+                    used=gone,
+                    amount=amount,
+                    unit=self.rule.unit,
+                    ends_unix_s=None if account.period is None else account.period.ends_unix_s,
+                )
+            )
+
+    def state(self, clock: Clock, waiting: int) -> BudgetState:
+        """Tell how far it is used."""
+        account = self.present(clock)
+        rule, others = self.rule, account.others
+        return BudgetState(
+            source=rule.source,
+            scope=rule.scope,
+            unit=rule.unit,
+            period=rule.period,
+            amount=rule.amount,
+            spent=account.spent + others.spent,
+            in_doubt=account.in_doubt + others.in_doubt,
+            reserved=account.held,
+            others=others.spent,
+            waiting=waiting,
+            ends_unix_s=None if account.period is None else account.period.ends_unix_s,
+        )
+
+    def _came_to(self, booked: Booked) -> tuple[int, int]:
+        """Give what an attempt has spent, and what it is in doubt of."""
+        amount = booked.usage.total if self.rule.unit == "tokens" else booked.cost_nano_usd or 0
+        match booked.state:
+            case "settled":
+                return amount, 0
+            case "in_doubt":
+                return 0, amount
+            case "released":
+                return 0, 0
+
+    def _sum(self, spent: Spent, period: Period | None) -> Used:
+        """Add up what others have used within `period`; None is all that was told."""
+        buckets = [one for one in spent.buckets if period is None or period.holds(one.at_unix_s)]
+        if self.rule.unit == "tokens":
+            parts = [(one.tokens, one.in_doubt_tokens, one.open_tokens) for one in buckets]
+        else:
+            parts = [(one.cost_nano_usd, one.in_doubt_cost_nano_usd, one.open_cost_nano_usd) for one in buckets]
+        return Used(*(sum(column) for column in zip(*parts, strict=True))) if parts else Used()
+
+
+class CalendarBudget(BudgetGauge):
+    """A budget of a day or a month, by the wall's clock.
+
+    A clock that is set back over midnight finds the day as it was left, and one that is set forward finds a new one:
+    what is counted where is never more than one look at the clock, and nothing waits for it.
+    """
+
+    __slots__ = ("_account", "_accounts", "_period")
+
+    def __init__(self, rule: BudgetRule, warn_at: tuple[float, ...], warn: Callable[[BudgetWarned], None]) -> None:
+        super().__init__(rule, warn_at, warn)
+        self._accounts: dict[float, Account] = {}  # by when their periods begin, the latest use last
+        self._account: Account | None = None
+        self._period = Period(0.0, 0.0)
+
+    def present(self, clock: Clock) -> Account:
+        """Give the account of the period that it is now."""
+        if self._account is not None and self._period.holds(clock.unix_s):
+            return self._account
+        self._period = period = period_of(self.rule.period, clock.unix_s)
+        self._account = account = self._accounts.pop(period.begins_unix_s, None) or Account(period)
+        self._accounts[period.begins_unix_s] = account
+        if len(self._accounts) > ACCOUNTS_MAX:
+            del self._accounts[next(iter(self._accounts))]
+        return account
+
+    def asks(self, clock: Clock) -> SpentAsked:
+        """Ask from the beginning of the period on."""
+        self.present(clock)
+        return SpentAsked(scope=self.scope, since_unix_s=self._period.begins_unix_s, others_only=True)
+
+    def learn_others(self, asked: SpentAsked, spent: Spent, clock: Clock) -> None:
+        """Take down what others have used in the period that was asked about."""
+        account = self._accounts.get(asked.since_unix_s)
+        if account is None:
+            return
+        account.others = self._sum(spent, account.period)
+        account.loaded = True
+        self.warn_of(account, clock.at)
+
+    def free_in_s(self, account: Account, need: int, clock: Clock) -> float | None:
+        """Tell when the period ends."""
+        return None if account.period is None else account.period.ends_unix_s - clock.unix_s
+
+    def take(self, need: int, clock: Clock) -> object:
+        """Hold it in the present period; the mark is its account."""
+        account = self.present(clock)
+        account.reserved += need
+        return account
+
+    def end(self, reserve: Reserve, mark: object, need: int, ended: Ended) -> None:
+        """Book it in the period in which it was reserved."""
+        assert isinstance(mark, Account)
+        mark.reserved -= need
+        spent, in_doubt = self._came_to(ended.booked)
+        mark.spent += spent
+        mark.in_doubt += in_doubt
+        self.warn_of(mark, ended.at)
+
+    def put_back(self, mark: object, need: int) -> None:
+        """Hold it no more."""
+        assert isinstance(mark, Account)
+        mark.reserved -= need
+
+
+class RollingBudget(BudgetGauge):
+    """A budget of any so many seconds, by the loop's clock: setting the wall's clock moves nothing.
+
+    While a machine sleeps that clock may stand still; then a window lasts longer, and never shorter.
+    """
+
+    __slots__ = ("_account", "_others_over_at", "_slice_s", "_slices")
+
+    def __init__(self, rule: BudgetRule, warn_at: tuple[float, ...], warn: Callable[[BudgetWarned], None]) -> None:
+        super().__init__(rule, warn_at, warn)
+        self._account = Account(None)
+        self._slices: deque[Slice] = deque()
+        self._slice_s = rule.window_s / SLICES
+        self._others_over_at: tuple[tuple[float, int], ...] = ()
+        """When the buckets of others leave the window, and with how much."""
+
+    def present(self, clock: Clock) -> Account:
+        """Give the account of the window that ends now."""
+        account, slices = self._account, self._slices
+        over = clock.at - self.rule.window_s - self._slice_s
+        while slices and slices[0].begins_at <= over:
+            first = slices.popleft()
+            first.is_over = True
+            account.spent -= first.spent
+            account.in_doubt -= first.in_doubt
+        while account.told and account.gone < REARM * self._warn_at[account.told - 1] * self.rule.amount:
+            account.told -= 1
+        return account
+
+    def asks(self, clock: Clock) -> SpentAsked:
+        """Ask for the window that ends now."""
+        return SpentAsked(scope=self.scope, since_unix_s=clock.unix_s - self.rule.window_s, others_only=True)
+
+    def learn_others(self, asked: SpentAsked, spent: Spent, clock: Clock) -> None:
+        """Take down what others have used in the window."""
+        account = self.present(clock)
+        account.others = self._sum(spent, None)
+        account.loaded = True
+        ages = [max(0.0, clock.unix_s - one.at_unix_s) for one in spent.buckets]
+        amounts = [sum(self._sum(Spent(scope=spent.scope, buckets=(one,)), None)[:2]) for one in spent.buckets]
+        self._others_over_at = tuple(
+            (clock.at - age + self.rule.window_s, amount) for age, amount in zip(ages, amounts, strict=True)
+        )
+        self.warn_of(account, clock.at)
+
+    def free_in_s(self, account: Account, need: int, clock: Clock) -> float | None:
+        """Tell when enough has left the window, as far as that is known."""
+        excess = account.gone + need - self.rule.amount
+        kept_s = self.rule.window_s + self._slice_s
+        leaving = [(one.begins_at + kept_s, one.spent + one.in_doubt) for one in self._slices]
+        for over_at, amount in sorted((*leaving, *self._others_over_at)):
+            excess -= amount
+            if excess <= 0:
+                return max(0.0, over_at - clock.at)
+        return None
+
+    def take(self, need: int, clock: Clock) -> object:
+        """Hold it; the mark is the slice in which it was reserved."""
+        self.present(clock).reserved += need
+        slices = self._slices
+        if not slices or slices[-1].begins_at + self._slice_s <= clock.at:
+            slices.append(Slice(clock.at))
+        return slices[-1]
+
+    def end(self, reserve: Reserve, mark: object, need: int, ended: Ended) -> None:
+        """Book it at the time at which it was reserved; where that has left the window, nowhere."""
+        assert isinstance(mark, Slice)
+        account = self._account
+        account.reserved -= need
+        if mark.is_over:
+            return
+        spent, in_doubt = self._came_to(ended.booked)
+        mark.spent += spent
+        mark.in_doubt += in_doubt
+        account.spent += spent
+        account.in_doubt += in_doubt
+        self.warn_of(account, ended.at)
+
+    def put_back(self, mark: object, need: int) -> None:
+        """Hold it no more."""
+        self._account.reserved -= need
+
+
+def budget_gauge(
+    rule: BudgetRule, warn_at: tuple[float, ...], warn: Callable[[BudgetWarned], None]
+) -> CalendarBudget | RollingBudget:
+    """Make the gauge of one budget."""
+    return (RollingBudget if rule.period == "rolling" else CalendarBudget)(rule, warn_at, warn)
