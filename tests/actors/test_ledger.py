@@ -266,12 +266,13 @@ def test_an_ending_never_fails_for_what_its_text_holds() -> None:
 def test_a_call_is_charged_by_the_price_it_was_served_at() -> None:
     ledger = Ledger(open_max=OPEN_MAX, recent_max=RECENT_MAX)
     ledger.reserve(make_reserve(), 1.0)
-    served = msgspec.structs.replace(PRICE, output=PRICE.output * 2 if PRICE.output else None)
+    served = msgspec.structs.replace(PRICE, output=8_000_000_000, version="2026-11 priority")
     booking = ledger.settle(Settle(request_id=RequestId("r1"), attempt=1, usage=REPORTED, price=served), 2.0)
     assert isinstance(booking, Booking)
     assert booking.booked.cost_nano_usd == served.cost_nano_usd(REPORTED) != PRICE.cost_nano_usd(REPORTED)
     assert isinstance(booking.record, AttemptSettled)
     assert booking.record.cost_nano_usd == booking.booked.cost_nano_usd
+    assert booking.record.price_version == "2026-11 priority"
 
 
 def test_the_kinds_of_the_vendors_tools_are_charged_and_take_no_room_in_a_record() -> None:

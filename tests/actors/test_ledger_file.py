@@ -12,12 +12,12 @@ import pytest
 
 from manus.actors.ledger.file import (
     APPLICATION_ID,
-    MIGRATIONS,
     LedgerUnusable,
     open_file,
     open_file_to_read,
     transaction,
 )
+from manus.actors.ledger.schema import VERSIONS
 from manus.actors.ledger.sqlite import all_rows, ingest
 from tests.actors.books import reserved, settled
 
@@ -27,7 +27,7 @@ def test_a_new_ledger_is_private_and_marked_as_ours(tmp_path: Path) -> None:
     connection = open_file(path, durability="process", busy_s=1.0)
     assert path.stat().st_mode & 0o777 == 0o600
     assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(VERSIONS),)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
 
@@ -79,7 +79,7 @@ def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     connection = open_file(path, durability="process", busy_s=1.0)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.execute(f"PRAGMA user_version = {len(VERSIONS) + 1}")
     connection.close()
     assert "update the program" in refusal(path)
 

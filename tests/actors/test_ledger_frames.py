@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manus.actors.credentials import FINGERPRINT_CHARS
-from manus.actors.ledger.file import COUNTS
 from manus.actors.ledger.frames import FRAME_BYTES_MAX, HEAD_BYTES, frame, scan
 from manus.actors.ledger.records import (
     ENDING_BYTES_MAX,
     REQUEST_ID_BYTES_MAX,
     TEXT_BYTES_MAX,
+    VERSION_BYTES_MAX,
     AnyRecord,
     AttemptDispatched,
     AttemptDoubted,
@@ -22,6 +22,7 @@ from manus.actors.ledger.records import (
     decode,
     encode,
 )
+from manus.actors.ledger.schema import COUNTS
 from manus.messages.ids import RequestId
 from manus.messages.usage import Usage
 from tests.actors.books import dispatched, doubted, released, reserved, settled
@@ -92,6 +93,8 @@ def test_the_room_kept_for_an_ending_holds_the_longest_one() -> None:
     text = "x" * TEXT_BYTES_MAX
     step: dict[str, Any] = {"request_id": longest, "attempt": 2**31, "at_unix_s": 1e9}
     dispatch = frame(encode(AttemptDispatched(**step, key_fingerprint="f" * FINGERPRINT_CHARS)))
-    settle = frame(encode(AttemptSettled(**step, usage=usage, cost_nano_usd=2**62, finish=text)))
+    version = "x" * VERSION_BYTES_MAX
+    settled = AttemptSettled(**step, usage=usage, cost_nano_usd=2**62, finish=text, price_version=version)
+    settle = frame(encode(settled))
     doubt = frame(encode(AttemptDoubted(**step, usage=usage, cost_nano_usd=2**62, reason=text)))
     assert len(dispatch) + max(len(settle), len(doubt)) <= ENDING_BYTES_MAX

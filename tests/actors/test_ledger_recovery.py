@@ -19,7 +19,8 @@ from manus.actors.ledger.journal import FORMAT, RunLock, SegmentHead, current_bo
 from manus.actors.ledger.journaled import runs_directory
 from manus.actors.ledger.records import AnyRecord, encode
 from manus.actors.ledger.recovery import recover
-from manus.actors.ledger.sqlite import all_rows, ingest, usage_sums
+from manus.actors.ledger.sqlite import all_rows, ingest
+from manus.actors.ledger.sqlite_sums import usage_sums
 from manus.actors.ledger.store import Recovery
 from manus.messages.accounting import StatsAsked
 from tests.actors.books import dispatched, leave_dead_run, released, reserved, settled

@@ -22,8 +22,8 @@ from manus.actors.ledger.sqlite import (
     ingest,
     request_status,
     runs_with_open_rows,
-    usage_sums,
 )
+from manus.actors.ledger.sqlite_sums import usage_sums
 from manus.actors.ledger.store import MemoryStore
 from manus.messages.accounting import StatsAsked
 from manus.messages.ids import RequestKey
@@ -36,6 +36,12 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     connection = open_file(tmp_path / "ledger.db", durability="process", busy_s=1.0)
     yield connection
     connection.close()
+
+
+def forget(connection: sqlite3.Connection) -> None:
+    """Empty the file for the next example."""
+    for table in ("attempts", "sums", "conversation_sums"):
+        connection.execute(f"DELETE FROM {table}")
 
 
 names = st.sampled_from(["a", "b", "c"])
@@ -83,7 +89,7 @@ def test_batches_and_repetition_change_nothing(
     connection: sqlite3.Connection, records: list[AnyRecord], cuts: set[int], again: int
 ) -> None:
     connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("DELETE FROM attempts")
+    forget(connection)
     edges = [0, *sorted(cut for cut in cuts if cut < len(records)), len(records)]
     for start, end in itertools.pairwise(edges):
         with transaction(connection):
@@ -230,9 +236,23 @@ def test_a_row_names_the_key_that_was_used_however_its_records_are_gathered_and_
     intent = reserved(key_fingerprint="expected")
     records: list[AnyRecord] = [intent, dispatched(key=used), *ending]
     for batches in ([records], [records[:1], records[1:]], [records[:1], records[1:2], records[2:]]):
-        connection.execute("DELETE FROM attempts")
+        forget(connection)
         for batch in (*batches, *batches):
             put(connection, *batch)
         (row,) = all_rows(connection)
         assert row.key_fingerprint == (used or "expected")
         assert row == fold_records(records, "run")[intent.key]
+
+
+@pytest.mark.parametrize("version", [None, "2026-12"])
+def test_a_row_names_the_price_that_was_charged_however_its_records_are_gathered(
+    connection: sqlite3.Connection, version: str | None
+) -> None:
+    records: list[AnyRecord] = [reserved(), msgspec.structs.replace(settled(), price_version=version)]
+    for batches in ([records], [records[:1], records[1:]]):
+        forget(connection)
+        for batch in (*batches, *batches):
+            put(connection, *batch)
+        (row,) = all_rows(connection)
+        assert row.price_version == (version or "2026-11")
+        assert row == fold_records(records, "run")[records[0].key]

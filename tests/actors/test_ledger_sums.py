@@ -10,7 +10,9 @@ import pytest
 
 from manus.actors.ledger.file import open_file, transaction
 from manus.actors.ledger.records import AnyRecord
-from manus.actors.ledger.sqlite import ingest, usage_spent, usage_sums
+from manus.actors.ledger.sqlite import ingest
+from manus.actors.ledger.sqlite_spent import usage_spent
+from manus.actors.ledger.sqlite_sums import usage_sums
 from manus.actors.ledger.store import MemoryStore, Refused
 from manus.actors.ledger.sums import FINE_FOR_S, FINE_S, HOUR_S
 from manus.messages.accounting import Spent, SpentAsked, SpentBucket, StatsAsked, UsageRow

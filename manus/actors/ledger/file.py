@@ -1,4 +1,4 @@
-"""Own the ledger's SQLite file: how it is opened, what is refused, and how its schema grows.
+"""Own the ledger's SQLite file: how it is opened, what is refused, and when it is brought up to date.
 
 Several processes use one file: WAL, `BEGIN IMMEDIATE`, and a bounded wait for each other. A file that is not
 ours, damaged, or newer than this program is refused and left as it is. Nothing here runs on the loop's thread.
@@ -14,58 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from manus.actors.ledger.schema import VERSIONS, upgrade
+
 APPLICATION_ID = 0x4D616E75
 """Marks the file as ours ("Manu"), so that another program's database is not taken for a ledger."""
-
-COUNTS = (
-    "input_uncached",
-    "cache_read",
-    "cache_write_short",
-    "cache_write_long",
-    "output",
-    "reasoning",
-    "audio_input",
-    "audio_output",
-    "server_tool_calls",
-)
-"""The columns of a usage, in the order in which bounds and estimates are written as arrays."""
-
-MIGRATIONS: tuple[str, ...] = (
-    f"""
-    CREATE TABLE attempts (
-        id INTEGER PRIMARY KEY,
-        request_id TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        run_id TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('intent', 'dispatched', 'settled', 'released', 'in_doubt')),
-        provider TEXT NOT NULL,
-        model TEXT NOT NULL,
-        deployment TEXT NOT NULL,
-        created_unix_s REAL NOT NULL,
-        bound TEXT NOT NULL,
-        estimate TEXT NOT NULL,
-        request_key TEXT,
-        conversation_id TEXT,
-        key_fingerprint TEXT,
-        tags TEXT,
-        dispatched_unix_s REAL,
-        ended_unix_s REAL,
-        bound_cost_nano_usd INTEGER,
-        estimate_cost_nano_usd INTEGER,
-        price_version TEXT NOT NULL,
-        {" ".join(f"{name} INTEGER NOT NULL," for name in COUNTS)}
-        source TEXT NOT NULL CHECK (source IN ('reported', 'estimated', 'bound', 'missing')),
-        cost_nano_usd INTEGER,
-        finish TEXT,
-        reason TEXT,
-        UNIQUE (request_id, attempt, run_id)
-    );
-    CREATE INDEX attempts_open ON attempts (run_id) WHERE ended_unix_s IS NULL;
-    CREATE INDEX attempts_in_doubt ON attempts (ended_unix_s) WHERE state = 'in_doubt';
-    CREATE INDEX attempts_named ON attempts (request_key) WHERE request_key IS NOT NULL;
-    """,
-)
-"""What turns version n of the schema into version n + 1. Only ever appended to."""
 
 
 class LedgerUnusable(Exception):
@@ -113,7 +65,7 @@ def open_file_to_read(path: Path, *, busy_s: float) -> sqlite3.Connection:
             connection = sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None)
             undo.callback(connection.close)
             _check(connection, path)
-            if _version(connection) < len(MIGRATIONS):
+            if _version(connection) < len(VERSIONS):
                 raise LedgerUnusable(f"the ledger {path} is of an older version; the next run of the agent updates it")
         except sqlite3.Error as error:
             raise LedgerUnusable(f"the ledger {path} cannot be read: {error}") from None
@@ -126,8 +78,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if tables and application != APPLICATION_ID:
         raise LedgerUnusable(f"{path} is a database of another program; set ledger.path to a place of its own")
-    if _version(connection) > len(MIGRATIONS):
-        known = f"version {_version(connection)}, and this program knows {len(MIGRATIONS)}"
+    if _version(connection) > len(VERSIONS):
+        known = f"version {_version(connection)}, and this program knows {len(VERSIONS)}"
         raise LedgerUnusable(f"the ledger {path} is of {known}; update the program")
 
 
@@ -150,9 +102,8 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     with transaction(connection):
-        for version in range(_version(connection), len(MIGRATIONS)):
-            for statement in MIGRATIONS[version].split(";"):
-                connection.execute(statement)
+        for version in range(_version(connection), len(VERSIONS)):
+            upgrade(connection, version)
             connection.execute(f"PRAGMA user_version = {version + 1}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 

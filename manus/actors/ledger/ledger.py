@@ -17,9 +17,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from manus.actors.estimate import worst_cost_nano_usd
+from manus.actors.estimates.bound import worst_cost_nano_usd
 from manus.actors.ledger.records import (
     REQUEST_ID_BYTES_MAX,
+    VERSION_BYTES_MAX,
     AttemptDispatched,
     AttemptDoubted,
     AttemptEnded,
@@ -190,6 +191,7 @@ class Ledger:
             usage=_kept(settle.usage),
             cost_nano_usd=cost,
             finish=finish,
+            price_version=None if settle.price is None else short_text(settle.price.version, VERSION_BYTES_MAX),
         )
         return self._end(key, Booked(state="settled", usage=settle.usage, cost_nano_usd=cost), record)
 

@@ -16,6 +16,9 @@ from manus.messages.usage import Usage
 TEXT_BYTES_MAX = 256
 """What is kept of a finish or a reason: enough to say why, and a bound for the room an ending needs."""
 
+VERSION_BYTES_MAX = 128
+"""The same of a price's version."""
+
 REQUEST_ID_BYTES_MAX = 128
 """A request id longer than this is refused at the reserve: every record repeats it."""
 
@@ -66,11 +69,15 @@ class AttemptDispatched(Record, frozen=True, kw_only=True, array_like=True, tag=
 
 
 class AttemptSettled(Record, frozen=True, kw_only=True, array_like=True, tag=3):
-    """It used this much, at this cost (None where the price is unknown)."""
+    """It used this much, at this cost (None where the price is unknown).
+
+    `price_version` names the price where it was another than the intent's.
+    """
 
     usage: Usage
     cost_nano_usd: int | None
     finish: str | None = None
+    price_version: str | None = None
 
 
 class AttemptReleased(Record, frozen=True, kw_only=True, array_like=True, tag=4):
@@ -112,6 +119,6 @@ def decode(payload: bytes) -> AnyRecord:
     return _decoder.decode(payload)
 
 
-def short_text(text: str) -> str:
+def short_text(text: str, bytes_max: int = TEXT_BYTES_MAX) -> str:
     """Cut `text` to what a record keeps; what cannot be encoded is replaced, so that an ending never fails."""
-    return text.encode("utf-8", "replace")[:TEXT_BYTES_MAX].decode("utf-8", "ignore")
+    return text.encode("utf-8", "replace")[:bytes_max].decode("utf-8", "ignore")

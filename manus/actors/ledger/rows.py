@@ -86,6 +86,7 @@ def next_row(row: LedgerRow | None, record: AnyRecord, run_id: str) -> LedgerRow
                 usage=record.usage,
                 cost_nano_usd=record.cost_nano_usd,
                 finish=record.finish,
+                price_version=row.price_version if record.price_version is None else record.price_version,
             )
         case AttemptReleased():
             return msgspec.structs.replace(

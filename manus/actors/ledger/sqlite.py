@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from manus.actors.ledger.file import COUNTS
 from manus.actors.ledger.records import (
     AnyRecord,
     AttemptDispatched,
@@ -23,8 +22,8 @@ from manus.actors.ledger.records import (
     AttemptSettled,
 )
 from manus.actors.ledger.rows import CERTAIN_ZERO, LedgerRow, ending_of_orphan, fold_records, status_of
-from manus.actors.ledger.sums import part_of, spent_of_rows, sum_parts
-from manus.messages.accounting import RequestStatus, Spent, SpentAsked, StatsAsked, UsageRow
+from manus.actors.ledger.schema import COUNTS
+from manus.messages.accounting import RequestStatus
 from manus.messages.ids import RequestKey
 from manus.messages.usage import Usage
 
@@ -58,7 +57,7 @@ _PUT = (
     # An intent that is read again knows only which key was expected; which one was used is told once, by the dispatch.
     "key_fingerprint = CASE WHEN excluded.state = 'intent' OR attempts.dispatched_unix_s IS NOT NULL "
     "THEN attempts.key_fingerprint ELSE coalesce(excluded.key_fingerprint, attempts.key_fingerprint) END, "
-    + ", ".join(f"{name} = excluded.{name}" for name in _ENDING[1:])
+    + ", ".join(f"{name} = excluded.{name}" for name in ("price_version", *_ENDING[1:]))
     + " WHERE attempts.ended_unix_s IS NULL"
 )
 _DISPATCH = (
@@ -66,7 +65,7 @@ _DISPATCH = (
     "WHERE request_id = ? AND attempt = ? AND run_id = ? AND state = 'intent'"
 )
 _END = (
-    f"UPDATE attempts SET {', '.join(f'{name} = ?' for name in _ENDING)} "
+    f"UPDATE attempts SET price_version = coalesce(?, price_version), {', '.join(f'{name} = ?' for name in _ENDING)} "
     "WHERE request_id = ? AND attempt = ? AND run_id = ? AND ended_unix_s IS NULL"
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM attempts "
@@ -101,7 +100,10 @@ def ingest(connection: sqlite3.Connection, run_id: str, records: list[AnyRecord]
 
 def end_rows(connection: sqlite3.Connection, run_id: str, endings: Iterable[AttemptEnded]) -> None:
     """End rows of a run that are open; the others stay as they are."""
-    values = [(*_ending_values(ending), ending.request_id, ending.attempt, run_id) for ending in endings]
+    values = [
+        (_price_version(ending), *_ending_values(ending), ending.request_id, ending.attempt, run_id)
+        for ending in endings
+    ]
     connection.executemany(_END, values)
 
 
@@ -120,6 +122,11 @@ def open_rows(connection: sqlite3.Connection, run_id: str) -> list[LedgerRow]:
     """List what is open of one run."""
     query = _SELECT + "WHERE run_id = ? AND ended_unix_s IS NULL ORDER BY id"
     return list(_rows(connection.execute(query, (run_id,))))
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """Give the id that every row to come is above, as long as the row that has it is there."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0])
 
 
 def runs_with_open_rows(connection: sqlite3.Connection) -> list[str]:
@@ -147,27 +154,6 @@ def request_status(connection: sqlite3.Connection, request_key: RequestKey) -> R
         "(SELECT request_id FROM attempts WHERE request_key = ? ORDER BY id DESC LIMIT 1) ORDER BY attempt"
     )
     return status_of(request_key, list(_rows(connection.execute(query, (request_key, request_key)))))
-
-
-def usage_sums(connection: sqlite3.Connection, asked: StatsAsked) -> tuple[UsageRow, ...]:
-    """Sum up the rows that were reserved in the span that is asked for, split as `asked.by` says."""
-    since = float("-inf") if asked.since_unix_s is None else asked.since_unix_s
-    until = float("inf") if asked.until_unix_s is None else asked.until_unix_s
-    found = connection.execute(_SELECT + "WHERE created_unix_s >= ? AND created_unix_s < ?", (since, until))
-    return sum_parts((part_of(row) for row in _rows(found)), asked.by)
-
-
-def usage_spent(
-    connection: sqlite3.Connection, asked: tuple[SpentAsked, ...], *, now_unix_s: float, own_run_id: str
-) -> tuple[Spent, ...]:
-    """Say what each scope has spent since its moment."""
-    answers: list[Spent] = []
-    for one in asked:
-        left_out = own_run_id if one.others_only else ""
-        query = _SELECT + "WHERE created_unix_s >= ? AND run_id <> ?"
-        rows = _rows(connection.execute(query, (one.since_unix_s, left_out)))
-        answers.append(spent_of_rows(one, rows, now_unix_s))
-    return tuple(answers)
 
 
 # -- between structs and columns
@@ -199,6 +185,10 @@ def _row_values(row: LedgerRow) -> tuple[object, ...]:
         row.finish,
         row.reason,
     )
+
+
+def _price_version(ending: AttemptEnded) -> str | None:
+    return ending.price_version if isinstance(ending, AttemptSettled) else None
 
 
 def _ending_values(ending: AttemptEnded) -> tuple[object, ...]:
