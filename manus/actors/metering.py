@@ -13,23 +13,27 @@ from typing import Final, Literal
 import msgspec
 
 from manus.actors.assembly import Assembly
-from manus.actors.estimate import estimate_tokens
+from manus.actors.estimates.text import estimate_tokens
 from manus.messages.failures import Failed
 from manus.messages.usage import Usage
 
 Billed = Literal["no", "reported", "estimated", "unknown"]
 
-GATEWAY_STATUSES = frozenset({408, 499, 502, 504, 520, 521, 522, 523, 524, 525, 526})
+GATEWAY_STATUSES = frozenset({408, 499, 502, 504, 520, 522, 524})
 """Error statuses that a gateway gives while the model behind it may be at work: nobody knows what was billed.
-Any other error status is the vendor's word that it did not serve the call."""
+Any other error status is the vendor's word that it did not serve the call, or the gateway's (521, 523, 525 and 526)
+that it never reached the vendor."""
+
+FILTERED_PROMPTS_BILLED: Final = frozenset({"azure-chat", "azure-responses"})
+"""Wires whose vendor may charge for a prompt that its content filter refused with an error (azure.md, section 6)."""
 
 BATCHING_WIRES: Final = frozenset({"anthropic", "bedrock"})
 """Wires whose events carry several tokens as a rule. On the others an event is one token, unless the server batches."""
 
-TOKENWISE_MAX: Final = 2
-TOKENWISE_SLACK: Final = 8
-"""A text's events pass for tokens where it is estimated at no more than two per event, and one more for each of the
-first eight: estimates of a few characters, beyond ASCII above all, are rough."""
+TOKENWISE_MAX: Final = 1.5
+TOKENWISE_SLACK: Final = 4
+"""A text's events pass for tokens where it is estimated at no more than this many per event, and one more for each of
+the first four: estimates of a few characters, beyond ASCII above all, are rough."""
 
 
 def is_reported(assembly: Assembly) -> bool:
@@ -80,7 +84,9 @@ def tokens_received(parts: list[list[str]], *, batched: bool) -> int:
     return max(pieces, estimated)
 
 
-def billed(failure: Failed | None, *, sent: bool, status: int | None, assembly: Assembly | None) -> Billed:
+def billed(
+    failure: Failed | None, *, sent: bool, status: int | None, assembly: Assembly | None, wire: str = ""
+) -> Billed:
     """Say what is known of the bill.
 
     Args:
@@ -89,12 +95,15 @@ def billed(failure: Failed | None, *, sent: bool, status: int | None, assembly: 
         sent: whether the whole request had left.
         status: the HTTP status, once there was one.
         assembly: what was received.
+        wire: the wire family.
     """
     if assembly is not None and (failure is None or is_measured(assembly)):
         return "reported" if is_reported(assembly) else "estimated"
     if not sent or (status is None and failure is not None and failure.safe_to_retry):
         return "no"
     if status is not None and not 200 <= status < 300:
+        if wire in FILTERED_PROMPTS_BILLED and failure is not None and failure.kind == "content_policy":
+            return "estimated"  # the prompt was read, and nothing was answered
         return "unknown" if status in GATEWAY_STATUSES else "no"
     # A 200 without content: the vendor had begun to work, and an error that it reports inside is no receipt.
     return "unknown"

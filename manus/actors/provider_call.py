@@ -356,7 +356,8 @@ class ProviderCall:
         upstream, delivery, call = self._upstream, self._delivery, self._call
         assembly = delivery.assembly
         sent = delivery.phase in ("sent", "streaming")
-        bill = billed(failure, sent=sent, status=self._status, assembly=assembly)
+        wire = self._dialect.codec.wire
+        bill = billed(failure, sent=sent, status=self._status, assembly=assembly, wire=wire)
         usage = NO_USAGE
         if bill in ("reported", "estimated"):
             usage = usage_received(assembly, estimated_input_tokens=call.estimated_input_tokens)

@@ -108,7 +108,7 @@ def test_answer_without_content_is_booked_by_the_counts_that_came_with_its_finis
     ("wire", "pieces"),
     [
         ("openai-chat", [" word"] * 40),
-        ("ollama", [" 水", " 🌍", " naïve", " смелый"] * 10),
+        ("ollama", ["水", "火", " сме", "лый"] * 10),
         ("openai-responses", ["", *[" word"] * 40, ""]),
         ("anthropic", [" and", " so", " on", " it"] * 10),
     ],
@@ -133,7 +133,10 @@ def test_text_is_estimated_where_it_comes_in_batches(pieces: list[str], batched:
         (TextDelta(text="several words of text"),),
         (ReasoningDelta(text="several words of thought"),),
         (RefusalDelta(text="several words of refusal"),),
-        (ToolCallStarted(index=0, id="1", name="look"), ToolArgumentsDelta(index=0, json='{"at": "this"}')),
+        (
+            ToolCallStarted(index=0, id="1", name="look"),
+            *(ToolArgumentsDelta(index=0, json=piece) for piece in ('{"', 'at": "', "this", '"}')),
+        ),
     ],
 )
 def test_everything_received_counts_as_output(events: tuple[StreamEvent, ...]) -> None:
@@ -146,6 +149,13 @@ def test_everything_received_counts_as_output(events: tuple[StreamEvent, ...]) -
 
 def test_call_that_no_provider_took_used_its_prompt_at_most() -> None:
     assert usage_received(None, estimated_input_tokens=9) == Usage(input_uncached=9, source="estimated")
+
+
+@pytest.mark.parametrize(("wire", "bill"), [("azure-chat", "estimated"), ("openai-chat", "no")])
+def test_prompt_that_a_filter_refused_is_billed_where_the_vendor_may_charge_for_it(wire: str, bill: Billed) -> None:
+    refused = Failed(kind="content_policy", message="")
+    assert billed(refused, sent=True, status=400, assembly=None, wire=wire) == bill
+    assert billed(Failed(kind="invalid_request", message=""), sent=True, status=400, assembly=None, wire=wire) == "no"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +177,9 @@ def test_call_that_no_provider_took_used_its_prompt_at_most() -> None:
         (Failed(kind="server", message=""), True, 500, None, "no"),
         (Failed(kind="server", message=""), True, 502, None, "unknown"),
         (Failed(kind="timeout", message=""), True, 504, None, "unknown"),
+        (Failed(kind="timeout", message=""), True, 524, None, "unknown"),
+        (Failed(kind="server", message=""), True, 521, None, "no"),
+        (Failed(kind="server", message=""), True, 525, None, "no"),
     ],
 )
 def test_bill_is_what_the_evidence_allows(
