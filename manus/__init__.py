@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from manus.asking import AskOptions as AskOptions
     from manus.attachments import document as document
     from manus.attachments import image as image
+    from manus.config.limit_schema import BudgetsConfig as BudgetsConfig
+    from manus.config.limit_schema import BudgetsTable as BudgetsTable
+    from manus.config.limit_schema import LimitsConfig as LimitsConfig
+    from manus.config.limit_schema import LimitsTable as LimitsTable
+    from manus.config.limit_schema import RollingBudget as RollingBudget
     from manus.config.routing_schema import RoutingStrategy as RoutingStrategy
     from manus.config.schema import KeyConfig as KeyConfig
     from manus.config.schema import LLMConfig as LLMConfig
@@ -31,12 +36,14 @@ if TYPE_CHECKING:
     from manus.embedding import EmbeddingResponse as EmbeddingResponse
     from manus.embedding import EmbedOptions as EmbedOptions
     from manus.errors import AuthenticationError as AuthenticationError
+    from manus.errors import BudgetExceededError as BudgetExceededError
     from manus.errors import ConfigurationError as ConfigurationError
     from manus.errors import ContentPolicyError as ContentPolicyError
     from manus.errors import ContextLengthError as ContextLengthError
     from manus.errors import FallbackError as FallbackError
     from manus.errors import InternalError as InternalError
     from manus.errors import InvalidRequestError as InvalidRequestError
+    from manus.errors import LedgerError as LedgerError
     from manus.errors import LLMError as LLMError
     from manus.errors import OutputFormatError as OutputFormatError
     from manus.errors import OverloadedError as OverloadedError
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
     from manus.errors import StreamingError as StreamingError
     from manus.errors import TimeoutError as TimeoutError  # noqa: A004
     from manus.errors import TokenLimitError as TokenLimitError
+    from manus.limit_reports import RateLimiter as RateLimiter
     from manus.loading import load_config as load_config
     from manus.messages.content import Document as Document
     from manus.messages.content import Image as Image
@@ -60,23 +68,28 @@ if TYPE_CHECKING:
     from manus.messages.requests import Tool as Tool
     from manus.messages.requests import ToolChoice as ToolChoice
     from manus.reports import ProviderState as ProviderState
+    from manus.reports import UsageLine as UsageLine
     from manus.reports import UsageReport as UsageReport
     from manus.responses import LLMResponse as LLMResponse
     from manus.responses import ResponseUsage as ResponseUsage
     from manus.responses import StreamChunk as StreamChunk
     from manus.streams import LLMStream as LLMStream
     from manus.streams import SSEStream as SSEStream
+    from manus.token_tracker import TokenTotals as TokenTotals
+    from manus.token_tracker import TokenTracker as TokenTracker
 
 _MODULES = {
     "agent": ("LLMAgent", "open_agent"),
     "asking": ("AskOptions",),
     "attachments": ("document", "image"),
+    "config.limit_schema": ("BudgetsConfig", "BudgetsTable", "LimitsConfig", "LimitsTable", "RollingBudget"),
     "config.routing_schema": ("RoutingStrategy",),
     "config.schema": ("KeyConfig", "LLMConfig", "ModelConfig", "ProviderConfig"),
     "config.secrets": ("Secret",),
     "embedding": ("EmbedOptions", "EmbeddingResponse"),
     "errors": (
         "AuthenticationError",
+        "BudgetExceededError",
         "ConfigurationError",
         "ContentPolicyError",
         "ContextLengthError",
@@ -84,6 +97,7 @@ _MODULES = {
         "InternalError",
         "InvalidRequestError",
         "LLMError",
+        "LedgerError",
         "OutputFormatError",
         "OverloadedError",
         "ProviderError",
@@ -93,13 +107,15 @@ _MODULES = {
         "TimeoutError",
         "TokenLimitError",
     ),
+    "limit_reports": ("RateLimiter",),
     "loading": ("load_config",),
     "messages.content": ("Document", "Image", "Text", "ToolCall", "ToolResult", "Turn"),
     "messages.outcomes": ("Route",),
     "messages.requests": ("OutputFormat", "ReasoningOptions", "RoutingCriteria", "Tool", "ToolChoice"),
-    "reports": ("ProviderState", "UsageReport"),
+    "reports": ("ProviderState", "UsageLine", "UsageReport"),
     "responses": ("LLMResponse", "ResponseUsage", "StreamChunk"),
     "streams": ("LLMStream", "SSEStream"),
+    "token_tracker": ("TokenTotals", "TokenTracker"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -23,6 +23,7 @@ from manus.actors.ledger.opening import open_ledger
 from manus.actors.redaction import redactor
 from manus.actors.upstream import TransportFactory
 from manus.asking import AskOptions, chat_request
+from manus.books import BY_MODEL, By, ask_limits, ask_usage, dimensions_of
 from manus.config.dated_facts import dated_warnings
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.load import Loaded, Source
@@ -32,22 +33,22 @@ from manus.errors import (
     ConfigurationError,
     InternalError,
     InvalidRequestError,
-    OverloadedError,
     configuration_error,
     error_of,
     error_of_terminal,
 )
 from manus.event_log import LOGGER, log_event
+from manus.limit_reports import RateLimiter
 from manus.loading import load_source, state_directory_of_user
-from manus.messages.accounting import StatsAsked, UsageStats
 from manus.messages.calls import ProviderStatus, StatusAsked
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Route, Unfinished
 from manus.messages.policy import ProviderPolicy
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import ExplainAsked, RoutingMetrics, RoutingMetricsAsked
+from manus.option_checks import number
 from manus.prompts import Prompt
-from manus.reports import ProviderState, UsageReport, provider_state, usage_report
+from manus.reports import ProviderState, UsageReport, provider_state
 from manus.responses import LLMResponse
 from manus.streams import LLMStream, SSEStream, response_or_error
 from manus.supervisor.bus import Subscription
@@ -55,13 +56,11 @@ from manus.supervisor.shield import bounded_shield
 from manus.supervisor.stall import StallPolicy
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 from manus.supervisor.tree import RuntimeFailed, Tree, open_tree
+from manus.token_tracker import TokenTracker
 from manus.wiring import Wiring, secrets_of, tree_spec, wire
 
 STATUS_S: Final = 1.0
 """How long a provider's actor has to say how it is; the supervisor's picture is given in any case."""
-
-BOOKS_S: Final = 30.0
-"""How long the books have to add themselves up; a ledger of millions of rows takes seconds."""
 
 DAY_S: Final = 86_400.0
 
@@ -71,15 +70,22 @@ SERVER_S: Final = 5.0
 DRAIN_S: Final = 30.0
 HARD_S: Final = 5.0
 
+DAYS_MAX: Final = 36_500.0
+
+_days = number("days", DAYS_MAX, positive=True)
+
 
 @final
 class LLMAgent:
     """Ask the best of the configured models. Made by `open_agent`; used from the loop that made it."""
 
-    def __init__(self, tree: Tree, wiring: Wiring, loaded: Loaded) -> None:
+    def __init__(
+        self, tree: Tree, wiring: Wiring, loaded: Loaded, *, now_unix_s: Callable[[], float] = time.time
+    ) -> None:
         self._tree = tree
         self._wiring = wiring
         self._loaded = loaded
+        self._now_unix_s = now_unix_s
         self._router = tree.ref("router")
         self._accounting = tree.ref("accounting")
         self._first_choice: tuple[str, str | None] | None = None
@@ -227,15 +233,27 @@ class LLMAgent:
 
     # --- the books ------------------------------------------------------------------------------------
 
-    async def get_usage_stats(self) -> UsageReport:
-        """Give the books of all time, a line per provider and model; crashed runs and other processes are in them."""
-        return await self._books(None)
+    async def get_usage_stats(self, *, by: By = BY_MODEL) -> UsageReport:
+        """Give the books of all time; crashed runs and other processes on the same ledger are in them.
 
-    async def get_usage_summary(self, days: float = 1.0) -> UsageReport:
-        """Give the books of the last `days` days, counted back from now."""
-        if not days > 0:
-            raise InvalidRequestError("days: expected a number more than 0")
-        return await self._books(time.time() - days * DAY_S)
+        Args:
+            by: what they are split by: `provider`, `model`, `deployment`, `key`, `tag`, `conversation`, `day`, or
+                several of these, in the order of the lines.
+        """
+        return await ask_usage(self._accounting, since_unix_s=None, by=dimensions_of(by))
+
+    async def get_usage_summary(self, days: float = 1.0, *, by: By = BY_MODEL) -> UsageReport:
+        """Give the books of the last `days` days, counted back from now, split as `get_usage_stats` tells."""
+        since_unix_s = self._now_unix_s() - _days(days) * DAY_S
+        return await ask_usage(self._accounting, since_unix_s=since_unix_s, by=dimensions_of(by))
+
+    async def get_limits(self) -> RateLimiter:
+        """Tell how far every limit and budget is used now, those that the vendors' headers taught included."""
+        return await ask_limits(self._accounting)
+
+    def token_tracker(self) -> TokenTracker:
+        """Count what this agent's attempts use from now on, live and without a look at the ledger."""
+        return TokenTracker(self._tree.bus)
 
     async def get_routing_metrics(self) -> RoutingMetrics:
         """Give the router's counts since the agent was opened."""
@@ -280,19 +298,6 @@ class LLMAgent:
         answer = await self._tree.ref(f"provider/{name}").ask(StatusAsked(), deadline=deadline, shed=True)
         if isinstance(answer, ProviderStatus):
             said[name] = answer
-
-    async def _books(self, since_unix_s: float | None) -> UsageReport:
-        deadline = trio.current_time() + BOOKS_S
-        answer = await self._accounting.ask(StatsAsked(since_unix_s=since_unix_s), deadline=deadline)
-        match answer:
-            case UsageStats():
-                return usage_report(answer)
-            case Failed(message=message):
-                raise OverloadedError(f"The books cannot be read: {message}")
-            case ActorFailed() | Undelivered() | Unavailable() | Expired() | Withdrawn():
-                raise error_of_terminal(answer, "")
-            case other:
-                raise AssertionError(f"accounting answered with a {type(other).__name__}")
 
     async def _question(self, question: object, *, deadline_s: float) -> object:
         answer = await self._router.ask(question, deadline=trio.current_time() + deadline_s)
@@ -352,7 +357,7 @@ async def open_agent(
                     tree.bus.add_listener(log_event)
                     for note in loaded.notes:
                         LOGGER.log(WARNING if note in dated else INFO, "%s", note)
-                yield LLMAgent(tree, wiring, loaded)
+                yield LLMAgent(tree, wiring, loaded, now_unix_s=now_unix_s)
     except LedgerUnusable as error:
         raise ConfigurationError(str(error)) from None
     except RuntimeFailed as error:

@@ -20,6 +20,7 @@ from manus.messages.requests import (
     ChatRequest,
     Effort,
     EmbedPurpose,
+    OnCancel,
     OnInterrupt,
     OnUnsupported,
     Priority,
@@ -62,6 +63,8 @@ class AskOptions(TypedDict, total=False):
         timeout_s: the whole request's time, all attempts included.
         on_interrupt: what happens when a stream breaks off: `auto` (it is taken up where it was, or raises), `restart`
             (a `reset` chunk, then anew), `error`; left out, what the configuration says.
+        on_cancel: what happens to the call when you leave: `abort` (it is broken off, and what came is booked as an
+            estimate), `drain` (it is read to its end for the vendor's count); left out, what the configuration says.
         on_unsupported: what happens to a parameter that the model rejects: `drop` it with a warning, or `refuse`.
         tags, conversation_id: labels kept in the ledger.
         end_user_id: who asks, in your own words; some vendors want to know it. Never a name or an address.
@@ -92,6 +95,7 @@ class AskOptions(TypedDict, total=False):
     priority: Priority | None
     timeout_s: float | None
     on_interrupt: OnInterrupt | None
+    on_cancel: OnCancel | None
     on_unsupported: OnUnsupported
     tags: Sequence[str]
     conversation_id: str | None
@@ -214,6 +218,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], object]]]] = {
     "priority": ("priority", one_of(get_args(Priority), "priority")),
     "timeout_s": ("timeout_s", number("timeout_s", TIMEOUT_S_MAX, positive=True)),
     "on_interrupt": ("on_interrupt", one_of(get_args(OnInterrupt), "on_interrupt")),
+    "on_cancel": ("on_cancel", one_of(get_args(OnCancel), "on_cancel")),
     "on_unsupported": ("on_unsupported", one_of(get_args(OnUnsupported), "on_unsupported")),
     "tags": ("tags", _tags),
     "conversation_id": ("conversation_id", printable_name("conversation_id")),

@@ -6,13 +6,15 @@ LLMError
 ├── InvalidRequestError         the request itself is wrong, as we or the provider found (also a ValueError)
 ├── ProviderError               a provider refused or broke
 │   ├── AuthenticationError     key missing, wrong or without permission
-│   ├── RateLimitError          too fast, or the provider's quota is used up; `.retry_after_s`
+│   ├── RateLimitError          too fast for a limit, the provider's or yours, or its quota is used up; `.retry_after_s`
 │   ├── ContentPolicyError      the provider's content policy
 │   └── StreamingError          the answer broke off or made no sense; `.partial` has what came
 ├── TokenLimitError             more tokens or money than allowed
-│   └── ContextLengthError      more than the model's context window
+│   ├── ContextLengthError      more than the model's context window
+│   └── BudgetExceededError     a budget of yours is used up; nothing was sent; `.retry_after_s`
 ├── TimeoutError                a named wait or the request's deadline ran out (also a builtin TimeoutError)
 ├── FallbackError               every candidate failed, or there was none; `.attempts` tells each story
+├── LedgerError                 the books cannot be kept, so nothing was sent: a full disk, a locked file
 ├── OverloadedError             too much at once, on our side; nothing was sent; `.retry_after_s`
 ├── RequestCancelledError       cancelled or the agent stopped before there was an answer
 ├── OutputFormatError           the answer came, but is not of the shape that was asked for; `.partial`
@@ -29,11 +31,13 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
+from manus.durations import span
 from manus.messages.content import Text
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.ids import RequestId
 from manus.messages.outcomes import Answer, Attempt, Route, Unfinished
 from manus.messages.usage import NO_USAGE, Usage
+from manus.responses import usage_of
 from manus.supervisor.terminals import (
     ActorFailed,
     Expired,
@@ -57,6 +61,7 @@ class LLMError(Exception):
         partial: what had been answered by then.
         usage: tokens of all attempts.
         cost_nano_usd: what they cost; None where a price is unknown.
+        durable: False where the ledger's disk could not confirm in time.
     """
 
     failure: Failed | None = None
@@ -65,6 +70,7 @@ class LLMError(Exception):
     partial: Answer | None = None
     usage: Usage = NO_USAGE
     cost_nano_usd: int | None = None
+    durable: bool = True
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -115,6 +121,7 @@ class LLMError(Exception):
             "vendor_request_id": self.vendor_request_id,
             "retry_after_s": self.retry_after_s,
             "attempts": len(self.attempts),
+            "usage": usage_of(self.usage, self.cost_nano_usd, durable=self.durable).to_dict(),
             "cost_nano_usd": self.cost_nano_usd,
             "route": self.route.to_dict(),
         }
@@ -126,6 +133,7 @@ class LLMError(Exception):
         self.partial = unfinished.partial
         self.usage = unfinished.usage
         self.cost_nano_usd = unfinished.cost_nano_usd
+        self.durable = unfinished.durable
         return self
 
 
@@ -157,7 +165,11 @@ class AuthenticationError(ProviderError):
 
 
 class RateLimitError(ProviderError):
-    """The provider wants fewer requests or tokens for a while, or its quota is used up."""
+    """Too many requests or tokens for now: the provider says so, or a limit of the configuration.
+
+    With `kind` `admission` it is a limit or a budget of yours that open calls fill at present: nothing was sent, and
+    `retry_after_s` says when there may be room. Else it is the provider's word: `rate_limited`, or `quota_exhausted`.
+    """
 
 
 class ContentPolicyError(ProviderError):
@@ -176,6 +188,13 @@ class ContextLengthError(TokenLimitError):
     """The prompt does not fit into the context window of any candidate."""
 
 
+class BudgetExceededError(TokenLimitError):
+    """A budget of the configuration is used up, or too small for the request; nothing was sent.
+
+    The text names the budget; `retry_after_s` is when its period ends, where that is known.
+    """
+
+
 class TimeoutError(LLMError, builtins.TimeoutError):  # noqa: A001  # the name users know
     """A named wait or the request's deadline ran out."""
 
@@ -186,6 +205,10 @@ class FallbackError(LLMError):
 
 class OverloadedError(LLMError):
     """Too much is in flight already on our side, or the provider's actor is resting after failures."""
+
+
+class LedgerError(LLMError):
+    """The books cannot be kept at present, and nothing is called unbooked; the text says why."""
 
 
 class RequestCancelledError(LLMError):
@@ -218,8 +241,8 @@ ERROR_OF: Final[dict[FailureKind, type[LLMError]]] = {
     "incomplete": StreamingError,
     "unsupported": InvalidRequestError,
     "no_candidate": FallbackError,
-    "admission": OverloadedError,
-    "budget_exceeded": TokenLimitError,
+    "admission": RateLimitError,
+    "budget_exceeded": BudgetExceededError,
     "shed": OverloadedError,
     "slow_consumer": StreamingError,
     "deadline": TimeoutError,
@@ -228,9 +251,12 @@ ERROR_OF: Final[dict[FailureKind, type[LLMError]]] = {
     "actor_hung": InternalError,
     "stopped": RequestCancelledError,
     "unavailable": OverloadedError,
-    "ledger": InternalError,
+    "ledger": LedgerError,
 }
 """The exception of each kind of failure, where one candidate decided alone."""
+
+_OURS: Final = frozenset({"admission", "budget_exceeded"})
+"""What limits and budgets of the configuration say, before anything is sent."""
 
 _NAMED_BY_THE_CALLER: Final = frozenset({"provider", "model", "fallback_providers"})
 
@@ -283,6 +309,8 @@ def configuration_error(invalid: InvalidConfig) -> ConfigurationError:
 def _class_of(failure: Failed, route: Route) -> type[LLMError]:
     if failure.kind == "no_candidate" and failure.param in _NAMED_BY_THE_CALLER:
         return InvalidRequestError  # a name of the caller's that stands for nobody
+    if failure.kind in _OURS and all(each.failure is None or each.failure.kind in _OURS for each in route.attempts):
+        return ERROR_OF[failure.kind]  # nobody was asked: to fall back is of no use where one's own bounds stand
     asked = {(attempt.provider, attempt.model) for attempt in route.attempts}  # its keys are one provider's
     taken_up = any(attempt.role in ("continue", "splice") for attempt in route.attempts)
     if len(asked) > 1 and failure.what_to_do.elsewhere == "yes" and not taken_up:
@@ -297,7 +325,7 @@ def _story(unfinished: Unfinished) -> str:
     failure, attempts = unfinished.failure, unfinished.route.attempts
     parts = [failure.message]
     if failure.retry_after_s is not None:
-        parts.append(f"Come back in {failure.retry_after_s:.3g} s.")
+        parts.append(f"Come back in {span(failure.retry_after_s)}.")
     if attempts:
         parts.append(f"[{attempts[-1].deployment}, request {unfinished.request_id}]")
     return " ".join(parts)

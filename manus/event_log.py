@@ -6,11 +6,15 @@ Actors never log; they emit events, and this is one reader of them. Events hold 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
+from manus.limit_reports import scope_text
+from manus.messages.limits import BudgetWarned
 from manus.messages.outcomes import RateLimitReading
+from manus.messages.usage import Usage, format_usd
 from manus.messages.watching import AttemptEnded
 from manus.supervisor.events import ActorExited, ActorStarted, LateReply
 from manus.supervisor.reasons import Crashed, Hung, InitFailed, Normal, Shutdown, Wedged, describe
@@ -34,11 +38,23 @@ def log_event(event: object) -> None:
 
 def line_of(event: object) -> str:
     """Write an event as `name field=value ...`, without its stack."""
+    if isinstance(event, BudgetWarned):
+        return _line_of_budget(event)
     if not isinstance(event, msgspec.Struct):
         return type(event).__name__
     fields = {name: getattr(event, name) for name in event.__struct_fields__ if name not in _LEFT_OUT}
     told = (f"{name}={_shown(value)}" for name, value in fields.items() if value not in ("", None, ()))
     return " ".join((type(event).__name__, *told))
+
+
+def _line_of_budget(warned: BudgetWarned) -> str:
+    amounts = (warned.used, warned.amount)
+    used, amount = map(format_usd, amounts) if warned.unit == "nano_usd" else (f"{each:,} tokens" for each in amounts)
+    whose = "" if warned.scope.kind == "all" else f" of {scope_text(warned.scope)}"
+    ends = (
+        "" if warned.ends_unix_s is None else f", until {datetime.fromtimestamp(warned.ends_unix_s, UTC):%F %H:%M} UTC"
+    )
+    return f"BudgetWarned {warned.source}{whose}: {100 * warned.share:g} % is passed, {used} of {amount} are used{ends}"
 
 
 def _shown(value: object) -> str:
@@ -47,6 +63,8 @@ def _shown(value: object) -> str:
             return describe(value)
         case RateLimitReading():
             return f"{value.dimension}:{_count(value.remaining)}/{_count(value.limit)}"
+        case Usage():
+            return f"{value.input_total}+{value.output}"
         case tuple():
             return ",".join(_shown(each) for each in value)
         case _:

@@ -20,6 +20,7 @@ import msgspec
 
 from manus.actors.accounting import accounting_child
 from manus.actors.codecs.base import CodecOptions
+from manus.actors.credentials import fingerprint_of
 from manus.actors.credentials.tokens import TokenProvider
 from manus.actors.ledger.store import LedgerStore
 from manus.actors.local.server import LocalServer
@@ -29,6 +30,7 @@ from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec
 from manus.actors.transport import make_transport
 from manus.actors.upstream import ProviderSpec, TransportFactory
+from manus.config.limit_policies import admission_policy
 from manus.config.policies import (
     concurrency_of,
     ledger_policy,
@@ -41,6 +43,7 @@ from manus.config.problems import InvalidConfig, Problem, child_path
 from manus.config.provider_places import base_url_of, is_openai, type_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
+from manus.messages.limits import AdmissionPolicy
 from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy
 from manus.messages.routing_policy import RouterPolicy
 from manus.proving import betas_of, credentials_of, key_policies, keys_of, secrets_of_entry
@@ -73,6 +76,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     disabled: tuple[ProviderState, ...]
     router: RouterPolicy
     ledger: LedgerPolicy
+    admission: AdmissionPolicy = AdmissionPolicy()
 
     @property
     def servers(self) -> tuple[LocalServer, ...]:
@@ -115,6 +119,7 @@ def wire(
         disabled=tuple(_disabled(name, entry) for name, entry in config.providers.items() if not entry.enabled),
         router=router,
         ledger=ledger_policy(config, base=base, state=state),
+        admission=admission_policy(config, fingerprint_of),
     )
 
 
@@ -134,10 +139,11 @@ def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], fl
         ordered=False,
         children=tuple(provider_child(provider) for provider in wiring.providers),
     )
+    accounting = accounting_child(store, wiring.ledger, now_unix_s=now_unix_s, admission=wiring.admission)
     return SupervisorSpec(
         id="manus",
         intensity=ROOT_INTENSITY,
-        children=(accounting_child(store, wiring.ledger, now_unix_s=now_unix_s), providers, router_child(router)),
+        children=(accounting, providers, router_child(router)),
     )
 
 

@@ -11,6 +11,9 @@ FAILED: Final = 1
 BAD_INPUT: Final = 2
 """Wrong usage, wrong configuration or a request that nobody could answer; trying again changes nothing."""
 
+LIMITED: Final = 3
+"""A limit or budget of the configuration has no room for the request; nothing was sent. Later it may have."""
+
 INTERRUPTED: Final = 130
 """Ctrl-C: 128 + SIGINT, as shells count."""
 
@@ -25,6 +28,7 @@ exit status:
   0    done
   1    the request failed
   2    wrong usage, configuration or input
+  3    a limit or budget of yours has no room for it; nothing was sent
   130  interrupted by Ctrl-C
   141  the reader of the output went away
   143  ended by SIGTERM

@@ -49,7 +49,10 @@ def write_all(text: str) -> None:
 
 def status_of(error: LLMError) -> int:
     """Give the exit status of a failure: wrong input is what no second try would mend."""
-    from manus.errors import ConfigurationError, InvalidRequestError
+    from manus.errors import BudgetExceededError, ConfigurationError, InvalidRequestError, RateLimitError
+
+    if isinstance(error, BudgetExceededError) or (isinstance(error, RateLimitError) and error.kind == "admission"):
+        return exits.LIMITED
 
     is_input = isinstance(error, ConfigurationError | InvalidRequestError) or error.kind == "no_candidate"
     return exits.BAD_INPUT if is_input else exits.FAILED

@@ -1,4 +1,7 @@
-"""Own `manus usage`: the books by provider and model, read from the ledger; runs that died are closed first."""
+"""Own `manus usage`: the books split as asked, read from the ledger; runs that died are closed first.
+
+With `--watch` nothing is closed: it only looks, again and again (`usage_watch`).
+"""
 
 from __future__ import annotations
 
@@ -7,180 +10,167 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from manus.cli import exits
 from manus.cli.output import say
+from manus.cli.time_spans import BadMoment, moment
+from manus.durations import DAY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from manus.actors.ledger.rows import LedgerRow
+    from manus.config.schema import LLMConfig
+    from manus.messages.accounting import StatsAsked
     from manus.messages.policy import LedgerPolicy
-    from manus.reports import UsageLine, UsageReport
 
-DAY_S = 86_400.0
-
-IN_DOUBT_MAX = 1000
+IN_DOUBT_MAX: Final = 1000
 """Calls that `--in-doubt` lists."""
+
+DAYS_MAX: Final = 36_500
+"""A century, as for `--since`."""
+
+WATCH_S: Final = 2.0
+WATCH_S_MIN: Final = 0.1
+WATCH_S_MAX: Final = 3600.0
+
+
+class BadArgument(Exception):
+    """An argument that cannot be; the text names it and what was expected."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the arguments."""
     parser = subparsers.add_parser(
         "usage",
-        help="the books: tokens and cost by provider and model, and what is in doubt",
+        help="the books: tokens and cost, split as you like, and what is in doubt",
         description="What was used and what it cost, over all runs. A call in doubt is one whose end nobody saw: its "
-        "cost is an upper bound, beside the cost of what is settled.",
+        "cost is an upper bound, beside the cost of what is settled. A call belongs to the moment it was made at.",
+        epilog=exits.MEANINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--by",
+        metavar="NAMES",
+        default="provider,model",
+        help="what it is split by: provider, model, deployment, key, tag, conversation, day; several with commas "
+        "between; '' is the total alone (default: provider,model)",
+    )
+    parser.add_argument("--since", metavar="WHEN", help="from then on: 24h, 7d, 2026-11-01, 2026-11-01T12:00:00+01:00")
+    parser.add_argument("--until", metavar="WHEN", help="until before then")
     parser.add_argument("--days", type=float, metavar="N", help="only the last N days")
     parser.add_argument("--ledger", metavar="FILE", help="the ledger; left out, the one of the configuration")
     parser.add_argument("--config", metavar="FILE", help="the configuration (see: manus config)")
     parser.add_argument(
         "--in-doubt", action="store_true", help=f"list the calls in doubt instead, the latest {IN_DOUBT_MAX} of them"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON object; with --watch one a line")
+    shape.add_argument("--csv", action="store_true", help="comma-separated values, every count exact")
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=WATCH_S,
+        metavar="SECONDS",
+        help=f"look again every so many seconds (default: {WATCH_S:g}): totals, rates, limits and budgets; "
+        "Ctrl-C ends it",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the books."""
-    import trio
-
     from manus.actors.ledger.file import LedgerUnusable
+    from manus.cli.usage_reading import LedgerSilent
     from manus.config.problems import InvalidConfig
 
-    if arguments.days is not None and not arguments.days > 0:
-        say("manus: --days: expected a number more than 0")
-        return exits.BAD_INPUT
-    report: UsageReport | None
-    doubted: list[LedgerRow] = []
-    since = None if arguments.days is None else time.time() - arguments.days * DAY_S
     try:
-        policy = _policy(arguments)
-        if policy.path is None or not Path(policy.path).exists():
-            say(f"[no books yet at {policy.path}]" if policy.path else "[these books end with their process]")
-            report = _empty(since)
-        else:
-            report = trio.run(_report, policy, since)
-            doubted = _doubted(policy) if arguments.in_doubt else []
-    except (InvalidConfig, LedgerUnusable) as error:
+        asked = _asked(arguments)
+        config, policy = _books(arguments)
+        if arguments.watch is not None:
+            from manus.cli.usage_watch import watch
+
+            return watch(config, policy, asked, every_s=arguments.watch, as_json=arguments.json)
+        return _show(arguments, policy, asked)
+    except (InvalidConfig, LedgerUnusable, BadArgument) as error:
         say(f"manus: {error}")
         return exits.BAD_INPUT
-    if report is None:
+    except LedgerSilent as error:
+        say(f"manus: {error}")
         return exits.FAILED
-    if arguments.in_doubt:
-        print(_doubts_as_json(doubted) if arguments.json else _table_of_doubts(doubted))
-    else:
-        print(json.dumps(report.to_dict()) if arguments.json else _table(report))
-    return exits.OK
 
 
-def _policy(arguments: argparse.Namespace) -> LedgerPolicy:
+def _asked(arguments: argparse.Namespace) -> StatsAsked:
+    """Read what is asked for, before anything is opened.
+
+    Raises:
+        BadArgument: it cannot be.
+    """
+    from manus.books import dimensions_of
+    from manus.errors import InvalidRequestError
+    from manus.messages.accounting import StatsAsked
+
+    now = time.time()
+    if arguments.watch is not None:
+        if arguments.csv or arguments.in_doubt or arguments.until is not None:
+            raise BadArgument("--watch: goes with --by, --since, --days and --json only")
+        if not WATCH_S_MIN <= arguments.watch <= WATCH_S_MAX:
+            raise BadArgument(f"--watch: expected seconds, from {WATCH_S_MIN:g} to {WATCH_S_MAX:g}")
+    if arguments.days is not None:
+        if arguments.since is not None:
+            raise BadArgument("--days: contradicts --since; give one of the two")
+        if not 0 < arguments.days <= DAYS_MAX:
+            raise BadArgument(f"--days: expected a number more than 0, and at most {DAYS_MAX}")
+    since = now - arguments.days * DAY_S if arguments.days is not None else _moment(arguments.since, "--since", now)
+    until = _moment(arguments.until, "--until", now)
+    if since is not None and since >= (now if until is None else until):
+        raise BadArgument("--since: is not before " + ("now" if until is None else "--until"))
+    try:
+        return StatsAsked(since_unix_s=since, until_unix_s=until, by=dimensions_of(arguments.by))
+    except InvalidRequestError as error:
+        raise BadArgument(f"--{error}") from None
+
+
+def _moment(text: str | None, argument: str, now_unix_s: float) -> float | None:
+    try:
+        return None if text is None else moment(text, now_unix_s)
+    except BadMoment as error:
+        raise BadArgument(f"{argument}: {error}") from None
+
+
+def _books(arguments: argparse.Namespace) -> tuple[LLMConfig | None, LedgerPolicy]:
+    """Say where the books are, and under which configuration, where that is known.
+
+    Raises:
+        InvalidConfig: the configuration cannot be used.
+    """
     from manus.config.load import load, state_directory
     from manus.config.policies import ledger_policy
     from manus.messages.policy import LedgerPolicy
 
-    if arguments.ledger is not None:
-        return LedgerPolicy(path=str(Path(arguments.ledger).absolute()))
+    if arguments.ledger is not None and arguments.config is None:
+        return None, LedgerPolicy(path=str(Path(arguments.ledger).absolute()))
     loaded = load(arguments.config)
+    if arguments.ledger is not None:
+        return loaded.config, LedgerPolicy(path=str(Path(arguments.ledger).absolute()))
     base = Path() if loaded.path is None else loaded.path.parent
-    return ledger_policy(loaded.config, base=base, state=state_directory(os.environ))
+    return loaded.config, ledger_policy(loaded.config, base=base, state=state_directory(os.environ))
 
 
-def _empty(since_unix_s: float | None) -> UsageReport:
-    from manus.reports import UsageReport
+def _show(arguments: argparse.Namespace, policy: LedgerPolicy, asked: StatsAsked) -> int:
+    from manus.cli.usage_reading import closed_report, doubted_calls, no_report
+    from manus.cli.usage_table import doubt_csv, doubt_json, doubt_table, usage_csv, usage_table
 
-    return UsageReport(since_unix_s=since_unix_s)
-
-
-async def _report(policy: LedgerPolicy, since_unix_s: float | None) -> UsageReport | None:
-    """Add the books up; None, and a word on stderr, where the ledger cannot be read."""
-    import trio
-
-    from manus.actors.ledger.opening import open_ledger
-    from manus.actors.ledger.store import Refused
-    from manus.messages.accounting import StatsAsked, UsageStats
-    from manus.reports import usage_report
-
-    async with open_ledger(policy, now_unix_s=time.time) as store:
-        told = trio.Event()
-        pending = store.sums(StatsAsked(since_unix_s=since_unix_s))
-        if not pending.done:
-            pending.then(lambda _: told.set())
-            await told.wait()
-        rows = pending.value
-        if isinstance(rows, Refused):
-            say(f"manus: the books cannot be read: {rows.reason}")
-            return None
-        stats = UsageStats(rows=rows, since_unix_s=since_unix_s, recovered_in_doubt=store.recovered.in_doubt)
-        return usage_report(stats)
-
-
-def _doubted(policy: LedgerPolicy) -> list[LedgerRow]:
-    """List the calls in doubt, once dead runs are closed."""
-    import sqlite3
-    from contextlib import closing
-
-    from manus.actors.ledger.file import LedgerUnusable, open_file_to_read
-    from manus.actors.ledger.sqlite import in_doubt_rows
-
-    assert policy.path is not None
-    with closing(open_file_to_read(Path(policy.path), busy_s=policy.busy_s)) as connection:
-        try:
-            return in_doubt_rows(connection, IN_DOUBT_MAX)
-        except sqlite3.Error as error:
-            raise LedgerUnusable(f"the ledger {policy.path} cannot be read: {error}") from None
-
-
-def _doubts_as_json(rows: list[LedgerRow]) -> str:
-    import msgspec
-
-    return json.dumps({"in_doubt": msgspec.to_builtins(rows)})
-
-
-def _table_of_doubts(rows: list[LedgerRow]) -> str:
-    from datetime import UTC, datetime
-
-    from manus.messages.usage import format_usd
-
-    lines = [("ENDED (UTC)", "REQUEST", "DEPLOYMENT", "REASON", "INPUT <=", "OUTPUT <=", "COST <=")]
-    for row in rows:
-        ended = datetime.fromtimestamp(row.ended_unix_s or row.created_unix_s, UTC)
-        most = (str(row.usage.input_total), str(row.usage.output), format_usd(row.cost_nano_usd))
-        lines.append((f"{ended:%Y-%m-%d %H:%M:%S}", row.request_id, row.deployment, row.reason or "", *most))
-    return _aligned(lines, names=4)
-
-
-def _table(report: UsageReport) -> str:
-    head = ("PROVIDER", "MODEL", "CALLS", "INPUT", "OUTPUT", "COST", "IN DOUBT", "UP TO")
-    lines = [*report.lines, report.total] if len(report.lines) != 1 else list(report.lines)
-    return _aligned([head, *(_row(line) for line in lines)], names=2)
-
-
-def _row(line: UsageLine) -> tuple[str, ...]:
-    from manus.messages.usage import format_usd
-
-    cost = format_usd(line.cost_nano_usd) + (f" + {line.unpriced} unpriced" if line.unpriced else "")
-    doubt = (str(line.in_doubt), format_usd(line.in_doubt_cost_nano_usd)) if line.in_doubt else ("0", "")
-    return (
-        line.provider,
-        line.model,
-        str(line.requests),
-        str(line.input_tokens),
-        str(line.output_tokens),
-        cost,
-        *doubt,
-    )
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], *, names: int) -> str:
-    """Lay out a table: the first `names` columns to the left, the others, which are numbers, to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column < names else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    if policy.path is None or not Path(policy.path).exists():
+        say(f"[no books yet at {policy.path}]" if policy.path else "[these books end with their process]")
+        report, doubted = no_report(asked), []
+    else:
+        report = closed_report(policy, asked)
+        doubted = doubted_calls(policy, asked, IN_DOUBT_MAX) if arguments.in_doubt else []
+    if arguments.in_doubt:
+        as_text = doubt_json if arguments.json else doubt_csv if arguments.csv else doubt_table
+        print(as_text(doubted))
+    elif arguments.json:
+        print(json.dumps(report.to_dict()))
+    else:
+        print(usage_csv(report) if arguments.csv else usage_table(report))
+    return exits.OK

@@ -60,6 +60,14 @@ def retry_waits_are_ordered(config: LLMConfig) -> Iterator[Problem]:
         )
 
 
+def ledger_path_names_a_file(config: LLMConfig) -> Iterator[Problem]:
+    """An empty path is the directory of the configuration, which is no file."""
+    path = config.ledger.path
+    if path is not None and (not path.strip() or path.endswith(("/", "/.", "/..")) or path in (".", "..")):
+        message = "names no file; name one, write ':memory:', or leave it out for the user's state directory"
+        yield Problem(path="ledger.path", message=message)
+
+
 def what_is_not_enforced_is_said(config: LLMConfig) -> Iterator[Problem]:
     """A key that is accepted and not acted upon would be a lie if nobody said so."""
     for field in config.ipc.__struct_fields__:
@@ -91,6 +99,7 @@ RULES: Final[tuple[Rule, ...]] = (
     routing_rules.breakers_can_work,
     routing_rules.hedging_can_happen,
     *limit_rules.RULES,
+    ledger_path_names_a_file,
     provider_names_differ_by_more_than_case,
     what_is_not_enforced_is_said,
 )

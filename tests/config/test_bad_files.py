@@ -77,6 +77,8 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
         ("[timeouts]\nidle_s = -1\n", "timeouts.idle_s", "got -1"),
         ("[timeouts]\nrequest_s = 90000\n", "timeouts.request_s", "at most a day"),
         ("[ledger]\ndurability = 'powr'\n", "ledger.durability", "did you mean 'power'?"),
+        ("[ledger]\npath = ''\n", "ledger.path", "names no file; name one"),
+        ("[ledger]\npath = 'books/'\n", "ledger.path", "names no file"),
         ("[ledger]\npath = ['a']\n", "ledger.path", "expected a string; got an array"),
         ("[ipc]\nwindow = 0\n", "ipc.window", "expected a whole number, 1 or more; got 0"),
         ("[budgets]\nusd_per_day = -0.01\n", "budgets.usd_per_day", "got -0.01"),

@@ -125,9 +125,37 @@ def test_an_error_carries_all_that_is_known_and_survives_pickling(kind: FailureK
 @pytest.mark.parametrize("kind", get_args(FailureKind))
 def test_several_candidates_that_failed_are_a_fallback_error_unless_one_failure_decides(kind: FailureKind) -> None:
     failure = Failed(kind=kind, message="It broke.")
-    expected = manus.FallbackError if failure.what_to_do.elsewhere == "yes" else ERROR_OF[kind]
+    falls_back = failure.what_to_do.elsewhere == "yes" and kind not in ("admission", "budget_exceeded")
+    expected = manus.FallbackError if falls_back else ERROR_OF[kind]
     assert type(error_of(unfinished(failure, "a", "b"))) is expected
     assert type(error_of(unfinished(failure, "a", "a"))) is ERROR_OF[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls"), [("admission", manus.RateLimitError), ("budget_exceeded", manus.BudgetExceededError)]
+)
+def test_ones_own_bounds_are_told_as_such_unless_somebody_was_asked_and_failed_too(
+    kind: FailureKind, cls: type[LLMError]
+) -> None:
+    bound, broken = Failed(kind=kind, message="No room."), Failed(kind="server", message="It broke.")
+    assert type(error_of(unfinished(bound, "a", "b"))) is cls
+    mixed = msgspec.structs.replace(
+        unfinished(bound), route=Route(attempts=(attempt(1, "a", broken), attempt(2, "b", bound)))
+    )
+    assert type(error_of(mixed)) is manus.FallbackError
+
+
+def test_a_wait_of_hours_is_told_in_hours() -> None:
+    error = error_of(unfinished(Failed(kind="budget_exceeded", message="It is used up.", retry_after_s=19_200.0)))
+    assert str(error) == "It is used up. Come back in 5 h 20 min."
+    assert error.retry_after_s == 19_200.0
+
+
+def test_an_error_as_plain_data_tells_what_was_used() -> None:
+    told = error_of(unfinished(Failed(kind="server", message="It broke."), "a")).to_dict()
+    usage = told["usage"]
+    assert isinstance(usage, dict)
+    assert (usage["total_tokens"], usage["cost_nano_usd"], usage["durable"]) == (5, 5, True)
 
 
 def test_a_name_of_the_callers_that_stands_for_nobody_is_a_bad_request() -> None:

@@ -12,7 +12,9 @@ import trio.testing
 from manus.event_log import LOGGER, line_of, log_event
 from manus.messages.accounting import LedgerTroubled
 from manus.messages.ids import RequestId, deployment_id
+from manus.messages.limits import BudgetWarned, Scope
 from manus.messages.outcomes import RateLimitReading
+from manus.messages.usage import Usage
 from manus.messages.watching import AttemptEnded
 from manus.supervisor.events import ActorExited, ActorStarted, LoopStalled, RestartScheduled
 from manus.supervisor.reasons import Crashed
@@ -45,6 +47,7 @@ def test_an_attempt_is_a_line_with_the_vendors_id_and_limits_and_louder_when_it_
         result="ok",
         booking="settled",
         vendor_request_id="req_v",
+        usage=Usage(input_uncached=3, cache_read=1, output=2, source="reported"),
         cost_nano_usd=5,
         rate_limits=(
             RateLimitReading(dimension="requests", limit=10, remaining=9),
@@ -53,12 +56,35 @@ def test_an_attempt_is_a_line_with_the_vendors_id_and_limits_and_louder_when_it_
     )
     assert line_of(ended) == (
         "AttemptEnded request_id=req-1 attempt=1 deployment=p/m result=ok booking=settled vendor_request_id=req_v "
-        "cost_nano_usd=5 rate_limits=requests:9/10,tokens:0/?"
+        "usage=4+2 cost_nano_usd=5 rate_limits=requests:9/10,tokens:0/?"
     )
     with caplog.at_level(logging.DEBUG, logger="manus"):
         for result in ("ok", "server", "cancelled"):
             log_event(msgspec.structs.replace(ended, result=result))
     assert [record.levelname for record in caplog.records] == ["DEBUG", "INFO", "DEBUG"]
+
+
+def test_a_budget_that_is_nearly_used_up_is_a_warning_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    warned = BudgetWarned(
+        at=1.0,
+        source="budgets.usd_per_day",
+        scope=Scope(),
+        share=0.8,
+        used=16_400_000_000,
+        amount=20_000_000_000,
+        unit="nano_usd",
+        ends_unix_s=1_795_564_800.0,
+    )
+    assert line_of(warned) == (
+        "BudgetWarned budgets.usd_per_day: 80 % is passed, $16.40 of $20.00 are used, until 2026-11-25 00:00 UTC"
+    )
+    rolling = msgspec.structs.replace(
+        warned, scope=Scope(kind="tag", name="team"), unit="tokens", used=5, amount=1_000, ends_unix_s=None, share=0.005
+    )
+    assert line_of(rolling).endswith("of tag team: 0.5 % is passed, 5 tokens of 1,000 tokens are used")
+    with caplog.at_level(logging.DEBUG, logger="manus"):
+        log_event(warned)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 @pytest.mark.parametrize("enabled", [True, False])
