@@ -42,17 +42,22 @@ _BEDROCK_SUFFIXES: Final = (re.compile(r":\d+k$"), re.compile(r":\d+$"), re.comp
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The vendor of the catalogue that an entry talks to; `priced`: at that vendor's prices."""
+    """The vendor of the catalogue that an entry talks to.
+
+    `priced`: at that vendor's prices; `area`: at those of one of its areas, where the name of a model does not say it.
+    """
 
     vendor: str
     priced: bool = True
+    area: str = ""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the catalogue has under a name: the model's row, and the price that holds for this very name."""
+    """What the catalogue has under a name: the model's row, and the prices that hold for this very name."""
 
     row: Row
     price: Price
+    service_prices: dict[str, Price] = {}
 
 
 def place_of(kind: str, base_url: str | None) -> Place | None:
@@ -117,10 +122,11 @@ class Catalogue:
         """Look a model up by the name it is called by at `place`."""
         match place.vendor:
             case "bedrock":
-                found = self._find_bedrock(name)
+                found = self._find_bedrock(name, place.area)
             case "azure":
                 row = self._row("azure", name)
-                found = self._priced(row, None if row is None else row.price)
+                rates = None if row is None else row.areas.get(place.area) if place.area else row.price
+                found = self._priced(row, rates, place.area)
                 if found is None:
                     # What a model can do it can do wherever it is hosted; what it costs there is another matter.
                     found = self._priced(self._row("openai", name), None)
@@ -137,8 +143,8 @@ class Catalogue:
             return found
         return Found(found.row, UNKNOWN_PRICE)
 
-    def price(self, rates: Rates | None) -> Price:
-        """Turn rates of a row into a price that names where it is from."""
+    def price(self, rates: Rates | None, tools: dict[str, int]) -> Price:
+        """Turn rates of a row, and what its tools cost, into a price that names where it is from."""
         if rates is None or rates.input is None or rates.output is None:
             return UNKNOWN_PRICE
         return Price(
@@ -147,14 +153,35 @@ class Catalogue:
             cache_read=rates.read,
             cache_write_short=rates.write,
             cache_write_long=rates.write_long,
+            audio_input=rates.audio_in,
+            audio_output=rates.audio_out,
+            per_request=rates.request,
+            tool_calls=tools,
             tiers=tuple(_tier(each) for each in rates.tiers if each.input is not None and each.output is not None),
             version=f"{CATALOGUE} {self.as_of}",
         )
 
-    def _priced(self, row: Row | None, rates: Rates | None) -> Found | None:
-        return None if row is None else Found(row, self.price(rates))
+    def listed(self, row: Row) -> Found:
+        """Give a row with what it costs under its own name."""
+        found = self._priced(row, row.price)
+        assert found is not None
+        return found
 
-    def _find_bedrock(self, name: str) -> Found | None:
+    def _priced(self, row: Row | None, rates: Rates | None, area: str = "") -> Found | None:
+        if row is None:
+            return None
+        if rates is None:
+            return Found(row, UNKNOWN_PRICE)
+        # A service of an area stands under both names: what it costs elsewhere is no word on what it costs there.
+        prefix = f"{area}:" if area in row.areas else ""
+        services = {
+            name.removeprefix(prefix): self.price(each, row.tools)
+            for name, each in row.services.items()
+            if name.startswith(prefix) and ":" not in name.removeprefix(prefix)
+        }
+        return Found(row, self.price(rates, row.tools), services)
+
+    def _find_bedrock(self, name: str, area: str) -> Found | None:
         """Find a foundation model by its id, by the id of a profile of the system, or by the ARN of either.
 
         Profiles of one's own have ARNs that say nothing of the model behind.
@@ -165,12 +192,12 @@ class Catalogue:
                 return None
             name = arn[2]
         prefix = _AREA.match(name)
-        area = "" if prefix is None else prefix[1]
+        area = area if prefix is None else prefix[1]
         name = name if prefix is None else name[prefix.end() :]
         row = self._row("bedrock", name)
         for suffix in _BEDROCK_SUFFIXES:
             row = row or self._row("bedrock", suffix.sub("", name))
-        return None if row is None else self._priced(row, row.areas.get(area, row.price))
+        return None if row is None else self._priced(row, row.areas.get(area, row.price), area)
 
     def _find_tuned(self, name: str) -> Found | None:
         """Find a tuned model (`ft:BASE:organisation:name:id`) by what it was tuned from."""

@@ -12,7 +12,10 @@ FILE_NAME = "catalogue.json"
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a call costs, in nano-USD per million tokens. `above` is the prompt length from which a tier holds."""
+    """What a call costs, in nano-USD per million tokens; `request` is nano-USD per call.
+
+    `above` is the prompt length from which a tier holds; `audio_in` and `audio_out` hold at every length.
+    """
 
     above: int = 0
     input: int | None = msgspec.field(default=None, name="in")
@@ -20,6 +23,9 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     read: int | None = None
     write: int | None = None
     write_long: int | None = None
+    audio_in: int | None = None
+    audio_out: int | None = None
+    request: int = 0
     tiers: tuple[Rates, ...] = ()
 
 
@@ -30,8 +36,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id: the vendor's name of it.
         also: its other names. Dated snapshots (`id-2026-11-23`, `id-20261123`) need not stand here.
         price: what the standard service costs.
-        areas: on Bedrock, what it costs through an inference profile, by its prefix (`global`, `eu`), where different.
-        services: what another service tier costs, by its name in a request.
+        areas: what it costs in an area, where different: on Bedrock by the prefix of an inference profile (`global`,
+            `eu`), on Azure by the area of a data zone.
+        services: what another service costs, by the name by which it is asked for or told: `flex`, `priority`; of
+            Anthropic `fast`, and `standard+us` for an answer from one region.
+        tools: nano-USD per call of a tool that the vendor runs, by its kind.
         context: tokens of prompt and answer together.
         prompt: tokens of the prompt alone, where that has a bound of its own.
         output: tokens of the answer, thinking included.
@@ -47,6 +56,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     price: Rates | None = None
     areas: dict[str, Rates] = {}
     services: dict[str, Rates] = {}
+    tools: dict[str, int] = {}
     context: int | None = None
     prompt: int | None = None
     output: int | None = None

@@ -98,7 +98,13 @@ def is_unbilled(kind: str, base_url: str | None, model: str) -> bool:
 
 
 def known_card(
-    kind: str, base_url: str | None, name: str, *, base: str | None = None, catalogue: Catalogue | None = None
+    kind: str,
+    base_url: str | None,
+    name: str,
+    *,
+    base: str | None = None,
+    area: str | None = None,
+    catalogue: Catalogue | None = None,
 ) -> ModelCard:
     """Say what is known of a model; what is not stays None, which is permitted.
 
@@ -108,6 +114,7 @@ def known_card(
         name: what the model is asked for by.
         base: the vendor's own model behind that name. An Azure deployment may be called anything, so without it only
             what a model of that name could do is believed, and not what it costs.
+        area: whose prices hold, where the name does not say it: that of an Azure data zone.
         catalogue: where to look; None for the one in the package.
     """
     place = place_of(kind, base_url)
@@ -115,6 +122,8 @@ def known_card(
         known = EMBEDDED if kind == "local" and (base or name) == LOCAL_MODEL else ModelCard(name=name)
         return msgspec.structs.replace(known, name=name, base=base)
     table = packaged_catalogue() if catalogue is None else catalogue
+    if area is not None:
+        place = msgspec.structs.replace(place, area=area)
     found = table.find(place, base or name)
     card = ModelCard(name=name, base=base) if found is None else _card(name, base, found, table)
     if kind == "azure" and base is None:
@@ -125,19 +134,17 @@ def known_card(
 def catalogue_cards(vendor: str, catalogue: Catalogue) -> Iterator[tuple[Row, ModelCard]]:
     """Give every model of a vendor as its row and as the card it makes."""
     for row in catalogue.rows(vendor):
-        found = Found(row, catalogue.price(row.price))
-        yield row, _with_limits(_card(row.id, None, found, catalogue), vendor)
+        yield row, _with_limits(_card(row.id, None, catalogue.listed(row), catalogue), vendor)
 
 
 def _card(name: str, base: str | None, found: Found, table: Catalogue) -> ModelCard:
     row = found.row
     flags = {**dict.fromkeys(row.can.split(), True), **dict.fromkeys(row.cannot.split(), False)}
-    services = {} if found.price is UNKNOWN_PRICE else {tier: table.price(each) for tier, each in row.services.items()}
     card = ModelCard(
         name=name,
         base=base,
         price=found.price,
-        service_prices=services,
+        service_prices=found.service_prices,
         context_tokens=row.context,
         prompt_tokens=row.prompt,
         max_output_tokens=row.output,

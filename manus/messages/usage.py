@@ -125,7 +125,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Args:
         input, output: the rates without which no cost is known at all.
-        cache_read, cache_write_short, cache_write_long: fall back to `input` where a vendor has no rate of its own.
+        cache_read, cache_write_short: fall back to `input` where a vendor has no rate of its own.
+        cache_write_long: falls back to `cache_write_short`.
         audio_input, audio_output: of tokens that are sound, whatever the length of the prompt. They never fall back:
             the cost of a call with sounds is unknown where these are.
         per_request: nano-USD per call.
@@ -172,7 +173,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if usage.cache_write_short:
             parts += usage.cache_write_short * (rate if rates.cache_write_short is None else rates.cache_write_short)
         if usage.cache_write_long:
-            parts += usage.cache_write_long * (rate if rates.cache_write_long is None else rates.cache_write_long)
+            long = rates.cache_write_short if rates.cache_write_long is None else rates.cache_write_long
+            parts += usage.cache_write_long * (rate if long is None else long)
         if usage.audio_input or usage.audio_output or usage.server_tool_calls:
             extra = self._extra(usage, rates)
             if extra is None:

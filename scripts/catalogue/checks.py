@@ -16,6 +16,9 @@ from scripts.catalogue.overlay import Overlay
 RATE_MAX = 1_000 * 1_000_000_000
 """Nano-USD per million tokens: a thousand dollars. The dearest model of 2026 costs 600."""
 
+CALL_MAX = 1_000_000_000
+"""Nano-USD for one call of a tool: a dollar. The dearest on offer is a fortieth of that."""
+
 TOKENS_MAX = 20_000_000
 """Tokens: twice the largest window on offer."""
 
@@ -102,7 +105,7 @@ def _changes(before: Row, after: Row) -> Iterator[tuple[str, object, object]]:
         if before.price is not None:
             yield "its price", "known", "unknown"
         return
-    for field in ("input", "output", "read", "write", "write_long"):
+    for field in ("input", "output", "read", "write", "write_long", "audio_in", "audio_out"):
         old, new = getattr(before.price, field), getattr(after.price, field)
         if old and new is not None and not 1 / JUMP_MAX <= new / old <= JUMP_MAX:
             yield f"price.{field}", old, new
@@ -112,6 +115,9 @@ def _of_row(place: str, row: Row, *, free: bool) -> Iterator[str]:
     for what, rates in (("price", row.price), *row.areas.items(), *row.services.items()):
         if rates is not None:
             yield from _of_rates(f"{place}, {what}", rates, free=free, embeds="embeddings" in row.can.split())
+    for kind, cost in row.tools.items():
+        if not 0 <= cost <= CALL_MAX:
+            yield f"{place}: a call of {kind} is {cost} nano-USD"
     for field in ("context", "prompt", "output"):
         value = getattr(row, field)
         if value is not None and not 0 < value <= TOKENS_MAX:
@@ -125,7 +131,9 @@ def _of_row(place: str, row: Row, *, free: bool) -> Iterator[str]:
 
 
 def _of_rates(place: str, rates: Rates, *, free: bool, embeds: bool) -> Iterator[str]:
-    for field in ("input", "output", "read", "write", "write_long"):
+    if not 0 <= rates.request <= CALL_MAX:
+        yield f"{place}: a call is {rates.request} nano-USD"
+    for field in ("input", "output", "read", "write", "write_long", "audio_in", "audio_out"):
         value = getattr(rates, field)
         if value is not None and not 0 <= value <= RATE_MAX:
             yield f"{place}: {field} is {value} nano-USD per million tokens"
@@ -138,6 +146,8 @@ def _of_rates(place: str, rates: Rates, *, free: bool, embeds: bool) -> Iterator
         yield f"{place}: reading from the cache costs more than not having one"
     if rates.write is not None and rates.write > 4 * rates.input:
         yield f"{place}: writing to the cache costs more than four times the prompt"
+    if rates.write_long is not None and rates.write_long < (rates.write or rates.input):
+        yield f"{place}: writing to the cache for an hour costs less than for minutes"
     above = [tier.above for tier in rates.tiers]
     if above != sorted(set(above)) or any(threshold <= 0 for threshold in above):
         yield f"{place}: its tiers are not in order: {above}"

@@ -40,7 +40,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """One model of one vendor as one source describes it; None and what is left out is unknown.
 
     `names` are all its names; `matches` says whether the source counts a further name to it. `area` is the prefix of
-    a Bedrock profile whose price this is (`regional`, `global`, `eu`, ...).
+    a Bedrock profile, or the area of an Azure data zone, whose price this is (`regional`, `global`, `eu`, ...). `tools`
+    are nano-USD per call; `regions` say by how much an answer from one region is dearer.
     """
 
     vendor: str
@@ -50,6 +51,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     area: str = ""
     price: Rates | None = None
     services: dict[str, Rates] = {}
+    tools: dict[str, int] = {}
+    regions: dict[str, Decimal] = {}
     context: int | None = None
     prompt: int | None = None
     output: int | None = None
@@ -60,6 +63,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 class BadSource(Exception):
     """A source is not what we know it as; the message says where."""
+
+
+def nano_per_call(usd: Decimal) -> int:
+    """Turn USD per call into nano-USD per call, which is as exact as anything that is charged.
+
+    Raises:
+        BadSource: the price is negative or no number.
+    """
+    return nano_per_million(usd)
 
 
 def nano_per_million(usd: Decimal) -> int:

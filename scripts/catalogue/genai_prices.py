@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from manus.config.catalogue_file import Rates
-from scripts.catalogue.facts import BadSource, Facts, nano_per_million
+from scripts.catalogue.facts import BadSource, Facts, nano_per_call, nano_per_million
 
 CODE = "g"
 
@@ -40,7 +40,12 @@ _PARTS = {
     "cache_read_mtok": "read",
     "cache_write_mtok": "write",
     "cache_write_1h_mtok": "write_long",
+    "input_audio_mtok": "audio_in",
+    "output_audio_mtok": "audio_out",
 }
+_SOUNDS = ("input_audio_mtok", "output_audio_mtok")
+_TOOLS = {"web_searches_kcount": "web_search", "storage_searches_kcount": "file_search"}
+"""What is charged per thousand calls, and what we call such a call."""
 _AREA = re.compile(r"(regional|global)\.(?=[a-z0-9]+\.)")
 
 Node = dict[str, Any]
@@ -73,12 +78,14 @@ def _facts(vendor: str, model: Node, as_of: date) -> Facts:
     if vendor == "bedrock" and (prefix := _AREA.match(name)):
         name, area = name[prefix.end() :], prefix[1]
     try:
-        price = _rates(_in_force(model["prices"], as_of))
+        prices = _in_force(model["prices"], as_of)
+        price = _rates(prices)
         services = {
-            variant["when"]["service_tier"]: _rates(variant["prices"])
+            service: _rates(variant["prices"])
             for variant in model.get("price_variants", ())
-            if set(variant["when"]) == {"service_tier"} and _has_begun(variant.get("constraint"), as_of)
+            if (service := _service(variant["when"])) and _has_begun(variant.get("constraint"), as_of)
         }
+        tools = {kind: nano_per_call(_base(prices[part]) / 1000) for part, kind in _TOOLS.items() if part in prices}
     except BadSource as error:
         raise BadSource(f"genai-prices, {vendor}, {name}: {error}") from None
     return Facts(
@@ -89,8 +96,16 @@ def _facts(vendor: str, model: Node, as_of: date) -> Facts:
         area=area,
         price=price,
         services={tier: rates for tier, rates in services.items() if rates is not None},
+        tools=tools,
         context=model.get("context_window"),
     )
+
+
+def _service(when: dict[str, str]) -> str | None:
+    """Name the service whose price holds `when`; None where it holds for something else, as for batches."""
+    if set(when) == {"service_tier"}:
+        return when["service_tier"]
+    return "fast" if when == {"speed": "fast"} else None
 
 
 def _is_profile(name: str) -> bool:
@@ -138,7 +153,12 @@ def _rates(prices: Node) -> Rates | None:
     flat = {field: nano_per_million(_base(value)) for field, value in given.items()}
     tiers = tuple(
         msgspec.structs.replace(
-            Rates(above=start), **{field: nano_per_million(_at(value, start)) for field, value in given.items()}
+            Rates(above=start),
+            **{
+                _PARTS[part]: nano_per_million(_at(prices[part], start))
+                for part in _PARTS
+                if part in prices and part not in _SOUNDS
+            },
         )
         for start in starts
     )

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from manus.config.catalogue_file import Rates
-from scripts.catalogue.facts import BadSource, Facts, nano_per_million
+from scripts.catalogue.facts import BadSource, Facts, nano_per_call, nano_per_million
 
 CODE = "l"
 
@@ -59,9 +59,15 @@ _PARTS = {
     "cache_read_input_token_cost": "read",
     "cache_creation_input_token_cost": "write",
     "cache_creation_input_token_cost_above_1hr": "write_long",
+    "input_cost_per_audio_token": "audio_in",
+    "output_cost_per_audio_token": "audio_out",
 }
+_SOUNDS = ("audio_in", "audio_out")
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
-_SERVICES = ("flex", "priority")
+_SERVICES = ("flex", "priority", "ultrafast")
+_ALWAYS_SEARCHES = re.compile(r"search-(preview|api)")
+"""Models that search the web for every answer, and say nothing of it in their usage."""
+_AZURE_AREA = re.compile(r"(us|eu|apac|us-gov)/[^/]+$")
 _AREA = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|sa|in|mx|global)\.(?=[a-z0-9]+\.)")
 
 
@@ -101,8 +107,13 @@ def _facts(key: str, entry: Entry) -> Facts | None:
     area = ""
     if vendor == "bedrock" and (prefix := _AREA.match(name)):
         name, area = name[prefix.end() :], prefix[1]
+    if vendor == "azure" and "/" in name:
+        area, _, name = name.partition("/")
+    tools = _tools(entry)
     try:
         price = _rates(entry, mode)
+        if price is not None and _ALWAYS_SEARCHES.search(name) and "web_search" in tools:
+            price = msgspec.structs.replace(price, request=tools.pop("web_search"))
         services = {service: _rates(entry, mode, f"_{service}") for service in _SERVICES}
     except BadSource as error:
         raise BadSource(f"litellm, {key}: {error}") from None
@@ -116,6 +127,8 @@ def _facts(key: str, entry: Entry) -> Facts | None:
         area=area,
         price=price,
         services={service: rates for service, rates in services.items() if rates is not None},
+        tools=tools,
+        regions=_regions(entry),
         # The table has the longest prompt, which is the whole window where answers need no room of their own.
         context=entry.get("max_input_tokens"),
         prompt=entry.get("max_input_tokens"),
@@ -134,7 +147,19 @@ def _name(vendor: str, key: str) -> str | None:
     if not key.startswith(f"{prefix}/"):
         return None
     name = key.removeprefix(f"{prefix}/")
-    return None if vendor == "azure" and "/" in name else name
+    return None if vendor == "azure" and "/" in name and not _AZURE_AREA.match(name) else name
+
+
+def _tools(entry: Entry) -> dict[str, int]:
+    """Read what a search of the web costs: the dearest, since how much of it is read does not say so in the usage."""
+    costs = entry.get("search_context_cost_per_query")
+    return {"web_search": nano_per_call(max(map(Decimal, costs.values())))} if costs else {}
+
+
+def _regions(entry: Entry) -> dict[str, Decimal]:
+    """Read by how much answers from one region are dearer."""
+    factors = entry.get("provider_specific_entry")
+    return {"us": Decimal(factors["us"])} if isinstance(factors, dict) and "us" in factors else {}
 
 
 def _rates(entry: Entry, mode: str, service: str = "") -> Rates | None:
@@ -148,7 +173,7 @@ def _rates(entry: Entry, mode: str, service: str = "") -> Rates | None:
     tiers = []
     for start in starts:
         above = f"_above_{start}k_tokens"
-        named = {field: entry.get(f"{part}{above}{service}") for part, field in _PARTS.items()}
+        named = {field: entry.get(f"{part}{above}{service}") for part, field in _PARTS.items() if field not in _SOUNDS}
         if named["input"] is not None and named["output"] is not None:
             tiers.append(msgspec.structs.replace(_flat(named), above=start * 1000))
     return msgspec.structs.replace(_flat(given), tiers=tuple(tiers))

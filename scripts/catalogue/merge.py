@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
@@ -137,7 +138,8 @@ def _row(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -> R
         ),
         price=price,
         areas={area: rates for area, (rates, _) in sorted(areas.items()) if rates is not None and rates != price},
-        services=_services(table, prices, price),
+        services=_services(table, prices, price) | _services_of_areas(entry, areas),
+        tools=_tools(table, prices),
         context=_context(table, prices),
         prompt=_prompt(table, prices),
         output=None if table is None else table.output,
@@ -182,10 +184,12 @@ def _prices(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -
 
 
 def _completed(taken: Rates, other: Rates) -> Rates:
-    """Add from the other source what the price lacks of rates for the cache, if they agree on the rest."""
+    """Add from the other source what the price lacks of rates for caches and sounds, if they agree on the rest."""
     if (taken.input, taken.output) != (other.input, other.output) or (taken.tiers != other.tiers and taken.tiers):
         return taken
-    missing = {f: getattr(other, f) for f in ("read", "write", "write_long") if getattr(taken, f) is None}
+    parts = ("read", "write", "write_long", "audio_in", "audio_out")
+    missing = {f: getattr(other, f) for f in parts if getattr(taken, f) is None}
+    taken = msgspec.structs.replace(taken, request=taken.request or other.request)
     return msgspec.structs.replace(taken, **{f: value for f, value in missing.items() if value is not None})
 
 
@@ -210,11 +214,44 @@ def _rate_words(rates: Rates) -> tuple[object, ...]:
 
 
 def _services(table: Facts | None, prices: Facts | None, standard: Rates | None) -> dict[str, Rates]:
-    """Give the prices of other service tiers; `fast` is another word for `priority` (openai.md, section 2.2)."""
+    """Give the prices of other services; `fast` is OpenAI's other word for `priority` (openai.md, section 2.2)."""
     found = {**({} if prices is None else prices.services), **({} if table is None else table.services)}
-    if "fast" in found:
+    if "fast" in found and any(facts is not None and facts.vendor == "openai" for facts in (table, prices)):
         found.setdefault("priority", found["fast"])
+    if standard is not None and table is not None:
+        for region, factor in table.regions.items():
+            found[f"standard+{region}"] = _dearer(standard, factor)
+            if "fast" in found:
+                found[f"fast+{region}"] = _dearer(found["fast"], factor)
     return {name: rates for name, rates in sorted(found.items()) if standard is not None and rates != standard}
+
+
+def _services_of_areas(entry: Entry, areas: dict[str, tuple[Rates | None, str]]) -> dict[str, Rates]:
+    """Give the prices of other services in areas that have a price of their own, as `eu:flex`."""
+    return {
+        f"{area}:{name}": rates
+        for area in sorted(areas.keys() & entry.litellm.keys())
+        for name, rates in sorted(entry.litellm[area].services.items())
+    }
+
+
+def _dearer(rates: Rates, factor: Decimal) -> Rates:
+    """Give rates of tokens times a factor."""
+    fields = ("input", "output", "read", "write", "write_long", "audio_in", "audio_out")
+    given = {field: rate for field in fields if (rate := getattr(rates, field)) is not None}
+    # Over a million of a million: exact for every factor with two places.
+    made = {field: int((rate * factor).to_integral_value(ROUND_HALF_EVEN)) for field, rate in given.items()}
+    return msgspec.structs.replace(rates, tiers=tuple(_dearer(tier, factor) for tier in rates.tiers), **made)
+
+
+def _tools(table: Facts | None, prices: Facts | None) -> dict[str, int]:
+    """Give what calls of the vendor's tools cost; where the sources differ the dearer stands, as with tokens."""
+    found = {} if prices is None else dict(prices.tools)
+    for kind, cost in ({} if table is None else table.tools).items():
+        found[kind] = max(cost, found.get(kind, 0))
+    if table is not None and table.price is not None and table.price.request:
+        found.pop("web_search", None)  # every call of it is a search already
+    return dict(sorted(found.items()))
 
 
 def _context(table: Facts | None, prices: Facts | None) -> int | None:
@@ -247,6 +284,8 @@ def _sources(table: Facts | None, prices: Facts | None, priced_by: str) -> dict[
         and prices.context > (table.context or 0)
     ):
         source["context"] = genai_prices.CODE
+    if table is not None and prices is not None and prices.tools:
+        source["tools"] = genai_prices.CODE
     return _by_source(source)
 
 
@@ -283,6 +322,9 @@ def _overlaid(vendor: str, row: Row, overlay: Overlay) -> Row:
             if value is not None and value != getattr(row, field):
                 changed[field] = value
                 source[field] = fact.source
+        if fact.tools:
+            changed["tools"] = dict(sorted({**row.tools, **fact.tools}.items()))
+            source["free_tools" if not any(fact.tools.values()) else "tools"] = fact.source
         row = msgspec.structs.replace(row, can=_words(flags, True), cannot=_words(flags, False), **changed)
     return msgspec.structs.replace(row, source=_by_source(source))
 

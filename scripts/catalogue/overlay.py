@@ -15,7 +15,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What is set on all models of some vendors whose names fit a pattern (a regular expression, from their start).
 
     `can` and `cannot` list capabilities, `unknown` takes back what a source says of them. `prices` names the source
-    whose price is taken where they differ.
+    whose price is taken where they differ. `tools` are nano-USD per call of a tool that the vendor runs, by its kind.
     """
 
     vendors: tuple[str, ...]
@@ -30,6 +30,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     output: int | None = None
     tier: int | None = None
     prices: str | None = None
+    tools: dict[str, int] = {}
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ from manus.config.environment_vendors import ANTHROPIC_MODELS, COMPATIBLE, OPENA
 from manus.config.provider_places import DEFAULT_BASE_URLS
 from manus.messages.policy import ModelCard
 from manus.messages.requests import Effort
-from manus.messages.usage import UNKNOWN_PRICE, Usage, nano_usd
+from manus.messages.usage import UNKNOWN_PRICE, Price, Usage, nano_usd
 
 OPENAI, ANTHROPIC, BEDROCK, AZURE = (Place(vendor) for vendor in ("openai", "anthropic", "bedrock", "azure"))
 
@@ -264,6 +264,45 @@ def test_a_row_without_a_price_is_unknown_and_not_free() -> None:
     found = table.find(OPENAI, "m")
     assert found is not None
     assert found.price == UNKNOWN_PRICE
+
+
+def test_an_area_has_its_own_prices_and_those_of_its_own_services() -> None:
+    row = Row(
+        id="gpt-9",
+        price=Rates(input=10, output=20),
+        areas={"eu": Rates(input=12, output=24)},
+        services={"flex": Rates(input=5, output=10), "eu:flex": Rates(input=6, output=12), "priority": Rates()},
+    )
+    table = small(azure=[row], bedrock=[msgspec.structs.replace(row, id="acme.m-1")])
+    found = {area: table.find(Place("azure", area=area), "gpt-9") for area in ("", "eu", "apac")}
+    assert [each is not None and each.price.input for each in found.values()] == [10, 12, None]
+    for place, name in ((Place("azure", area="eu"), "gpt-9"), (BEDROCK, "eu.acme.m-1")):
+        there = table.find(place, name)
+        assert there is not None
+        assert {tier: price.input for tier, price in there.service_prices.items()} == {"flex": 6}
+    assert found["apac"] is not None
+    assert found["apac"].service_prices == {}
+    elsewhere = table.find(BEDROCK, "jp.acme.m-1")
+    assert elsewhere is not None
+    assert (elsewhere.price.input, elsewhere.service_prices["flex"].input) == (10, 5)
+
+
+def test_every_class_of_a_row_is_in_the_price() -> None:
+    rates = Rates(input=1, output=2, read=3, write=4, write_long=5, audio_in=6, audio_out=7, request=8)
+    found = small(openai=[Row(id="m", price=rates, tools={"web_search": 9})]).find(OPENAI, "m")
+    assert found is not None
+    assert found.price == Price(
+        input=1,
+        output=2,
+        cache_read=3,
+        cache_write_short=4,
+        cache_write_long=5,
+        audio_input=6,
+        audio_output=7,
+        per_request=8,
+        tool_calls={"web_search": 9},
+        version=found.price.version,
+    )
 
 
 def test_a_file_of_another_format_is_refused() -> None:

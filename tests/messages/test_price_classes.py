@@ -165,7 +165,8 @@ def test_a_cost_is_the_sum_of_its_classes_rounded_once(price: Price, usage: Usag
     exact = (usage.input_uncached - usage.audio_input) * Fraction(base, 10**6)
     exact += usage.cache_read * told(rates_met.cache_read, base)
     exact += usage.cache_write_short * told(rates_met.cache_write_short, base)
-    exact += usage.cache_write_long * told(rates_met.cache_write_long, base)
+    short = base if rates_met.cache_write_short is None else rates_met.cache_write_short
+    exact += usage.cache_write_long * told(rates_met.cache_write_long, short)
     exact += (usage.output - usage.audio_output) * Fraction(rates_met.output or 0, 10**6)
     known = True
     for count, rate in ((usage.audio_input, price.audio_input), (usage.audio_output, price.audio_output)):

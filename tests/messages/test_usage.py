@@ -37,12 +37,13 @@ prices = st.builds(
 def test_cost_is_the_exact_sum_rounded_once_half_to_even(usage: Usage, price: Price) -> None:
     assert price.input is not None
     assert price.output is not None
+    long = (price.cache_write_long, price.cache_write_short, price.input)
     exact = Decimal(0)
     for tokens, rate in (
         (usage.input_uncached, price.input),
         (usage.cache_read, price.input if price.cache_read is None else price.cache_read),
         (usage.cache_write_short, price.input if price.cache_write_short is None else price.cache_write_short),
-        (usage.cache_write_long, price.input if price.cache_write_long is None else price.cache_write_long),
+        (usage.cache_write_long, next(rate for rate in long if rate is not None)),
         (usage.output, price.output),
     ):
         exact += Decimal(tokens) * Decimal(rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,65 @@ def test_of_two_prices_the_dearer_stands_and_the_disagreement_is_told(ours: Rate
     made, disagreements = merge([named("m", price=ours)], [entry("m", price=theirs)], NOTHING)
     assert made["openai"][0].price == DEAR
     assert [(each.model, each.taken) for each in disagreements] == [("m", code)]
+
+
+def test_of_two_prices_of_a_tool_the_dearer_stands() -> None:
+    row = rows(
+        [named("m", price=CHEAP, tools={"web_search": 10, "file_search": 2})],
+        [entry("m", price=CHEAP, tools={"web_search": 25})],
+    )["m"]
+    assert row.tools == {"file_search": 2, "web_search": 25}
+
+
+def test_a_price_per_call_that_has_the_search_in_it_has_it_once() -> None:
+    price = msgspec.structs.replace(CHEAP, request=25)
+    row = rows([named("m", price=CHEAP, tools={"web_search": 10})], [entry("m", price=price)])["m"]
+    assert row.price == price
+    assert row.tools == {}
+
+
+def test_an_answer_from_one_region_costs_what_all_of_its_classes_cost_times_the_factor() -> None:
+    price = Rates(input=4_000, output=20_000, read=200, tiers=(Rates(above=9, input=8_000, output=30_000),))
+    fast = Rates(input=8_000, output=40_000)
+    row = rows(
+        [named("m", vendor="anthropic", price=price, services={"fast": fast})],
+        [entry("m", "anthropic", price=price, regions={"us": Decimal("1.1")})],
+    )["m"]
+    assert row.services == {
+        "fast": fast,
+        "fast+us": Rates(input=8_800, output=44_000),
+        "standard+us": Rates(input=4_400, output=22_000, read=220, tiers=(Rates(above=9, input=8_800, output=33_000),)),
+    }
+
+
+def test_the_services_of_an_area_are_kept_apart() -> None:
+    flex, dearer = Rates(input=500, output=1_000), Rates(input=550, output=1_100)
+    row = rows(
+        [],
+        [
+            entry("m", "azure", price=CHEAP, services={"flex": flex}),
+            entry("m", "azure", area="eu", price=DEAR, services={"flex": dearer}),
+        ],
+    )["m"]
+    assert row.areas == {"eu": DEAR}
+    assert row.services == {"flex": flex, "eu:flex": dearer}
+
+
+def test_a_tool_that_costs_nothing_is_told_by_hand() -> None:
+    overlay = parse_overlay(
+        b"""
+        as_of = "2026-11-23"
+        sources = { h = "by hand" }
+        [[fact]]
+        vendors = ["openai"]
+        models = 'm'
+        from = "h"
+        tools = { mcp = 0 }
+        """
+    )
+    row = rows([named("m", price=CHEAP, tools={"web_search": 10})], [], overlay)["m"]
+    assert row.tools == {"mcp": 0, "web_search": 10}
+    assert "free_tools" in row.source["h"].split()
 
 
 def test_a_person_may_decide_otherwise() -> None:

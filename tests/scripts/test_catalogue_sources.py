@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,10 @@ providers: list[Provider] = [
                     input_mtok=TieredPrices(base=Decimal('2.5'), tiers=[Tier(start=272000, price=Decimal('5'))]),
                     cache_read_mtok=Decimal('0.25'),
                     output_mtok=TieredPrices(base=Decimal('15'), tiers=[Tier(start=272000, price=Decimal('22.5'))]),
+                    input_audio_mtok=Decimal('32'),
+                    output_audio_mtok=Decimal('64'),
+                    web_searches_kcount=Decimal('10'),
+                    storage_searches_kcount=Decimal('2.5'),
                 ),
                 price_variants=[
                     PriceVariant(when={'processing': 'batch'}, prices=ModelPrice(input_mtok=Decimal('1'))),
@@ -43,6 +48,12 @@ providers: list[Provider] = [
                         when={'service_tier': 'priority'},
                         prices=ModelPrice(input_mtok=Decimal('5'), output_mtok=Decimal('30')),
                         constraint=StartDateConstraint(start_date=datetime.date(2027, 1, 1)),
+                    ),
+                    PriceVariant(
+                        when={'speed': 'fast'}, prices=ModelPrice(input_mtok=Decimal('9'), output_mtok=Decimal('10'))
+                    ),
+                    PriceVariant(
+                        when={'route': 'eu'}, prices=ModelPrice(input_mtok=Decimal('9'), output_mtok=Decimal('11'))
                     ),
                 ],
             ),
@@ -104,8 +115,15 @@ def test_prices_are_read_exactly_with_their_bands() -> None:
         input=2_500_000_000,
         output=15_000_000_000,
         read=250_000_000,
+        audio_in=32_000_000_000,
+        audio_out=64_000_000_000,
         tiers=(Rates(above=272_000, input=5_000_000_000, output=22_500_000_000, read=250_000_000),),
     )
+
+
+def test_calls_of_tools_that_are_charged_by_the_thousand_get_their_price() -> None:
+    assert genai()["big"].tools == {"web_search": 10_000_000, "file_search": 2_500_000}
+    assert genai()["dated"].tools == {}
 
 
 def test_of_dated_prices_the_one_in_force_counts_and_of_hourly_ones_the_dearest() -> None:
@@ -115,7 +133,10 @@ def test_of_dated_prices_the_one_in_force_counts_and_of_hourly_ones_the_dearest(
 
 
 def test_service_tiers_are_read_and_batches_and_the_future_are_not() -> None:
-    assert genai()["big"].services == {"flex": Rates(input=1_250_000_000, output=7_500_000_000)}
+    assert genai()["big"].services == {
+        "flex": Rates(input=1_250_000_000, output=7_500_000_000),
+        "fast": Rates(input=9_000_000_000, output=10_000_000_000),
+    }
 
 
 def test_what_is_deprecated_is_left_out_and_what_is_not_text_has_no_price() -> None:
@@ -199,6 +220,35 @@ def test_prices_per_token_become_exact_prices_per_million() -> None:
     assert facts.services == {"priority": Rates(input=5_000_000_000, output=30_000_000_000)}
 
 
+COSTS = {"input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06}
+SEARCHES = {"search_context_cost_per_query": {"search_context_size_low": 0.01, "search_context_size_high": 0.025}}
+
+
+def test_sounds_and_searches_have_prices_of_their_own() -> None:
+    facts = litellm(
+        "m",
+        litellm_provider="openai",
+        input_cost_per_audio_token=3.2e-05,
+        output_cost_per_audio_token=6.4e-05,
+        provider_specific_entry={"us": 1.1, "fast": 2},
+        **COSTS,
+        **SEARCHES,
+    )
+    assert facts is not None
+    assert facts.price == Rates(
+        input=2_000_000_000, output=8_000_000_000, audio_in=32_000_000_000, audio_out=64_000_000_000
+    )
+    assert facts.tools == {"web_search": 25_000_000}
+    assert facts.regions == {"us": Decimal("1.1")}
+
+
+def test_a_model_that_searches_for_every_answer_costs_that_by_the_call() -> None:
+    facts = litellm("m-search-preview", litellm_provider="openai", **COSTS, **SEARCHES)
+    assert facts is not None
+    assert facts.price == Rates(input=2_000_000_000, output=8_000_000_000, request=25_000_000)
+    assert facts.tools == {}
+
+
 def test_a_flag_that_is_absent_says_nothing() -> None:
     facts = litellm("m", litellm_provider="openai", supports_vision=True, supports_function_calling=False)
     assert facts is not None
@@ -239,6 +289,8 @@ def test_an_embedder_costs_nothing_for_its_answer() -> None:
         ("us-gov.acme.m-1", "bedrock_converse", "acme.m-1", "us-gov"),
         ("acme.m-1", "bedrock", "acme.m-1", ""),
         ("azure/gpt-9", "azure", "gpt-9", ""),
+        ("azure/eu/gpt-9", "azure", "gpt-9", "eu"),
+        ("azure/us-gov/gpt-9", "azure", "gpt-9", "us-gov"),
         ("together_ai/acme/m", "together_ai", "acme/m", ""),
         ("groq/acme/m", "groq", "acme/m", ""),
     ],
@@ -253,7 +305,7 @@ def test_names_are_those_of_the_vendor(key: str, provider: str, name: str, area:
     ("key", "entry"),
     [
         ("bedrock/us-east-1/acme.m-1", {"litellm_provider": "bedrock"}),
-        ("azure/eu/gpt-9", {"litellm_provider": "azure"}),
+        ("azure/standard/gpt-9", {"litellm_provider": "azure"}),
         ("m", {"litellm_provider": "somebody"}),
         ("m", {"litellm_provider": "openai", "mode": "image_generation"}),
     ],
