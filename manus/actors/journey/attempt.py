@@ -69,6 +69,7 @@ class OpenAttempt:
         "scope",
         "started_at",
         "ticket",
+        "waited_s",
     )
 
     def __init__(
@@ -91,6 +92,8 @@ class OpenAttempt:
         self.ticket = ticket
         self.delivery = Delivery(channel, on_sending=self._dispatched)
         self.started_at = started_at
+        self.waited_s = 0.0
+        """How long it stood in line for room in limits and budgets; nobody it asks is slower for that."""
         self.granted = False
         self.patience_s: float | None = None
         """How long it may be silent, where somebody else could be asked."""

@@ -45,9 +45,10 @@ class Attempts:
         channel: the caller's, of a request that streams.
         on_cancel: what becomes of a call that nobody waits for any more.
         prompt_tokens: about how long the prompt is; set anew where the next attempt has another one.
+        alone: set where nobody but the first can be asked: then it waits for room at once.
     """
 
-    __slots__ = ("_channel", "_desk", "_drains", "_env", "_numbered", "open", "prompt_tokens", "story")
+    __slots__ = ("_channel", "_desk", "_drains", "_env", "_numbered", "alone", "open", "prompt_tokens", "story")
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Attempts:
         self._env = env
         self._channel = channel
         self._numbered = 0
+        self.alone = False
         self.prompt_tokens = prompt_tokens
         self.story = story
         self.open: list[OpenAttempt] = []
@@ -138,7 +140,7 @@ class Attempts:
         """Tell what came of an attempt whose call is over. Once: later calls change nothing."""
         health, now, delivery = self._desk.cell.health, trio.current_time(), attempt.delivery
         first, ended = delivery.first_content_at, attempt.ended
-        began_at = attempt.started_at
+        began_at = attempt.started_at + attempt.waited_s  # the deployment is not slower for that
         moves = health.ended(
             attempt.ticket,
             failure=failure,
@@ -165,7 +167,7 @@ class Attempts:
 
     async def _called(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest, *, shed: bool) -> Failed | None:
         """Reserve and call; gives the failure, if any."""
-        failure = await self._reserve(attempt, request)
+        failure = await self._reserve(attempt, request, wait=not shed or self.alone)
         if failure is not None:
             return failure
         env, choice = self._env, attempt.choice
@@ -187,8 +189,11 @@ class Attempts:
         sink.fence()
         return attempt.judge(answered)
 
-    async def _reserve(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest) -> Failed | None:
-        """Have the attempt admitted and its intent written. A refusal leaves nothing to end."""
+    async def _reserve(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest, *, wait: bool) -> Failed | None:
+        """Have the attempt admitted and its intent written. A refusal leaves nothing to end.
+
+        `wait`: nobody else is left to ask, so it is waited for room in limits and budgets.
+        """
         desk, choice = self._desk, attempt.choice
         if not attempt.take_place():
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
@@ -214,8 +219,14 @@ class Attempts:
             conversation_id=request.conversation_id if isinstance(request, ChatRequest) else None,
             key_fingerprint=choice.key or desk.spec.fingerprints.get(choice.provider),
             tags=request.tags,
+            wait=wait,
+            priority=request.priority if isinstance(request, ChatRequest) else "interactive",
+            asked_output_tokens=request.max_output_tokens if isinstance(request, ChatRequest) else 0,
+            bound_cost_nano_usd=attempt.reservation.bound_nano_usd,
         )
+        asked_at = trio.current_time()
         answer = await desk.accounting.ask(reserve, deadline=self._env.deadline)
+        attempt.waited_s = trio.current_time() - asked_at
         match answer:
             case Granted() as granted:
                 attempt.admit(granted)

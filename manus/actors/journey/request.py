@@ -20,7 +20,7 @@ from manus.actors.journey.attempts import Attempts
 from manus.actors.journey.hedging import Race, hedge_delay_s, may_hedge
 from manus.actors.journey.patience import patience_s
 from manus.actors.journey.rescue import Rescue
-from manus.actors.journey.retry import PlanCursor
+from manus.actors.journey.retry import PlanCursor, is_alone
 from manus.actors.journey.steps import Ask, GiveUp
 from manus.actors.journey.story import Story
 from manus.actors.router_desk import Desk
@@ -102,6 +102,7 @@ class RequestRun:
         if isinstance(plan, Failed):
             return self._unfinished(plan)
         self._story.planned(plan, standing.health)
+        self._attempts.alone = is_alone(plan, self._desk.spec.policy.retry)
         ended = await self._answered(plan, self._request)
         return self._unfinished(ended) if isinstance(ended, Failed) else self._finished(ended)
 

@@ -250,7 +250,9 @@ class PlanCursor:
         """Take the next deployment that may be asked now."""
         for other in self._others():
             if (want is None or want(other)) and not isinstance(self._verdict(other, now), NotBefore):
-                return Ask(choice=other, role="failover" if self._begun else "first")
+                # The last attempt that may be made waits for room: nobody could be asked after it.
+                shed = self._begun + 1 < self._policy.attempts_max
+                return Ask(choice=other, role="failover" if self._begun else "first", shed=shed)
         return None
 
     def _others(self) -> Iterator[Choice]:
@@ -335,10 +337,16 @@ class PlanCursor:
         return GiveUp(reason=reason, failure=msgspec.structs.replace(failure, retry_after_s=back_s))
 
 
+def is_alone(plan: Plan, policy: RetryPolicy) -> bool:
+    """Whether nobody but the first choice would be asked in its stead, so that it may as well wait for room there."""
+    return policy.attempts_max == 1 or not any(choice.use == "any" for choice in plan.choices[1:])
+
+
 def _window_is_unknown(choice: Choice) -> bool:
     return choice.card.context_tokens is None
 
 
 def _is_full(failure: Failed) -> bool:
-    """Whether it was our own queue for a deployment that had no room; no vendor said anything."""
-    return failure.kind == "overloaded" and failure.status is None and failure.phase == "queued"
+    """Whether a queue of ours or our own limits had no room; no vendor said anything."""
+    ours = failure.kind == "admission" or (failure.kind == "overloaded" and failure.status is None)
+    return ours and failure.phase == "queued"
