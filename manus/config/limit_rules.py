@@ -1,7 +1,7 @@
 """Own the rules about limits and budgets: bounds that agree with each other, that something fits into, that hold.
 
 What can only be judged from the other tables is judged here: a budget below what one request may cost, one in USD over
-models whose price nobody knows, one that outlives the books it is kept by.
+models whose price nobody knows, one that outlives the books.
 """
 
 from __future__ import annotations
@@ -18,11 +18,6 @@ from manus.config.schema import LLMConfig
 from manus.messages.limits import BudgetRule, Scope
 from manus.messages.policy import ModelCard
 from manus.messages.usage import format_usd, nano_usd
-
-DAY_S: Final = 86_400.0
-MONTH_S: Final = 31 * DAY_S
-
-_PERIODS_S: Final = {"day": DAY_S, "month": MONTH_S}
 
 _NARROWER: Final = (
     ("input_tokens_per_minute", "tokens_per_minute"),
@@ -108,7 +103,8 @@ def one_request_fits(config: LLMConfig) -> Iterator[Problem]:
         tokens, cost = _least_tokens(cards), _least_cost(cards)
         for field in ("tokens_per_minute", "output_tokens_per_minute"):
             bound = getattr(place.limits, field)
-            if bound is not None and tokens is not None and bound < tokens:
+            # A vendor that counts what is asked takes something smaller where no cap is named.
+            if bound is not None and tokens is not None and bound < tokens and not place.counting.asked:
                 yield _too_small(f"{place.limits_path}.{field}", f"{tokens:,} tokens")
         for source, rule in _budgets_by_source(config, place).items():
             least = cost if rule.unit == "nano_usd" else tokens
@@ -149,16 +145,6 @@ def books_outlive_budgets(config: LLMConfig) -> Iterator[Problem]:
     if rules and config.ledger.path == IN_MEMORY:
         message = f"ends with the process, so that a restart begins {rules[0].source} anew; name a file"
         yield _warning("ledger.path", message)
-    keep_days = config.ledger.keep_days
-    longest = max(rules, key=lambda rule: _PERIODS_S.get(rule.period, rule.window_s), default=None)
-    if keep_days is None or longest is None:
-        return
-    needed_s = _PERIODS_S.get(longest.period, longest.window_s)
-    if keep_days * DAY_S < needed_s:
-        yield Problem(
-            path="ledger.keep_days",
-            message=f"is {keep_days:g}, and {longest.source} looks back over {needed_s / DAY_S:g} days; keep as many",
-        )
 
 
 def _places(config: LLMConfig) -> list[BoundedPlace]:
