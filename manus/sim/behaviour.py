@@ -47,6 +47,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         prefill: what becomes of a last turn of the assistant; None for what the vendor's models do (`prefill.py`).
         cached_tokens: how much of the prompt is reported as read from the cache.
         cache_write_tokens: how much of the rest is reported as written to the cache, where the wire says so.
+        service_tier: at what the answer says it was served; None for the vendor's word for its usual service.
         chunk_tokens: how many tokens go into one chunk of a stream.
         latency_s: until the response's head.
         first_token_s: from the head to the first content.
@@ -65,6 +66,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prefill: Prefill | None = None
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    service_tier: str | None = None
     chunk_tokens: int = 1
     latency_s: float = 0.0
     first_token_s: float = 0.0

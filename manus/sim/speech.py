@@ -63,6 +63,7 @@ def speak(asked: ChatAsked, script: Script, row: BillRow, *, seed: int, begun: b
         finish="length" if cut_short else script.finish or usual,
         input_tokens=asked.input_tokens,
         cached_tokens=cached,
+        service_tier=script.service_tier,
         cache_write_tokens=min(script.cache_write_tokens, asked.input_tokens - cached),
         include_usage=asked.include_usage,
     )

@@ -120,6 +120,7 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    service_tier: str | None = None
     include_usage: bool = True
     embed: EmbedAsked | None = None
 

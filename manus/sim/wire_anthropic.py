@@ -221,7 +221,7 @@ def _usage(spoken: Spoken) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": 0,
         },
         "output_tokens": spoken.output_tokens,
-        "service_tier": "standard",
+        "service_tier": spoken.service_tier or "standard",
     }
 
 

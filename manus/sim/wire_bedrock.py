@@ -150,7 +150,7 @@ class BedrockWire:
                 data = _event(event, {"contentBlockIndex": number, **payload})
                 pieces.append(Piece("content", data + end if at == len(block) - 1 else data, tokens))
         pieces.append(Piece("finish", _event("messageStop", {"stopReason": _STOP_REASONS[spoken.finish]})))
-        metadata: dict[str, Any] = {"metrics": {"latencyMs": 20 * spoken.output_tokens}}
+        metadata: dict[str, Any] = {"metrics": {"latencyMs": 20 * spoken.output_tokens}, **_served(spoken)}
         if usage:
             metadata["usage"] = _usage(spoken)
         pieces.append(Piece("terminal", _event("metadata", metadata)))
@@ -172,6 +172,7 @@ class BedrockWire:
         ]
         body: dict[str, Any] = {
             "metrics": {"latencyMs": 20 * spoken.output_tokens},
+            **_served(spoken),
             "output": {"message": {"content": content, "role": "assistant"}},
         }
         if finished:
@@ -232,6 +233,10 @@ class BedrockWire:
     def ping(self) -> bytes:
         """Write a delta of no text: Bedrock has no keep-alive, but that it sends at times."""
         return _event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": ""}})
+
+
+def _served(spoken: Spoken) -> dict[str, Any]:
+    return {} if spoken.service_tier is None else {"serviceTier": {"type": spoken.service_tier}}
 
 
 def _blocks(spoken: Spoken) -> Iterator[list[tuple[str, dict[str, Any], int]]]:

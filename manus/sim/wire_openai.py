@@ -85,7 +85,7 @@ class OpenAIWire(TextWire):
             "object": "chat.completion.chunk",
             "created": EPOCH_UNIX_S + spoken.number,
             "model": spoken.model,
-            "service_tier": "default",
+            "service_tier": spoken.service_tier or "default",
             "system_fingerprint": _fingerprint(spoken),
         }
 
@@ -136,7 +136,7 @@ class OpenAIWire(TextWire):
         }
         if usage:
             body["usage"] = _usage(spoken)
-        body |= {"service_tier": "default", "system_fingerprint": _fingerprint(spoken)}
+        body |= {"service_tier": spoken.service_tier or "default", "system_fingerprint": _fingerprint(spoken)}
         return encode_json(body)
 
     def rejection(

@@ -188,7 +188,7 @@ def _response(spoken: Spoken, output: list[dict[str, Any]], *, usage: bool) -> d
         "model": spoken.model,
         "output": output,
         "parallel_tool_calls": True,
-        "service_tier": "default",
+        "service_tier": spoken.service_tier or "default",
         "store": False,
         "usage": _usage(spoken) if usage else None,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from manus.messages.policy import ModelCard
-from manus.messages.usage import Price, PriceTier
+from manus.messages.usage import FREE, Price, PriceTier, Usage
 from manus.sim.behaviour import Script
 from tests.actors.rig import MODEL, Rig, Upstreams, finished, open_rig
 
@@ -32,25 +32,58 @@ async def booked(rig: Rig, *, text: str = "Hello", service_tier: str | None = No
 
 
 @pytest.mark.parametrize(
-    ("tier", "price"), [(None, LIST), ("default", LIST), ("priority", DEARER)], ids=["none", "default", "priority"]
+    ("asked", "served", "price"),
+    [
+        (None, None, LIST),
+        ("default", "default", LIST),
+        ("priority", "priority", DEARER),
+        ("auto", "priority", DEARER),
+        (None, "priority", DEARER),
+        ("priority", "default", LIST),
+        ("priority", "auto", DEARER),
+    ],
+    ids=[
+        "nothing asked",
+        "the usual",
+        "priority",
+        "the vendor chose priority",
+        "priority unasked",
+        "priority asked and not had",
+        "no word on what was served",
+    ],
 )
-async def test_a_call_is_booked_at_the_price_of_its_service_tier(
-    tier: str | None, price: Price, autojump_clock: object
+async def test_a_call_is_booked_at_the_price_of_the_service_tier_that_it_was_served_at(
+    asked: str | None, served: str | None, price: Price, autojump_clock: object
 ) -> None:
-    async with open_rig(("a", Upstreams(Script(text="one two"))), cards=card(LIST, priority=DEARER)) as rig:
-        cost, prompt, answer = await booked(rig, service_tier=tier)
+    script = Script(text="one two", service_tier=served)
+    async with open_rig(("a", Upstreams(script)), cards=card(LIST, priority=DEARER)) as rig:
+        cost, prompt, answer = await booked(rig, service_tier=asked)
         assert price.input is not None
         assert price.output is not None
         assert cost == prompt * price.input // 1_000_000 + answer * price.output // 1_000_000
         await rig.check()
 
 
-async def test_a_service_tier_that_nobody_has_priced_costs_nobody_knows_what(autojump_clock: object) -> None:
-    async with open_rig(("a", Upstreams(Script(text="one two"))), cards=card(LIST)) as rig:
-        cost, _, _ = await booked(rig, service_tier="scale")
+@pytest.mark.parametrize("asked", [None, "scale"], ids=["unasked", "asked"])
+async def test_a_service_tier_that_nobody_has_priced_costs_nobody_knows_what(
+    asked: str | None, autojump_clock: object
+) -> None:
+    script = Script(text="one two", service_tier="scale")
+    async with open_rig(("a", Upstreams(script)), cards=card(LIST)) as rig:
+        cost, _, _ = await booked(rig, service_tier=asked)
         assert cost is None
-        assert rig.rows()[-1].bound_cost_nano_usd is None
+        assert (rig.rows()[-1].bound_cost_nano_usd is None) is (asked is not None)
         await rig.check()
+
+
+async def test_a_price_of_the_users_own_and_a_free_model_hold_at_every_service_tier(autojump_clock: object) -> None:
+    script = Script(text="one two", service_tier="scale")
+    own = Price(input=1_000_000, output=2_000_000, version="config")
+    for price in (own, FREE):
+        async with open_rig(("a", Upstreams(script)), cards=card(price)) as rig:
+            cost, prompt, answer = await booked(rig, service_tier="scale")
+            assert cost == price.cost_nano_usd(Usage(input_uncached=prompt, output=answer))
+            await rig.check()
 
 
 async def test_a_long_prompt_is_booked_and_bounded_at_the_rates_of_its_band(autojump_clock: object) -> None:

@@ -42,8 +42,8 @@ CATALOGUE_MUTANTS = [
     Mutant(
         name="a bound forgets the dearer bands",
         file=MONEY,
-        original="            if input_tokens > tier.above_tokens:\n                worst",
-        mutated="            if input_tokens < 0:\n                worst",
+        original="            if input_tokens > tier.above_tokens:\n                answer",
+        mutated="            if input_tokens < 0:\n                answer",
         killers=(f"{TIERS}::test_no_call_within_the_bound_costs_more_than_the_bound_does",),
         rule="the bound of a call is never below what it can cost",
     ),
