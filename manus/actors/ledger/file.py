@@ -24,6 +24,24 @@ class LedgerUnusable(Exception):
     """The ledger cannot be opened; the text names the file, the reason and the mend. The file is left as it is."""
 
 
+def unusable(path: Path, error: sqlite3.Error) -> LedgerUnusable:
+    """Say what is wrong with the ledger at `path`, and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what is specific to one operation
+    match code:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            mend = "restore it or move it aside, and a new one is begun"
+            return LedgerUnusable(f"the ledger {path} is damaged: {error}; {mend}")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            mend = "another program holds it for longer than ledger.busy_s; end that, and try again"
+        case sqlite3.SQLITE_FULL:
+            mend = "make room on its disk, or set ledger.path"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            mend = "set ledger.path to a writable place"
+        case _:
+            mend = "restore it or move it aside, and a new one is begun"
+    return LedgerUnusable(f"the ledger {path} cannot be used: {error}; {mend}")
+
+
 def open_file(path: Path, *, durability: Literal["process", "power"], busy_s: float) -> sqlite3.Connection:
     """Open the ledger at `path`, made and brought up to date if need be. Blocks; the connection may change threads.
 
@@ -46,9 +64,7 @@ def open_file(path: Path, *, durability: Literal["process", "power"], busy_s: fl
             connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
             _migrate(connection)
         except sqlite3.Error as error:
-            raise LedgerUnusable(
-                f"the ledger {path} cannot be used: {error}; restore it or move it aside, and a new one is begun"
-            ) from None
+            raise unusable(path, error) from None
         undo.pop_all()
     return connection
 
@@ -101,10 +117,14 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
+    # Begun even if there is nothing to do: who cannot write is told so now. Then nothing is written either.
     with transaction(connection):
-        for version in range(_version(connection), len(VERSIONS)):
-            upgrade(connection, version)
-            connection.execute(f"PRAGMA user_version = {version + 1}")
+        version = _version(connection)
+        if version == len(VERSIONS):
+            return
+        for older in range(version, len(VERSIONS)):
+            upgrade(connection, older)
+            connection.execute(f"PRAGMA user_version = {older + 1}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 

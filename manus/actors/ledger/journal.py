@@ -80,6 +80,14 @@ class RunLock:
             return None
         return cls(path, fd)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the locked file still is the one that others look at."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
+        except OSError:
+            return False
+
     def release(self, *, remove: bool) -> None:
         """Let go; `remove` it first when nothing of the run is left to recover. A second call does nothing."""
         if self._fd < 0:
@@ -172,7 +180,18 @@ class Segment:
 class Journal:
     """The segments of a living run: the one being written, a spare, and older ones until they are removed."""
 
-    __slots__ = ("_directory", "_old", "_pid", "_run_id", "_segment_bytes", "_sync", "current", "distrusted", "spare")
+    __slots__ = (
+        "_directory",
+        "_old",
+        "_pid",
+        "_run_id",
+        "_segment_bytes",
+        "_sync",
+        "current",
+        "distrusted",
+        "spare",
+        "worn",
+    )
 
     def __init__(self, directory: Path, run_id: str, segment_bytes: int, *, sync: bool) -> None:
         """Make the first segment.
@@ -189,6 +208,7 @@ class Journal:
         self.current = self._make(1)
         self.spare: Segment | None = None
         self.distrusted = False  # a sync of the current segment failed: what it holds may not be on the disk
+        self.worn = False  # the current segment tells of rows that are to go: the next one is taken when it is there
 
     def append(self, payload: bytes, *, room_bytes: int) -> int:
         """Write one record; give the number of its segment. `room_bytes` must stay free after it.
@@ -200,7 +220,8 @@ class Journal:
             raise OSError(errno.EPERM, "the ledger was opened by another process; open it again after a fork")
         data = frame(payload)
         segment = self.current
-        if self.distrusted or segment.used_bytes + len(data) + room_bytes > segment.size_bytes:
+        full = segment.used_bytes + len(data) + room_bytes > segment.size_bytes
+        if full or self.distrusted or (self.worn and self.spare is not None):
             segment = self._next_segment(len(data) + room_bytes)
         segment.write(data)
         return segment.number
@@ -247,7 +268,7 @@ class Journal:
             raise OSError(errno.ENOSPC, "the journal has no room left and SQLite has not caught up")
         self._old.append(self.current)
         self.current, self.spare = spare, None
-        self.distrusted = False
+        self.distrusted = self.worn = False
         return spare
 
     def _make(self, number: int) -> Segment:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from manus.actors.ledger.file import LedgerUnusable, open_file
+from manus.actors.ledger.file import LedgerUnusable, open_file, unusable
 from manus.actors.ledger.journal import Journal, RunLock
 from manus.actors.ledger.records import (
     ENDING_BYTES_MAX,
@@ -68,7 +68,7 @@ class JournaledStore:
         self._open: set[AttemptKey] = set()
         self._write_trouble: str | None = None
         self._closed = False
-        self._filler = Filler(path, connection, journal, self.run_id, policy)
+        self._filler = Filler(path, connection, journal, lock, policy, now_unix_s)
         self._syncer = Syncer(journal, self.run_id, policy, post) if policy.durability == "power" else None
         self._filler.start()
         if self._syncer is not None:
@@ -185,7 +185,9 @@ def open_journaled(
             journal = Journal(directory, lock.run_id, policy.segment_bytes, sync=policy.durability == "power")
             undo.callback(journal.close, remove=True)
             journal.make_spare()
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
+            raise unusable(path, error) from None
+        except OSError as error:
             raise LedgerUnusable(
                 f"the ledger's journal in {directory} cannot be written: {error}; make room, or set ledger.path"
             ) from None

@@ -277,6 +277,11 @@ class Ledger:
 
 
 def _intent(reserve: Reserve, now_unix_s: float) -> AttemptReserved:
+    bound_cost, estimate_cost = reserve.bound_cost_nano_usd, reserve.estimate_cost_nano_usd
+    if bound_cost is None:
+        bound_cost = worst_cost_nano_usd(reserve.price, reserve.bound)
+    if estimate_cost is None:
+        estimate_cost = reserve.price.cost_nano_usd(reserve.estimate)
     return AttemptReserved(
         request_id=reserve.request_id,
         attempt=reserve.attempt,
@@ -286,8 +291,8 @@ def _intent(reserve: Reserve, now_unix_s: float) -> AttemptReserved:
         deployment=reserve.deployment,
         bound=reserve.bound,
         estimate=reserve.estimate,
-        bound_cost_nano_usd=worst_cost_nano_usd(reserve.price, reserve.bound),
-        estimate_cost_nano_usd=reserve.price.cost_nano_usd(reserve.estimate),
+        bound_cost_nano_usd=bound_cost,
+        estimate_cost_nano_usd=estimate_cost,
         price_version=reserve.price.version,
         request_key=reserve.request_key,
         conversation_id=reserve.conversation_id,

@@ -41,13 +41,18 @@ def recover(connection: sqlite3.Connection, directory: Path, *, own_run_id: str,
     """Close every dead run that left something in `directory` or an open row in SQLite. Blocks."""
     # Rows first, locks second: a run that ends cleanly in between has ended its rows before its lock goes.
     candidates = set(runs_with_open_rows(connection))
-    candidates |= {path.name.split(".")[0] for pattern in ("*.lock", "*.journal") for path in directory.glob(pattern)}
+    candidates |= runs_in(directory)
     result = Recovery()
     for run_id in sorted(candidates - {own_run_id}):
         lock = _take_over(directory, run_id)
         if lock is not None:
             result = _add(result, _close_run(connection, directory, lock, at_unix_s))
     return result
+
+
+def runs_in(directory: Path) -> set[str]:
+    """Name the runs that are alive, or left something to recover."""
+    return {path.name.split(".")[0] for pattern in ("*.lock", "*.journal") for path in directory.glob(pattern)}
 
 
 def _take_over(directory: Path, run_id: str) -> RunLock | None:

@@ -102,9 +102,13 @@ def added_up(values: tuple[str, ...]) -> str:
     return ", ".join((*(f"sum({value})" for value in values[:-1]), f"max({values[-1]})"))
 
 
-_VALUES = ", ".join((*SUMMED, "worst_source"))
-_SUMS = f"(length_s, start_unix_s, {', '.join(LABELS)}, in_conversation, state, {_VALUES})"
-_CONVERSATION_SUMS = f"(start_unix_s, conversation_id, {', '.join(LABELS)}, state, {_VALUES})"
+VALUES = (*SUMMED, "worst_source")
+"""All columns of sums that say how much."""
+
+CONVERSATION_SUMS = f"(start_unix_s, conversation_id, {', '.join(LABELS)}, state, {', '.join(VALUES)})"
+"""All columns of `conversation_sums`, in the order in which they are inserted."""
+
+_SUMS = f"(length_s, start_unix_s, {', '.join(LABELS)}, in_conversation, state, {', '.join(VALUES)})"
 
 ADD_UP = "ON CONFLICT DO UPDATE SET worst_source = max(worst_source, excluded.worst_source), " + ", ".join(
     f"{name} = {name} + excluded.{name}" for name in SUMMED
@@ -120,7 +124,7 @@ def _sums_table(name: str, *, temporary: bool = False) -> str:
         {" ".join(f"{label} TEXT NOT NULL," for label in LABELS)}
         in_conversation INTEGER NOT NULL,
         state TEXT NOT NULL,
-        {" ".join(f"{each} INTEGER NOT NULL," for each in (*SUMMED, "worst_source"))}
+        {" ".join(f"{each} INTEGER NOT NULL," for each in VALUES)}
         PRIMARY KEY (length_s, start_unix_s, {", ".join(LABELS)}, in_conversation, state)
     ) WITHOUT ROWID
     """
@@ -132,7 +136,7 @@ _CONVERSATION_SUMS_TABLE = f"""
         conversation_id TEXT NOT NULL,
         {" ".join(f"{label} TEXT NOT NULL," for label in LABELS)}
         state TEXT NOT NULL,
-        {" ".join(f"{each} INTEGER NOT NULL," for each in (*SUMMED, "worst_source"))}
+        {" ".join(f"{each} INTEGER NOT NULL," for each in VALUES)}
         PRIMARY KEY (start_unix_s, conversation_id, {", ".join(LABELS)}, state)
     ) WITHOUT ROWID
     """
@@ -155,7 +159,7 @@ def _add_one(table: str, lengths_s: tuple[int, ...]) -> str:
 def _add_conversation() -> str:
     values = ", ".join(values_of("NEW"))
     return (
-        f"INSERT INTO conversation_sums {_CONVERSATION_SUMS} SELECT {start_of('NEW', DAY_S)}, NEW.conversation_id, "
+        f"INSERT INTO conversation_sums {CONVERSATION_SUMS} SELECT {start_of('NEW', DAY_S)}, NEW.conversation_id, "
         f"{', '.join(labels_of('NEW'))}, NEW.state, {values} WHERE {has_conversation('NEW')} {ADD_UP};\n"
     )
 
@@ -202,7 +206,7 @@ def _fill_sums(connection: sqlite3.Connection) -> None:
     ]
     by = f"conversation_id, {', '.join(labels_of('attempts'))}, state"
     into_conversations = (
-        f"INSERT INTO conversation_sums {_CONVERSATION_SUMS} SELECT {start_of('attempts', DAY_S)} AS start, {by}, "
+        f"INSERT INTO conversation_sums {CONVERSATION_SUMS} SELECT {start_of('attempts', DAY_S)} AS start, {by}, "
         f"{summed} {ended} AND {has_conversation('attempts')} GROUP BY start, {by} {ADD_UP}"
     )
     last = connection.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from manus.actors.ledger.schema import COUNTS, LABELS, SUMMED, added_up, labels_of, start_of, values_of
+from manus.actors.ledger.schema import COUNTS, LABELS, VALUES, added_up, labels_of, start_of, values_of
 from manus.actors.ledger.spans import Piece, cut
 from manus.actors.ledger.sums import DAY_S, HOUR_S, NOTHING, Labels, Part, sum_parts
 from manus.messages.accounting import StatsAsked, UsageDimension, UsageRow
@@ -59,24 +59,23 @@ def reading(connection: sqlite3.Connection) -> Iterator[None]:
 # -- what is read, under the same names wherever it comes from
 
 # Every text here is put together from names of our own and holds nothing that came from outside.
-_VALUES = (*SUMMED, "worst_source")
-_SUMS = f"SELECT start_unix_s, {', '.join(LABELS)}, '' AS conversation_id, state, {', '.join(_VALUES)} FROM sums "
+_SUMS = f"SELECT start_unix_s, {', '.join(LABELS)}, '' AS conversation_id, state, {', '.join(VALUES)} FROM sums "
 _CONVERSATIONS = (
-    f"SELECT start_unix_s, {', '.join(LABELS)}, conversation_id, state, {', '.join(_VALUES)} FROM conversation_sums "
+    f"SELECT start_unix_s, {', '.join(LABELS)}, conversation_id, state, {', '.join(VALUES)} FROM conversation_sums "
 )
 
 
 def _rows(length_s: int, values: tuple[str, ...], *, index: str = "") -> str:
     named = [f"{value} AS {name}" for name, value in zip(LABELS, labels_of("attempts"), strict=True)]
     named += ["coalesce(conversation_id, '') AS conversation_id", "state"]
-    named += [f"{value} AS {name}" for name, value in zip(_VALUES, values, strict=True)]
+    named += [f"{value} AS {name}" for name, value in zip(VALUES, values, strict=True)]
     return f"SELECT {start_of('attempts', length_s)} AS start_unix_s, {', '.join(named)} FROM attempts {index} "
 
 
 _WITHIN = "created_unix_s >= ? AND created_unix_s < ? "
 _ENDED = _rows(DAY_S, values_of("attempts")) + f"WHERE ended_unix_s IS NOT NULL AND {_WITHIN}"
 _OPEN = (
-    _rows(DAY_S, ("1", *("0" for _ in _VALUES[1:])), index="INDEXED BY attempts_open")
+    _rows(DAY_S, ("1", *("0" for _ in VALUES[1:])), index="INDEXED BY attempts_open")
     + f"WHERE ended_unix_s IS NULL AND {_WITHIN}"
 )
 
@@ -109,7 +108,7 @@ def usage_sums(connection: sqlite3.Connection, asked: StatsAsked) -> tuple[Usage
                 values += [piece.since, piece.until]
         columns = _columns(asked.by)
         query = (
-            f"SELECT {', '.join(columns)}, {added_up(_VALUES)} FROM ({' UNION ALL '.join(sources)}) "
+            f"SELECT {', '.join(columns)}, {added_up(VALUES)} FROM ({' UNION ALL '.join(sources)}) "
             f"GROUP BY {', '.join(str(number + 1) for number in range(len(columns)))}"
         )
         parts = [_part(group) for group in connection.execute(query, values)]

@@ -15,7 +15,9 @@ import msgspec
 from manus.actors.ledger.records import AnyRecord, AttemptKey
 from manus.actors.ledger.rows import LedgerRow, next_row, status_of
 from manus.actors.ledger.sums import (
+    DAY_S,
     HOUR_S,
+    OTHERS,
     Labels,
     Part,
     add_totals,
@@ -34,6 +36,9 @@ from manus.messages.accounting import RequestStatus, Spent, SpentAsked, StatsAsk
 from manus.messages.ids import RequestKey
 
 T = TypeVar("T")
+
+SUMS_MAX = 20_000
+"""Sums that books in memory tell apart (some 1 KiB each), before they gather what is new among others."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -156,16 +161,26 @@ def no_faults(point: Literal["before", "after"], record: AnyRecord) -> Fault | N
 class MemoryStore:
     """Books that end with the process: no thread, no clock, no file. For simulations and for `path = None`.
 
-    Closed rows are kept one by one up to `rows_max`, then as sums per hour.
+    Closed rows are kept one by one up to `rows_max`, then as sums per hour, of which there are `sums_max`: what would
+    be one more is summed up per day, its conversation and its tags among `OTHERS`. Providers, models, deployments, keys
+    and days stay exact, and nothing is left out of any total.
     """
 
-    def __init__(self, *, run_id: str = "memory", rows_max: int = 2_000, faults: FaultPlan = no_faults) -> None:
+    def __init__(
+        self,
+        *,
+        run_id: str = "memory",
+        rows_max: int = 2_000,
+        sums_max: int = SUMS_MAX,
+        faults: FaultPlan = no_faults,
+    ) -> None:
         self.run_id = run_id
         self.recovered = Recovery()
         self.trouble: str | None = None
         self.faults = faults
         self.rows: OrderedDict[AttemptKey, LedgerRow] = OrderedDict()  # in the order in which they were reserved
         self._rows_max = rows_max
+        self._sums_max = sums_max
         self._closed: OrderedDict[AttemptKey, None] = OrderedDict()  # in the order in which they ended
         self._folded: dict[tuple[int, Labels], UsageRow] = {}
         self._stalled: list[Pending[bool]] = []
@@ -234,7 +249,13 @@ class MemoryStore:
             self._fold(self.rows.pop(key))
 
     def _fold(self, row: LedgerRow) -> None:
-        place = (bucket_of(row.created_unix_s, HOUR_S), labels_of(row))
+        labels = labels_of(row)
+        place = (bucket_of(row.created_unix_s, HOUR_S), labels)
+        if place not in self._folded and len(self._folded) >= self._sums_max:
+            others = labels._replace(
+                conversation_id=labels.conversation_id and OTHERS, tags=(OTHERS,) if labels.tags else ()
+            )
+            place = (bucket_of(row.created_unix_s, DAY_S), others)
         known = self._folded.get(place)
         self._folded[place] = total_of(row) if known is None else add_totals(known, total_of(row))
 

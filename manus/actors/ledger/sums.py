@@ -27,6 +27,9 @@ FINE_S = 300
 FINE_FOR_S = 86_400
 """How far back, from the latest hour that is asked for, they are."""
 
+OTHERS = "(others)"
+"""The name under which conversations, and tags of books in memory, are summed up that are no longer told apart."""
+
 
 class Labels(NamedTuple):
     """What an attempt can be told apart by, but for its time."""

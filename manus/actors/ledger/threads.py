@@ -7,6 +7,7 @@ what they have not done yet is in the journal and is done by the next start.
 from __future__ import annotations
 
 import functools
+import os
 import sqlite3
 import threading
 import time
@@ -15,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from manus.actors.ledger.file import transaction
-from manus.actors.ledger.journal import Journal
+from manus.actors.ledger.journal import Journal, RunLock
 from manus.actors.ledger.records import AnyRecord
-from manus.actors.ledger.sqlite import end_run, ingest
+from manus.actors.ledger.retention import Retention
+from manus.actors.ledger.sqlite import end_run, ingest, last_id
 from manus.actors.ledger.store import Pending
+from manus.actors.ledger.sums import DAY_S, bucket_of
 from manus.messages.policy import LedgerPolicy
 
 Post = Callable[[Callable[[], object]], object]
@@ -37,19 +40,47 @@ LOG_OVERRUN = 4
 """A log of so many times `wal_bytes` is the end: records then wait in the journal, and soon calls are refused."""
 
 
+CLEAR_PAUSE_S = 0.05
+"""Between two steps of clearing away what is old, while nothing else is to do."""
+
+CLEAR_EVERY_S = 600.0
+"""How often it is looked whether something is old."""
+
+
+class LedgerGone(Exception):
+    """The ledger's file is not where it was opened: what is written into it would be lost with it."""
+
+
 class Filler:
-    """Brings the journal's records into SQLite in batches, and removes the segments it has brought in."""
+    """Brings the journal's records into SQLite in batches, and removes the segments it has brought in.
+
+    When there is nothing to bring in it clears away what is old.
+    """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, journal: Journal, run_id: str, policy: LedgerPolicy
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        journal: Journal,
+        lock: RunLock,
+        policy: LedgerPolicy,
+        now_unix_s: Callable[[], float],
     ) -> None:
         self.trouble: str | None = None
         self.clean = False  # everything is in SQLite and every row of the run has ended
         self._path = path
+        self._opened = os.stat(path)
         self._connection = connection
         self._journal = journal
-        self._run_id = run_id
+        self._lock = lock
+        self._run_id = lock.run_id
         self._policy = policy
+        self._now_unix_s = now_unix_s
+        self._retention = Retention(lock.path.parent, lock.run_id, policy.keep_days)
+        self._segment = 1  # the newest one of which a record is in SQLite
+        self._own_until_id = 0  # this run's rows up to this id are in no segment any more
+        self._worn_on: int | None = None
+        self._idle_s = CLEAR_PAUSE_S
         self._queue: deque[tuple[int, AnyRecord]] = deque()
         self._batch: list[tuple[int, AnyRecord]] = []
         self._jobs: deque[tuple[Callable[[sqlite3.Connection], None], Callable[[str], object]]] = deque()
@@ -57,7 +88,7 @@ class Filler:
         self._fold_at = 0.0
         self._wake = threading.Event()
         self._hurry = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"manus ledger {run_id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"manus ledger {lock.run_id}", daemon=True)
 
     @property
     def backlog(self) -> int:
@@ -92,7 +123,9 @@ class Filler:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
+            if not self._wake.wait(self._idle_s):
+                self._clear()
+                continue
             if not self._hurry.is_set():
                 self._hurry.wait(self._policy.gather_s)
             self._wake.clear()
@@ -113,7 +146,13 @@ class Filler:
             self._journal.make_spare()
         except OSError as error:
             trouble = f"there is no room for the ledger's journal: {error.strerror}"
+        if not self._lock.in_place:
+            trouble = (
+                f"the file that says that this run lives is gone ({self._lock.path}): another process may take it for "
+                "dead, and what is under way for lost; restart this one"
+            )
         try:
+            self._check_place()
             # Counted before the records are: a question sees all that was put before it was asked.
             asked = len(self._jobs)
             self._fill()
@@ -135,11 +174,15 @@ class Filler:
                 self._batch.append(self._queue.popleft())
                 waiting -= 1
             self._bound_log()
+            number = self._batch[-1][0]
+            # Rows that were there before the first record of a segment have nothing in it to make them anew.
+            before = last_id(self._connection) if number > self._segment else None
             with transaction(self._connection):
                 ingest(self._connection, self._run_id, [record for _, record in self._batch])
-            number = self._batch[-1][0]
             self._batch = []
             self._journal.remove_before(number)
+            if before is not None:
+                self._segment, self._own_until_id = number, before
 
     def _run_jobs(self, asked: int) -> None:
         for _ in range(asked):
@@ -149,6 +192,37 @@ class Filler:
     def _fail_jobs(self, reason: str) -> None:
         while self._jobs:
             self._jobs.popleft()[1](reason)
+
+    def _clear(self) -> None:
+        """Clear away a little of what is old. It is not urgent: what goes wrong is told, and tried again later."""
+        now = self._now_unix_s()
+        try:
+            self._check_place()
+            self._bound_log()
+            more = self._retention.step(self._connection, now, own_until_id=self._own_until_id)
+            self._idle_s = CLEAR_PAUSE_S if more else CLEAR_EVERY_S
+            self.trouble = None
+        except Exception as error:
+            self._idle_s = CLEAR_EVERY_S
+            self.trouble = f"the ledger's old rows cannot be cleared away: {error}"
+        today = bucket_of(now, DAY_S)
+        if self._policy.keep_days is not None and today != self._worn_on:
+            # A quiet run would be at its first segment for weeks, and none of its rows could go.
+            self._worn_on = today
+            self._journal.worn = True
+
+    def _check_place(self) -> None:
+        """Make sure that what is written is found again: SQLite goes on in a file that was removed.
+
+        Raises:
+            LedgerGone: the file was removed, or replaced by another.
+        """
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            raise LedgerGone(f"{self._path} is gone ({error.strerror}); put it back, or restart this process") from None
+        if not os.path.samestat(found, self._opened):
+            raise LedgerGone(f"{self._path} was replaced while it was in use; restart this process")
 
     def _bound_log(self) -> None:
         """Keep SQLite's write-ahead log within its bound.
