@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final, get_args
 
 import msgspec
@@ -67,10 +68,12 @@ class UsageLine(msgspec.Struct, frozen=True, kw_only=True):
         """The cost in USD, rounded to what a float holds."""
         return self.cost_nano_usd / NANO_USD
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give it as plain data."""
+    def to_dict(self, by: Collection[UsageDimension] | None = None) -> dict[str, Any]:
+        """Give it as plain data; with `by`, of the dimensions only those."""
         fields = msgspec.structs.asdict(self)
-        return fields | {"total_tokens": self.total_tokens, "cost_usd": self.cost_usd}
+        left_out = frozenset() if by is None else _DIMENSIONS.difference(by)
+        told = {name: value for name, value in fields.items() if name not in left_out}
+        return told | {"total_tokens": self.total_tokens, "cost_usd": self.cost_usd}
 
 
 class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +100,8 @@ class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
             "since_unix_s": self.since_unix_s,
             "until_unix_s": self.until_unix_s,
             "recovered_in_doubt": self.recovered_in_doubt,
-            "total": self.total.to_dict(),
-            "lines": [line.to_dict() for line in self.lines],
+            "total": self.total.to_dict(by=()),
+            "lines": [line.to_dict(by=self.by) for line in self.lines],
         }
 
 

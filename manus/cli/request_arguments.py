@@ -26,6 +26,12 @@ def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=int, metavar="N", help="upper bound of the answer")
     parser.add_argument("--temperature", type=float, metavar="X", help="0 is the most predictable")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds for the whole request")
+    parser.add_argument(
+        "--label",
+        action="append",
+        metavar="TAG",
+        help="tag it in the books; limits and budgets of the tag hold for it; may be repeated",
+    )
     parser.add_argument("--config", metavar="FILE", help="the configuration (see: manus config)")
     routing = parser.add_argument_group("routing")
     routing.add_argument("--provider", metavar="NAME", help="ask this one first")
@@ -62,6 +68,7 @@ def request_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "fallback_providers": [] if arguments.no_fallback else arguments.fallback,
         "routing_strategy": arguments.strategy,
         "priority": arguments.priority,
+        "tags": arguments.label,
         "criteria": _criteria(arguments),
     }
     return {name: value for name, value in given.items() if value is not None}

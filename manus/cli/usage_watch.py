@@ -26,7 +26,7 @@ from manus.cli.usage_table import aligned, shown, usage_table
 from manus.config.limit_policies import admission_policy
 from manus.config.schema import LLMConfig
 from manus.durations import DAY_S, HOUR_S, MINUTE_S, span
-from manus.limit_reports import budget_used, scope_text
+from manus.limit_reports import RateLimiter, budget_used, scope_text
 from manus.messages.accounting import Spent, SpentAsked, StatsAsked, UsageDimension
 from manus.messages.limits import AdmissionPolicy, BudgetRule, BudgetState, LimitRule, LimitState, ScopeKind
 from manus.messages.policy import LedgerPolicy
@@ -58,10 +58,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         """Give it as plain data."""
         return {
             "at_unix_s": self.at_unix_s,
-            "spans": {name: line.to_dict() for name, line in self.spans},
+            "spans": {name: line.to_dict(by=()) for name, line in self.spans},
             "usage": self.report.to_dict(),
-            "limits": msgspec.to_builtins(self.limits),
-            "budgets": msgspec.to_builtins(self.budgets),
+            **RateLimiter(limits=self.limits, budgets=self.budgets).to_dict(),
         }
 
 

@@ -19,6 +19,9 @@ from manus.messages.limits import BudgetRule, Scope
 from manus.messages.policy import ModelCard
 from manus.messages.usage import format_usd, nano_usd
 
+LONGEST_ANSWER_TOKENS: Final = 131_072
+"""What is set aside for the answer of a model that nobody has described, where the request names no `max_tokens`."""
+
 _NARROWER: Final = (
     ("input_tokens_per_minute", "tokens_per_minute"),
     ("output_tokens_per_minute", "tokens_per_minute"),
@@ -176,22 +179,20 @@ def _cards(config: LLMConfig, place: BoundedPlace | None) -> list[tuple[tuple[st
 
 
 def _least_tokens(cards: list[tuple[tuple[str, int], ModelCard]]) -> int | None:
-    """Give the least that a request without `max_tokens` may be answered with at most; None where that is unknown."""
-    longest = [0 if card.embeddings else card.max_output_tokens for _, card in cards]
-    return min((tokens for tokens in longest if tokens is not None), default=None) if None not in longest else None
+    """Give the least that a request without `max_tokens` may be answered with at most; None where nobody is listed."""
+    return min((_longest_answer(card) for _, card in cards), default=None)
 
 
 def _least_cost(cards: list[tuple[tuple[str, int], ModelCard]]) -> int | None:
-    """Give the least that such an answer may cost at most, in nano-USD; None where that is unknown."""
-    costs = [
-        None
-        if not card.embeddings and card.max_output_tokens is None
-        else card.price.worst_nano_usd(
-            input_tokens=0, output_tokens=0 if card.embeddings else card.max_output_tokens or 0
-        )
-        for _, card in cards
-    ]
-    return min((cost for cost in costs if cost is not None), default=None) if None not in costs else None
+    """Give the least that such an answer may cost at most, in nano-USD; None where somebody's price is unknown."""
+    costs = [card.price.worst_nano_usd(input_tokens=0, output_tokens=_longest_answer(card)) for _, card in cards]
+    return None if None in costs else min((cost for cost in costs if cost is not None), default=None)
+
+
+def _longest_answer(card: ModelCard) -> int:
+    if card.embeddings:
+        return 0
+    return card.max_output_tokens or card.context_tokens or LONGEST_ANSWER_TOKENS
 
 
 def _too_small(path: str, least: str) -> Problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -70,6 +72,58 @@ def test_the_table_has_a_line_per_model_and_a_total(tmp_path: Path, quick: str) 
     assert "$0.0000" in lines[2]
 
 
+def test_the_books_are_split_as_asked_and_written_as_asked(tmp_path: Path, quick: str) -> None:
+    terminal = Terminal(tmp_path, quick)
+    terminal.run("ask", "--label", "team-a", "--label", "night", "Hello")
+    terminal.run("ask", "--label", "team-a", "Hello")
+    terminal.run("ask", "Hello")
+
+    by_tag = terminal.run("usage", "--by", "tag").stdout.decode().splitlines()
+    told = json.loads(terminal.run("usage", "--by", "day,tag", "--since", "24h", "--json").stdout)
+    head, *rows = csv.reader(io.StringIO(terminal.run("usage", "--by", "tag,model", "--csv").stdout.decode()))
+    (key,) = json.loads(terminal.run("usage", "--by", "key", "--json").stdout)["lines"]
+    nothing = json.loads(terminal.run("usage", "--until", "1h", "--json").stdout)
+
+    assert [line.split()[:2] for line in by_tag] == [
+        ["TAG", "CALLS"],
+        ["-", "1"],
+        ["night", "1"],
+        ["team-a", "2"],
+        ["*", "3"],
+    ]
+    assert told["by"] == ["day", "tag"]
+    assert told["total"]["requests"] == 3
+    assert {line["tag"]: line["requests"] for line in told["lines"]} == {None: 1, "night": 1, "team-a": 2}
+    assert head[:3] == ["tag", "model", "requests"]
+    assert [row[:3] for row in rows] == [
+        ["", "sim-large", "1"],
+        ["night", "sim-large", "1"],
+        ["team-a", "sim-large", "2"],
+    ]
+    assert key["key"].startswith("sim#")
+    assert nothing["total"]["requests"] == 0
+
+
+def test_calls_in_doubt_are_written_as_csv_and_by_their_time(tmp_path: Path, quick: str) -> None:
+    terminal = Terminal(tmp_path, quick)
+    with terminal.start("ask", "--model", "sim-stall:where=headers", "Hello") as process:
+        wait_until_working(quick, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(timeout=LIMIT_S)
+
+    head, row = csv.reader(io.StringIO(terminal.run("usage", "--in-doubt", "--csv").stdout.decode()))
+    earlier = terminal.run("usage", "--in-doubt", "--until", "1h", "--json").stdout
+
+    assert dict(zip(head, row, strict=True))["deployment"] == "sim/sim-stall:where=headers"
+    assert int(dict(zip(head, row, strict=True))["cost_nano_usd_max"]) > 0
+    assert json.loads(earlier) == {"in_doubt": []}
+
+
+def test_json_and_csv_are_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["usage", "--json", "--csv"]) == 2
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
 def test_no_books_are_no_failure_and_none_are_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +139,16 @@ def test_no_books_are_no_failure_and_none_are_made(
     [
         (["--days", "0"], "--days: expected a number more than 0"),
         (["--days", "nan"], "--days: expected a number more than 0"),
+        (["--days", "inf"], "and at most 36500"),
+        (["--days", "1", "--since", "7d"], "--days: contradicts --since"),
+        (["--since", "lately"], "--since: expected a time ago such as 90m, 24h, 7d or 4w"),
+        (["--since", "999999999w"], "--since: is longer ago than a hundred years"),
+        (["--since", "2100-01-01"], "--since: is not before now"),
+        (["--since", "1h", "--until", "2h"], "--since: is not before --until"),
+        (["--until", "soon"], "--until: expected a time ago"),
+        (["--by", "colour"], "--by: expected provider, model, deployment"),
+        (["--by", "modle"], "did you mean 'model'?"),
+        (["--by", "model,model"], "--by: names model twice"),
         (["--config", "none.toml"], "does not exist"),
         (["--ledger", "prose.txt"], "prose.txt"),
     ],

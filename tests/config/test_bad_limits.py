@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from manus.actors.estimates.bound import OUTPUT_TOKENS
 from manus.config.check import check_text
+from manus.config.limit_rules import LONGEST_ANSWER_TOKENS
 from manus.config.problems import Problem
 
 OPENAI = """\
@@ -177,10 +179,13 @@ def test_of_vendors_that_count_what_is_asked_an_uncapped_answer_may_be_longer_th
     assert problems_of(limited) == ()
 
 
-def test_where_the_longest_answer_is_unknown_nothing_is_said_of_what_fits() -> None:
+def test_of_a_model_that_nobody_describes_the_longest_answer_on_offer_is_set_aside() -> None:
     unknown = "[providers.gateway]\ntype = 'openai'\nbase_url = 'http://h/v1'\n"
     unknown += "models = [{ name = 'm', cost_per_input = 1, cost_per_output = 1 }]\n"
-    assert problems_of(f"[budgets]\nusd_per_day = 0.000001\n{unknown}{OPENAI}") == ()
+    (problem,) = problems_of(f"[budgets]\ntokens_per_day = 131071\n{unknown}")
+    assert "(131,072 tokens)" in problem.message
+    assert problems_of(f"[budgets]\ntokens_per_day = 131072\n{unknown}") == ()
+    assert LONGEST_ANSWER_TOKENS == OUTPUT_TOKENS
 
 
 def test_models_that_make_vectors_fit_into_anything() -> None:
