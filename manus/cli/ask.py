@@ -118,7 +118,11 @@ class Ask:
                 async with open_agent(self._arguments.config) as agent:
                     for note in agent.notes:
                         say(f"[{note}]")
-                    return await self._ask(agent)
+                    try:
+                        return await self._ask(agent)
+                    except BrokenPipeError:
+                        # A reader who leaves is no reason to end in a hurry: a call may have to be read to its end.
+                        return exits.BROKEN_PIPE
             except LLMError as error:
                 self._tell(error)
                 return status_of(error)
