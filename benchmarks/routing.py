@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import get_args
 
-from manus.actors.estimate import estimate_prompt_tokens
+from manus.actors.estimates.prompt import estimate_prompt_tokens
 from manus.actors.health import Health, NotBefore
 from manus.actors.jitter import Jitter
 from manus.actors.routing.affinity import Affinity, Turns

@@ -28,7 +28,8 @@ FILTERED_PROMPTS_BILLED: Final = frozenset({"azure-chat", "azure-responses"})
 """Wires whose vendor may charge for a prompt that its content filter refused with an error (azure.md, section 6)."""
 
 BATCHING_WIRES: Final = frozenset({"anthropic", "bedrock"})
-"""Wires whose events carry several tokens as a rule. On the others an event is one token, unless the server batches."""
+"""Wires whose events carry several tokens as a rule, though not with every model. On the others an event is one token,
+unless the server batches: so it is in all recorded answers of OpenAI, Groq, Together, vLLM, llama.cpp and Ollama."""
 
 TOKENWISE_MAX: Final = 1.5
 TOKENWISE_SLACK: Final = 4
@@ -49,14 +50,15 @@ def is_reported(assembly: Assembly) -> bool:
     return assembly.finishing and not any(assembly.uncounted())
 
 
-def usage_received(assembly: Assembly | None, *, estimated_input_tokens: int) -> Usage:
-    """Say what an attempt used of which `assembly` was received."""
+def usage_received(assembly: Assembly | None, *, estimated_input_tokens: int, output_ratio: float = 1.0) -> Usage:
+    """Say what an attempt used of which `assembly` was received; `output_ratio` is `Call`'s."""
     if assembly is None:
         return Usage(input_uncached=estimated_input_tokens, source="estimated")
     reported = assembly.usage
     if is_reported(assembly):
         return reported
-    received = tokens_received(assembly.uncounted(), batched=assembly.origin[0] in BATCHING_WIRES)
+    batched = assembly.origin[0] in BATCHING_WIRES
+    received = tokens_received(assembly.uncounted(), batched=batched, ratio=output_ratio)
     # A complete count is of all that came before it; the figure that merely opens an answer is of nothing yet.
     output = reported.output + received if reported.source == "reported" else max(reported.output, received)
     return msgspec.structs.replace(
@@ -67,21 +69,23 @@ def usage_received(assembly: Assembly | None, *, estimated_input_tokens: int) ->
     )
 
 
-def tokens_received(parts: list[list[str]], *, batched: bool) -> int:
+def tokens_received(parts: list[list[str]], *, batched: bool, ratio: float = 1.0) -> int:
     """Count the tokens of an answer's parts, given in the pieces in which they came.
 
     Every piece that says anything is a token at least. Most servers send each token as they have it, and then their
-    number is the vendor's own; where they come in batches, which shows in their length, the text is estimated.
+    number is the vendor's own, but for the token that ends an answer; where they come in batches, which shows in their
+    length, the text is estimated.
 
     Args:
-        batched: whether the wire is one that never sends token by token.
+        batched: whether batches are the rule on this wire, so that not even a few pieces get the benefit of the doubt.
+        ratio: tokens of the model for each that we estimate.
     """
     said = [piece for part in parts for piece in part if piece]
-    estimated = estimate_tokens("".join(said)) if said else 0
-    pieces = len(said)
-    if not batched and estimated <= TOKENWISE_MAX * pieces + min(pieces, TOKENWISE_SLACK):
+    pieces, estimated = len(said), estimate_tokens("".join(said)) if said else 0
+    slack = 0 if batched else min(pieces, TOKENWISE_SLACK)
+    if estimated <= TOKENWISE_MAX * pieces + slack:
         return pieces
-    return max(pieces, estimated)
+    return max(pieces, round(ratio * estimated))
 
 
 def billed(

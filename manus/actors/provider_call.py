@@ -360,7 +360,9 @@ class ProviderCall:
         bill = billed(failure, sent=sent, status=self._status, assembly=assembly, wire=wire)
         usage = NO_USAGE
         if bill in ("reported", "estimated"):
-            usage = usage_received(assembly, estimated_input_tokens=call.estimated_input_tokens)
+            usage = usage_received(
+                assembly, estimated_input_tokens=call.estimated_input_tokens, output_ratio=call.output_ratio
+            )
         failure = self._told_credentials(failure)
         redact = upstream.spec.redact
         request_id = request_id_of(self._headers)

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 import trio
 
-from manus.actors.estimates.prompt import estimate_prompt_tokens
+from manus.actors.estimates.measure import measure
+from manus.actors.estimates.prompt import prompt_tokens
 from manus.actors.health_probes import HealthProbes
 from manus.actors.journey.embed_run import EmbedRun
 from manus.actors.journey.request import RequestRun
@@ -182,14 +183,17 @@ class Router:
         if problem is not None:
             return problem
         standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
-        tokens = estimate_prompt_tokens(request)
-        plan = self._desk.table.plan(request, estimated_input_tokens=tokens, standing=standing)
+        measured = measure(request)
+        plan = self._desk.table.plan(request, estimated_input_tokens=prompt_tokens(measured), standing=standing)
         if isinstance(plan, Plan):
+            first = plan.choices[0]
+            base = first.card.vendor_name
+            tokens = self._desk.cell.calibration.prompt_tokens(first.provider, first.model, base, measured)
             return Route(
                 strategy=plan.strategy,
                 candidates=candidates_of(plan, standing.health, standing.now),
                 left_out=plan.left_out,
-                reservation=reservation_of(request, plan.choices[0].card, tokens),
+                reservation=reservation_of(request, first.card, tokens),
             )
         return plan
 

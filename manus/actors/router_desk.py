@@ -9,6 +9,7 @@ import trio
 
 from manus.actors.codecs import embed_codec_for
 from manus.actors.codecs.base import CodecOptions, EmbedLimits
+from manus.actors.estimates.calibration import Calibration
 from manus.actors.health import Health
 from manus.actors.jitter import Jitter
 from manus.actors.journey.attempt import OpenAttempt
@@ -55,7 +56,18 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
 class RouterCell:
     """What survives a crash of the router. Each method is one synchronous mutation."""
 
-    __slots__ = ("_by_deployment", "affinity", "budget", "counts", "health", "hedge_budget", "rng", "seed", "turns")
+    __slots__ = (
+        "_by_deployment",
+        "affinity",
+        "budget",
+        "calibration",
+        "counts",
+        "health",
+        "hedge_budget",
+        "rng",
+        "seed",
+        "turns",
+    )
 
     def __init__(self, spec: RouterSpec) -> None:
         retry = spec.policy.retry
@@ -67,6 +79,7 @@ class RouterCell:
         self.health = Health(spec.policy.health, random.Random(None if spec.seed is None else f"health of {spec.seed}"))
         self.turns = Turns()
         self.affinity = Affinity()
+        self.calibration = Calibration()
         self.counts = dict.fromkeys(
             (
                 "requests",

@@ -23,7 +23,8 @@ class Reserve(Message, frozen=True, kw_only=True, tag="reserve", omit_defaults=T
     somebody else to ask.
 
     `asked_output_tokens` is the cap on the answer that the request itself names: what vendors count that go by what is
-    asked. `bound_cost_nano_usd` is what `bound` costs at most, where that was computed already.
+    asked. `bound_cost_nano_usd` is what `bound` costs at most, and `estimate_cost_nano_usd` what
+    `estimate` costs, where that was computed already; None says nothing.
     """
 
     request_id: RequestId
@@ -42,6 +43,7 @@ class Reserve(Message, frozen=True, kw_only=True, tag="reserve", omit_defaults=T
     priority: Priority = "interactive"
     asked_output_tokens: int | None = None
     bound_cost_nano_usd: int | None = None
+    estimate_cost_nano_usd: int | None = None
 
 
 class Granted(Message, frozen=True, kw_only=True, tag="granted", omit_defaults=True):

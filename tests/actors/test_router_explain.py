@@ -7,7 +7,8 @@ import pickle
 import pytest
 import trio
 
-from manus.actors.estimate import bound_usage, estimate_usage, worst_cost_nano_usd
+from manus.actors.estimates.bound import bound_usage, worst_cost_nano_usd
+from manus.actors.estimates.prompt import estimate_usage
 from manus.actors.router_desk import RouterCell
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Finished, Route

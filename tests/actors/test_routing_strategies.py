@@ -8,7 +8,8 @@ from typing import get_args
 
 import pytest
 
-from manus.actors.estimate import EXPECTED_OUTPUT_TOKENS, OUTPUT_SLACK_TOKENS
+from manus.actors.estimates.bound import OUTPUT_SLACK_TOKENS
+from manus.actors.estimates.prompt import EXPECTED_OUTPUT_TOKENS
 from manus.actors.routing.expected_cost import reservation_of
 from manus.actors.routing.ordering import order_words, ordering_of
 from manus.messages.ids import RequestId

@@ -65,11 +65,11 @@ class Calibration:
         known = self._models.get((provider, model))
         return estimate if known is None else known.prompt.corrected(estimate)
 
-    def output_tokens(self, provider: str, model: str, base: str, tokens: int) -> int:
-        """Expect what a model counts for an answer of which so many tokens were estimated."""
+    def output_ratio(self, provider: str, model: str, base: str) -> float:
+        """Tell how many tokens a model counts for each that is estimated of an answer's text."""
         known = self._models.get((provider, model))
         ratio = family_of(base).ratio
-        return round(tokens * (ratio if known is None else ratio * known.output_ratio))
+        return ratio if known is None else ratio * known.output_ratio
 
     def observe_prompt(self, provider: str, model: str, base: str, measured: Measured, reported: int) -> None:
         """Learn from a prompt of which the vendor reported all tokens, cached ones included."""

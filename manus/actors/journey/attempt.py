@@ -50,7 +50,6 @@ class OpenAttempt:
 
     __slots__ = (
         "_accounting",
-        "_input_tokens",
         "_place",
         "booked",
         "choice",
@@ -59,7 +58,9 @@ class OpenAttempt:
         "ended",
         "failure",
         "granted",
+        "input_tokens",
         "number",
+        "output_ratio",
         "patience_s",
         "price",
         "question",
@@ -84,6 +85,7 @@ class OpenAttempt:
         accounting: Ref,
         channel: CallerChannel | None,
         input_tokens: int,
+        output_ratio: float,
     ) -> None:
         self.request_id = request_id
         self.number = number
@@ -110,7 +112,10 @@ class OpenAttempt:
         """Whether its request is over while its answer is read to the end, for the vendor's own count."""
         self._place: Place | None = None
         self._accounting = accounting
-        self._input_tokens = input_tokens
+        self.input_tokens = input_tokens
+        """How long its prompt is expected to be at its model, as far as that is learnt."""
+        self.output_ratio = output_ratio
+        """What an answer counts there for each token that we estimate."""
 
     @property
     def is_open(self) -> bool:
@@ -238,7 +243,9 @@ class OpenAttempt:
             return Doubt(request_id=request_id, attempt=attempt, reason=reason, rate_limits=limits)
         delivery = self.delivery
         if delivery.assembly is not None and is_measured(delivery.assembly):
-            usage = usage_received(delivery.assembly, estimated_input_tokens=self._input_tokens)
+            usage = usage_received(
+                delivery.assembly, estimated_input_tokens=self.input_tokens, output_ratio=self.output_ratio
+            )
             return Settle(request_id=request_id, attempt=attempt, usage=usage, finish="incomplete")
         if delivery.phase in ("queued", "connecting", "sending"):
             return Release(request_id=request_id, attempt=attempt, reason=reason)

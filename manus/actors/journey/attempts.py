@@ -14,10 +14,12 @@ import msgspec
 import trio
 
 from manus.actors.delivery import CallerChannel
-from manus.actors.estimates.bound import bound_usage, worst_cost_nano_usd
-from manus.actors.estimates.prompt import expected_usage
+from manus.actors.estimates.bound import bound_of, worst_cost_nano_usd
+from manus.actors.estimates.measure import Measured
+from manus.actors.estimates.prompt import expected_usage, prompt_tokens
 from manus.actors.health import NotBefore
 from manus.actors.journey.attempt import OpenAttempt
+from manus.actors.journey.learning import learn
 from manus.actors.journey.story import Story
 from manus.actors.router_desk import Desk
 from manus.actors.routing.plan import Choice
@@ -44,11 +46,11 @@ class Attempts:
         story: told of every attempt that is over.
         channel: the caller's, of a request that streams.
         on_cancel: what becomes of a call that nobody waits for any more.
-        prompt_tokens: about how long the prompt is; set anew where the next attempt has another one.
+        measured: what the prompt holds; set anew where the next attempt has another one.
         alone: set where nobody but the first can be asked: then it waits for room at once.
     """
 
-    __slots__ = ("_channel", "_desk", "_drains", "_env", "_numbered", "alone", "open", "prompt_tokens", "story")
+    __slots__ = ("_channel", "_desk", "_drains", "_env", "_numbered", "alone", "measured", "open", "story")
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class Attempts:
         story: Story,
         *,
         channel: CallerChannel | None,
-        prompt_tokens: int,
+        measured: Measured,
         on_cancel: OnCancel,
     ) -> None:
         self._desk = desk
@@ -66,9 +68,14 @@ class Attempts:
         self._channel = channel
         self._numbered = 0
         self.alone = False
-        self.prompt_tokens = prompt_tokens
+        self.measured = measured
         self.story = story
         self.open: list[OpenAttempt] = []
+
+    @property
+    def prompt_tokens(self) -> int:
+        """About how long the prompt is, whoever reads it."""
+        return prompt_tokens(self.measured)
 
     def begin(
         self, request: ChatRequest | EmbedRequest, choice: Choice, role: AttemptRole, now: float
@@ -80,6 +87,7 @@ class Attempts:
         if role not in AGAIN:
             self._desk.cell.budget.count_request(choice.provider, now)
         self._numbered += 1
+        calibration, base = self._desk.cell.calibration, choice.card.vendor_name
         attempt = OpenAttempt(
             request.request_id,
             self._numbered,
@@ -89,7 +97,8 @@ class Attempts:
             started_at=now,
             accounting=self._desk.accounting,
             channel=self._channel,
-            input_tokens=self.prompt_tokens,
+            input_tokens=calibration.prompt_tokens(choice.provider, choice.model, base, self.measured),
+            output_ratio=calibration.output_ratio(choice.provider, choice.model, base),
         )
         if ticket.probe:
             attempt.delivery.on_first_content = partial(self.began, attempt)
@@ -117,6 +126,8 @@ class Attempts:
                 failure = msgspec.structs.replace(attempt.failure, phase=attempt.delivery.phase)
         attempt.failure = failure
         self.tell_health(attempt, failure)
+        if failure is None:
+            learn(self._desk.cell.calibration, attempt, self.measured)
         if attempt.is_open and not self.drain(attempt):
             attempt.let_go()
             confirm_by = trio.current_time() + self._desk.spec.confirm_s
@@ -178,7 +189,8 @@ class Attempts:
             attempt=attempt.number,
             key=choice.key,
             patience_s=attempt.patience_s,
-            estimated_input_tokens=self.prompt_tokens,
+            estimated_input_tokens=attempt.input_tokens,
+            output_ratio=attempt.output_ratio,
         )
         provider, sink = self._desk.provider(choice.provider), attempt.delivery
         if self._drains:
@@ -197,8 +209,8 @@ class Attempts:
         desk, choice = self._desk, attempt.choice
         if not attempt.take_place():
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
-        bound = bound_usage(request, choice.card)
-        estimate = expected_usage(self.prompt_tokens, bound)
+        bound = bound_of(self.measured, request, choice.card)
+        estimate = expected_usage(attempt.input_tokens, bound)
         price = attempt.price = choice.card.price_at(request.service_tier if isinstance(request, ChatRequest) else None)
         attempt.reservation = Reservation(
             estimate=estimate,
@@ -223,6 +235,7 @@ class Attempts:
             priority=request.priority if isinstance(request, ChatRequest) else "interactive",
             asked_output_tokens=request.max_output_tokens if isinstance(request, ChatRequest) else 0,
             bound_cost_nano_usd=attempt.reservation.bound_nano_usd,
+            estimate_cost_nano_usd=attempt.reservation.estimate_nano_usd,
         )
         asked_at = trio.current_time()
         answer = await desk.accounting.ask(reserve, deadline=self._env.deadline)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from manus.actors.estimate import bound_tokens, estimate_prompt_tokens, estimate_tokens
+from manus.actors.estimates.measure import measure
+from manus.actors.estimates.text import bound_tokens, estimate_tokens
 from manus.actors.journey.attempt import OpenAttempt
 from manus.actors.journey.request import RequestRun
 from manus.actors.router_desk import Desk
@@ -46,7 +47,7 @@ class EmbedRun(RequestRun):
         self._story.planned(plan, self._desk.cell.health)
         while True:
             batch = self._batch(plan, len(self._vectors))
-            self._attempts.prompt_tokens = estimate_prompt_tokens(batch)
+            self._attempts.measured = measure(batch)
             ended = await self._answered(plan, batch)
             if isinstance(ended, Failed):
                 return self._unfinished(ended)

@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from manus.actors.delivery import CallerChannel
-from manus.actors.estimates.prompt import estimate_prompt_tokens
+from manus.actors.estimates.measure import measure
 from manus.actors.health import NotBefore
 from manus.actors.jitter import Jitter
 from manus.actors.journey.attempt import OpenAttempt
@@ -60,14 +60,13 @@ class RequestRun:
             self._channel = channel = CallerChannel(env.sink, stall_s=policy.consumer_stall_s)
             mode = request.on_interrupt or policy.on_interrupt
             self._rescue = Rescue(request, mode=mode, channel=channel, cell=desk.cell, wires=desk.spec.wires)
-        tokens = estimate_prompt_tokens(request)
         on_cancel = request.on_cancel if isinstance(request, ChatRequest) else None
         self._attempts = Attempts(
             desk,
             env,
             self._story,
             channel=self._channel,
-            prompt_tokens=tokens,
+            measured=measure(request),
             on_cancel=on_cancel or desk.spec.policy.on_cancel,
         )
 
@@ -124,7 +123,7 @@ class RequestRun:
                 return self._given_up(step, last)
             asked = step.request or request
             if rescue is not None:
-                self._attempts.prompt_tokens = estimate_prompt_tokens(asked)
+                self._attempts.measured = measure(asked)
             begun = await self._begin(step, asked, patient=rescue is not None)
             if isinstance(begun, NotBefore):
                 step = self._not_begun(step, begun, last, rescue, cursor)

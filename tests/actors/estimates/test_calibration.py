@@ -107,15 +107,16 @@ def test_after_a_while_only_some_prompts_are_learnt_from() -> None:
 
 def test_answers_teach_their_own_ratio_and_outliers_do_not() -> None:
     known = Calibration()
-    assert known.output_tokens("a", "m", "gpt-4o", 100) == 100
+    assert known.output_ratio("a", "m", "gpt-4o") == 1.0
+    assert known.output_ratio("a", "m", "claude-opus-4-8") > 1.2
     assert [known.wants_output("a", "m") for _ in range(EVERY + 1)] == [True, *[False] * (EVERY - 1), True]
     for _ in range(30):
         known.observe_output("a", "m", "gpt-4o", 100, 130)
-    assert known.output_tokens("a", "m", "gpt-4o", 100) == pytest.approx(130, abs=2)
+    assert known.output_ratio("a", "m", "gpt-4o") == pytest.approx(1.3, abs=0.02)
     known.observe_output("a", "m", "gpt-4o", 100, 5_000)
     known.observe_output("a", "m", "gpt-4o", 3, 6)
     known.observe_output("a", "m", "gpt-4o", 100, 0)
-    assert known.output_tokens("a", "m", "gpt-4o", 100) == pytest.approx(130, abs=2)
+    assert known.output_ratio("a", "m", "gpt-4o") == pytest.approx(1.3, abs=0.02)
 
 
 def test_no_more_models_are_remembered_than_have_room_and_the_oldest_goes() -> None:
