@@ -8,13 +8,13 @@ from typing import Final
 
 import msgspec
 
-from manus.config.model_cards import CardFinder, is_unbilled, known_card
+from manus.config.costs import priced
+from manus.config.model_cards import CardFinder, known_card
 from manus.config.provider_places import base_url_of, type_of
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
 from manus.messages.policy import LedgerPolicy, LocalPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import OnUnsupported
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy, RouterPolicy
-from manus.messages.usage import FREE, Price, nano_usd
 
 IN_MEMORY: Final = ":memory:"
 """The ledger path that means books which end with the process, spelt as SQLite spells it."""
@@ -77,11 +77,10 @@ def provider_policy(name: str, entry: ProviderConfig, on_unsupported: OnUnsuppor
 
 def model_card(model: ModelConfig, kind: str, entry: ProviderConfig) -> ModelCard:
     """Describe one model: what its configuration says, field by field, over what the catalogue knows of it."""
-    known = known_card(kind, base_url_of(kind, entry), model.name, base=model.base)
+    known = known_card(kind, base_url_of(kind, entry), model.name, base=model.base, area=model.cost_area)
     given = {field: getattr(model, field) for field in _SAME_FIELDS if getattr(model, field) is not None}
     card: ModelCard = msgspec.structs.replace(
-        known,
-        price=_price(model, kind, entry, known.price),
+        priced(known, model, kind, entry),
         context_tokens=model.context_length or _window_we_give(kind, entry) or known.context_tokens,
         prompt_tokens=None if model.context_length is not None else known.prompt_tokens,
         efforts=known.efforts if model.efforts is None else tuple(model.efforts),
@@ -180,26 +179,6 @@ def _window_we_give(kind: str, entry: ProviderConfig) -> int | None:
     if kind == "local" and entry.command is None:
         return entry.context or LocalPolicy().context_tokens
     return entry.context if kind == "ollama" else None
-
-
-def _price(model: ModelConfig, kind: str, entry: ProviderConfig, known: Price) -> Price:
-    """Choose the price: the configured one, whole; its parts over the catalogue's where it names only some."""
-    costs = {
-        "input": model.cost_per_input,
-        "output": model.cost_per_output,
-        "cache_read": model.cost_per_cache_read,
-        "cache_write_short": model.cost_per_cache_write,
-        "cache_write_long": model.cost_per_cache_write_long,
-    }
-    if all(cost is None for cost in costs.values()) and not model.cost_per_request:
-        return FREE if is_unbilled(kind, base_url_of(kind, entry), model.name) else known
-    given = {part: nano_usd(cost) for part, cost in costs.items() if cost is not None}
-    per_request = nano_usd(model.cost_per_request)
-    if ("input" in given and "output" in given) or not known.known:
-        return msgspec.structs.replace(Price(per_request=per_request, version="config"), **given)
-    # The dearer band of long prompts would contradict the part that was configured, so it does not hold either.
-    version = f"config over {known.version}"
-    return msgspec.structs.replace(known, per_request=per_request, tiers=(), version=version, **given)
 
 
 def _given(waits: TimeoutsConfig) -> dict[str, float]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from manus.config import auth_rules
+from manus.config import auth_rules, price_rules
 from manus.config.did_you_mean import listing, suggestion
 from manus.config.problems import Problem
 from manus.config.provider_places import TYPES, parsed_url, type_of
@@ -77,19 +77,6 @@ def model_names_are_good(name: str, entry: ProviderConfig) -> Iterator[Problem]:
         elif model.name in seen:
             yield Problem(path=path, message="this model stands in the list twice; keep one of the two")
         seen.add(model.name)
-
-
-def prices_are_whole(name: str, entry: ProviderConfig) -> Iterator[Problem]:
-    """A price of which half is missing is no price."""
-    for index, model in enumerate(entry.models):
-        given = {"cost_per_input": model.cost_per_input, "cost_per_output": model.cost_per_output}
-        missing = [key for key, cost in given.items() if cost is None]
-        if len(missing) == 1:
-            yield Problem(
-                path=f"models[{index}]",
-                severity="warning",
-                message=f"has no {missing[0]}, so what it costs is unknown and never counted; add it (0 if it is free)",
-            )
 
 
 def base_url_is_a_url(name: str, entry: ProviderConfig) -> Iterator[Problem]:
@@ -184,7 +171,11 @@ def embedded_model_is_installed(name: str, entry: ProviderConfig) -> Iterator[Pr
 ALWAYS: Final[tuple[EntryRule, ...]] = (
     name_can_stand_in_ids,
     model_names_are_good,
-    prices_are_whole,
+    price_rules.prices_are_whole,
+    price_rules.cost_tiers_are_in_order,
+    price_rules.services_are_others,
+    price_rules.tools_have_names,
+    price_rules.cost_areas_exist,
     base_url_is_a_url,
     proxy_is_a_url,
     headers_can_be_sent,

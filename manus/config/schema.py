@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from manus.config.limit_schema import BudgetsConfig, BudgetsTable, LimitsConfig, LimitsTable
+from manus.config.price_schema import CostTier, ServiceCost
 from manus.config.routing_schema import HealthConfig, HedgeConfig, RetryConfig, RoutingConfig, RoutingStrategy
 from manus.config.secrets import Secret
 from manus.config.units import (
@@ -36,7 +37,11 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     """One model of a provider.
 
     Costs are USD per million tokens; a model without them has an unknown price, never a price of zero.
-    `cost_per_cache_read` and the cache writes fall back to `cost_per_input`; `cost_per_request` is USD per call.
+    `cost_per_cache_read` and `cost_per_cache_write` fall back to `cost_per_input`, `cost_per_cache_write_long` to
+    `cost_per_cache_write`; sounds fall back to nothing. `cost_per_request` is USD per call, `cost_per_tool_call` USD
+    per call of a tool that the vendor runs, by its kind (`web_search`; `*` is every other). `cost_tiers` are the costs
+    of long prompts, `service_costs` those of other services by their names (`flex`); `cost_area` names the area whose
+    prices hold where the name of the model does not say it (an Azure data zone: `us`, `eu`).
     Capabilities (`vision` to `images_max`) may be left out: unknown is permitted; each is told at
     `messages.policy.ModelCard`. `tier` is 1 (small) to 10 (frontier). `weight` is the model's share of its provider's
     traffic under the `weighted` strategy, `tags` are added to the provider's. `base` is the vendor's own model behind a
@@ -51,7 +56,13 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     cost_per_cache_read: UsdPerMillionTokens | None = None
     cost_per_cache_write: UsdPerMillionTokens | None = None
     cost_per_cache_write_long: UsdPerMillionTokens | None = None
-    cost_per_request: Usd = 0.0
+    cost_per_audio_input: UsdPerMillionTokens | None = None
+    cost_per_audio_output: UsdPerMillionTokens | None = None
+    cost_per_request: Usd | None = None
+    cost_per_tool_call: Mapping[str, Usd] = {}
+    cost_tiers: Sequence[CostTier] = ()
+    service_costs: Mapping[str, ServiceCost] = {}
+    cost_area: str | None = None
     context_length: Count | None = None
     max_output_tokens: Count | None = None
     vision: bool | None = None

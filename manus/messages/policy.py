@@ -138,11 +138,15 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def price_at(self, service_tier: str | None) -> Price:
         """Tell what a call at a service tier costs; the price of a tier that is not listed is unknown, not standard.
 
-        A free model is free at every tier, and a price that the user configured is taken at his word.
+        A free model is free at every tier. A price that the user configured is taken at his word for all of them, until
+        he names what one of them costs.
         """
-        if service_tier is None or service_tier in STANDARD_TIERS or not self.price.version.startswith(CATALOGUE):
+        if service_tier is None or service_tier in STANDARD_TIERS:
             return self.price
-        return self.service_prices.get(service_tier, UNKNOWN_PRICE)
+        price = self.service_prices.get(service_tier)
+        if price is not None:
+            return price
+        return UNKNOWN_PRICE if self.service_prices or CATALOGUE in self.price.version else self.price
 
 
 class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -166,8 +166,8 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
         ),
         (
             "[providers.ollama]\nmodels = [{name = 'a', cost_per_input = 5}]\n",
-            "providers.ollama.models[0]",
-            "has no cost_per_output",
+            "providers.ollama.models[0].cost_per_output",
+            "is missing beside cost_per_input",
         ),
         ("[providers.ollama]\nbase_url = 'localhost:11434'\n", "providers.ollama.base_url", "expected a URL"),
         ("[providers.ollama]\nbase_url = 'not a url'\n", "providers.ollama.base_url", "expected a URL"),

@@ -40,7 +40,9 @@ def test_what_is_configured_wins_field_by_field() -> None:
 
 def test_a_configured_price_stands_alone() -> None:
     made = card("gpt-5.4", cost_per_input=1, cost_per_output=2)
-    assert made.price == Price(input=nano_usd(1), output=nano_usd(2), version="config")
+    known = known_card("openai", "https://api.openai.com/v1", "gpt-5.4").price
+    assert made.price == Price(input=nano_usd(1), output=nano_usd(2), tool_calls=known.tool_calls, version="config")
+    assert made.service_prices == {}
 
 
 def test_parts_of_a_price_are_configured_over_the_catalogues() -> None:

@@ -50,8 +50,8 @@ CATALOGUE_MUTANTS = [
     Mutant(
         name="a service tier without a price costs the list price",
         file=CARD,
-        original="return self.service_prices.get(service_tier, UNKNOWN_PRICE)",
-        mutated="return self.service_prices.get(service_tier, self.price)",
+        original="return UNKNOWN_PRICE if self.service_prices or CATALOGUE in self.price.version else self.price",
+        mutated="return self.price",
         killers=(f"{BOOKED}::test_a_service_tier_that_nobody_has_priced_costs_nobody_knows_what",),
         rule="an unknown price is unknown",
     ),
