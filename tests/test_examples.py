@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.rig import simulated
+from tests.cli.rig import Terminal, simulated
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LINES_MAX = 40
@@ -57,6 +58,14 @@ PRINTED: dict[str, list[str]] = {
         "spare/sim-large: (splice|continue), ok, settled",
         "network, after 'A rope'",
     ],
+    "12_usage.py": [
+        r"live: \d+ tokens, \$0\.0000\d\d cloud/sim-large",
+        r"warned: 1% of budgets\.usd_per_day",
+        r"tag None: 1 call, \d+ tokens\ntag team-a: 1 call, \d+ tokens",
+        "left for team-a this minute: 4",
+        r"left of the budget, in nano-USD: 9\d{5}\n",
+        r"refused: This call to sim-large may take up to .* \(budgets\.usd_per_day",
+    ],
 }
 
 FILES = sorted(EXAMPLES.glob("[0-9]*.py"))
@@ -87,6 +96,41 @@ def test_an_example_prints_what_it_is_about(file: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(".*".join(PRINTED[file.name]), done.stdout, re.DOTALL), done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readmes_example_of_the_books_runs_in_a_program_and_in_a_shell(tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"## Books, limits and budgets\n(.*?)\n## ", text, re.DOTALL)
+    (bounds,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    (program,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (shell,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    with simulated("--words", "5", "--gap-s", "0") as base_url:
+        terminal = Terminal(tmp_path, None)
+        terminal.configure(base_url, bounds)
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=END_S,
+            check=False,
+            cwd=tmp_path,
+            env=terminal.environ,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.fullmatch(r"team-a 1 \d+ \$0\.0000\d\d\n599 19999\d{6}\n", done.stdout), done.stdout
+
+        commands = [line.partition("#")[0].removeprefix("$ manus ").split() for line in shell.splitlines()]
+        assert ["usage", "--watch"] in commands
+        for command in commands:
+            if "--watch" not in command:
+                finished = terminal.run(*command)
+                assert finished.returncode == 0, finished.stderr
+                assert finished.stdout
+        with terminal.start("usage", "--watch") as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=END_S) == 0
 
 
 def test_the_readmes_example_of_routing_runs(tmp_path: Path) -> None:
