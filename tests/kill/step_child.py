@@ -52,7 +52,7 @@ class Steps:
 
         def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
             connection: sqlite3.Connection = connect(*arguments, **options)
-            connection.set_trace_callback(self._take)
+            connection.set_trace_callback(self._take_statement)
             return connection
 
         sqlite3.connect = traced  # type: ignore[assignment]
@@ -60,6 +60,10 @@ class Steps:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in _CALLS and (event == "fcntl.flock" or str(arguments[0]).startswith(self._directory)):
             self._take(event)
+
+    def _take_statement(self, statement: str) -> None:
+        if not statement.startswith("--"):  # what a trigger does is a part of the statement that pulled it
+            self._take(statement)
 
     def _take(self, what: str) -> None:
         with self._lock:
