@@ -27,6 +27,8 @@ def cut(since: float, until: float, rows_from: float, *lengths_s: int) -> list[P
     Before `rows_from`, which is the beginning of a day, there are no rows to read; the sum that an end lies in counts
     if it begins within the span.
     """
+    if since >= until:
+        return []
     smallest = lengths_s[-1]
     first, last = _up(since, smallest), _down(until, smallest)
     ends: list[Piece] = []

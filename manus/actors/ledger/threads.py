@@ -163,7 +163,7 @@ class Filler:
                 self.clean = True
                 return
         except Exception as error:
-            trouble = f"SQLite does not take the ledger's rows: {error}"
+            trouble = _told(error, "SQLite does not take the ledger's rows")
             self._fail_jobs(trouble)
         self.trouble = trouble
 
@@ -204,7 +204,7 @@ class Filler:
             self.trouble = None
         except Exception as error:
             self._idle_s = CLEAR_EVERY_S
-            self.trouble = f"the ledger's old rows cannot be cleared away: {error}"
+            self.trouble = _told(error, "the ledger's old rows cannot be cleared away")
         today = bucket_of(now, DAY_S)
         if self._policy.keep_days is not None and today != self._worn_on:
             # A quiet run would be at its first segment for weeks, and none of its rows could go.
@@ -218,11 +218,14 @@ class Filler:
             LedgerGone: the file was removed, or replaced by another.
         """
         try:
-            found = os.stat(self._path)
-        except OSError as error:
-            raise LedgerGone(f"{self._path} is gone ({error.strerror}); put it back, or restart this process") from None
-        if not os.path.samestat(found, self._opened):
-            raise LedgerGone(f"{self._path} was replaced while it was in use; restart this process")
+            if os.path.samestat(os.stat(self._path), self._opened):
+                return
+        except OSError:
+            pass  # told below: whatever the system calls it, what is written there is lost
+        raise LedgerGone(
+            f"{self._path} was removed or replaced while it was in use; put it back, or restart this process, which "
+            "then begins a new one with what its journal has"
+        )
 
     def _bound_log(self) -> None:
         """Keep SQLite's write-ahead log within its bound.
@@ -246,6 +249,10 @@ class Filler:
     def _log_bytes(self) -> int:
         log = Path(f"{self._path}-wal")
         return log.stat().st_size if log.exists() else 0
+
+
+def _told(error: Exception, what: str) -> str:
+    return f"the ledger {error}" if isinstance(error, LedgerGone) else f"{what}: {error}"
 
 
 class Syncer:
