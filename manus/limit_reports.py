@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from manus.messages.limits import BudgetState, BudgetUnit, LimitState, Scope
+from manus.messages.outcomes import Reservation
 
 LimitDimension = Literal["requests", "tokens", "input_tokens", "output_tokens", "concurrency"]
 
@@ -79,6 +80,14 @@ class RateLimiter(msgspec.Struct, frozen=True, kw_only=True):
         if None in waits or any(_left(state) == 0 for state in self.budgets if state.scope in names):
             return None
         return max((wait for wait in waits if wait is not None), default=0.0)
+
+    def never_fits(
+        self, reservation: Reservation, *, deployment: str, tags: Collection[str] = ()
+    ) -> tuple[BudgetState, ...]:
+        """List the budgets that are smaller than what a call would set aside: under these it is always refused."""
+        names = _names(None, deployment, tags)
+        most = {"nano_usd": reservation.bound_nano_usd, "tokens": reservation.bound.total}
+        return tuple(state for state in self.budgets if state.scope in names and state.amount < (most[state.unit] or 0))
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data, with what each leaves."""

@@ -11,6 +11,7 @@ from manus.cli.output import say, status_of
 from manus.cli.request_arguments import add_request_arguments, prompt_of, request_options
 
 if TYPE_CHECKING:
+    from manus.messages.limits import BudgetState
     from manus.messages.outcomes import Route
 
 
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     if prompt is None:
         return exits.BAD_INPUT
     try:
-        route, notes = trio.run(_route, arguments, prompt)
+        route, small, notes = trio.run(_route, arguments, prompt)
     except LLMError as error:
         say(f"manus: {error}")
         if arguments.json:
@@ -49,18 +50,32 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes:
         say(f"[{note}]")
     if arguments.json:
-        print(json.dumps(route.to_dict(), ensure_ascii=False))
+        print(json.dumps(route.to_dict() | {"never_fits": [state.source for state in small]}, ensure_ascii=False))
     else:
         from manus.cli.route_view import plan_view
 
-        print("\n".join(plan_view(route)))
+        print("\n".join((*plan_view(route), *(f"does not fit into {_budget(state)}" for state in small))))
     return exits.OK
 
 
-async def _route(arguments: argparse.Namespace, prompt: str) -> tuple[Route, tuple[str, ...]]:
+def _budget(state: BudgetState) -> str:
+    from manus.limit_reports import scope_text
+    from manus.messages.usage import format_usd
+
+    amount = format_usd(state.amount) if state.unit == "nano_usd" else f"{state.amount:,} tokens"
+    return f"{state.source}, {amount} for {scope_text(state.scope)}: name a smaller --max-tokens, or raise the budget"
+
+
+async def _route(arguments: argparse.Namespace, prompt: str) -> tuple[Route, tuple[BudgetState, ...], tuple[str, ...]]:
+    """Plan the request; tell also which budgets the first candidate could never fit into."""
     from manus.agent import open_agent
 
     # Books in memory: a question must not leave a ledger behind.
     async with open_agent(arguments.config, keep_books=False) as agent:
         streamed = agent.enable_streaming and not arguments.no_stream
-        return await agent.explain(prompt, streamed=streamed, **request_options(arguments)), agent.notes
+        route = await agent.explain(prompt, streamed=streamed, **request_options(arguments))
+        small: tuple[BudgetState, ...] = ()
+        if route.candidates and route.reservation is not None:
+            limits, first = await agent.get_limits(), route.candidates[0].deployment
+            small = limits.never_fits(route.reservation, deployment=first, tags=arguments.label or ())
+        return route, small, agent.notes

@@ -53,7 +53,6 @@ def status_of(error: LLMError) -> int:
 
     if isinstance(error, BudgetExceededError) or (isinstance(error, RateLimitError) and error.kind == "admission"):
         return exits.LIMITED
-
     is_input = isinstance(error, ConfigurationError | InvalidRequestError) or error.kind == "no_candidate"
     return exits.BAD_INPUT if is_input else exits.FAILED
 
@@ -78,6 +77,8 @@ def story_of_failure(error: LLMError, *, with_attempts: bool = True) -> str:
 
     if not error.attempts:
         return ""
+    if status_of(error) == exits.LIMITED:
+        return f"[nothing was sent | {error.request_id}]"
     usage = error.usage
     told = error.attempts if with_attempts else ()
     lines = [f"{attempt.deployment}: {attempt.result}, {attempt.booking}" for attempt in told]

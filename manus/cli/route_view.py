@@ -40,6 +40,7 @@ def story_of_route(route: Route) -> list[str]:
     """Tell what became of a plan: each attempt with its times, result and cost, and why there was none after it."""
     lines = [f"[route by {route.strategy}: {len(route.candidates)} candidates, {len(route.left_out)} left out]"]
     lines += [f"[{line}]" for line in table([_attempt_row(each) for each in route.attempts])] if route.attempts else []
+    lines += [f"[{line}]" for each in route.attempts for line in _accounts(each)]
     lines += [f"[{each.number}. {each.failure.message}]" for each in route.attempts if each.failure is not None]
     lines += [f"[left out: {each.deployment}: {each.reason}]" for each in route.left_out]
     if route.gave_up is not None:
@@ -77,6 +78,15 @@ def _attempt_row(attempt: Attempt) -> tuple[str, ...]:
         attempt.booking,
         f"cost {format_usd(attempt.cost_nano_usd)}",
     )
+
+
+def _accounts(attempt: Attempt) -> list[str]:
+    """Tell what was set aside for an attempt, and what of it was used."""
+    if attempt.reservation is None:
+        return []
+    used = _amount(attempt.usage, attempt.cost_nano_usd) + f", {attempt.usage.source}"
+    what = {"settled": f"used {used}", "in_doubt": f"in doubt, up to {used}", "released": "nothing was billed"}
+    return [f"{attempt.number}. set aside {_reserved(attempt.reservation)}; {what.get(attempt.booking, 'still open')}"]
 
 
 def _reserved(reservation: Reservation) -> str:

@@ -43,6 +43,31 @@ def test_the_route_is_told_where_it_is_asked_for(terminal: Terminal) -> None:
     assert "sim/sim-large | stop | " in story
 
 
+def test_what_was_set_aside_and_what_of_it_was_used_is_told(terminal: Terminal) -> None:
+    story = terminal.run("ask", "-v", "--max-tokens", "50", *FAILING, "Hello").stderr.decode()
+    failed, answered = re.findall(r"^\[\d\. set aside (.*)\]$", story, re.MULTILINE)
+    assert re.fullmatch(r"\d+ in \+ \d+ out tokens \(\S+\), at most \d+ in .*; nothing was billed", failed)
+    assert re.fullmatch(r".*; used \d+ in \+ \d+ out tokens \(\$0\.0000\d+\), reported", answered)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "error"),
+    [
+        ("[budgets]\ntokens_per_day = 100\n", "BudgetExceededError"),
+        ("[limits]\ntokens_per_minute = 60\n", "RateLimitError"),
+    ],
+)
+def test_what_a_bound_of_ones_own_refuses_is_status_3_and_says_so(
+    terminal: Terminal, quick: str, bounds: str, error: str
+) -> None:
+    terminal.configure(quick, bounds)
+    arguments = ("ask", "--json", "--no-fallback", "--timeout", "1")
+    done = terminal.run(*arguments, "--max-tokens", "90", "Hello")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["type"] == error
+    assert b"[nothing was sent | req-" in done.stderr
+
+
 def test_without_asking_only_those_who_failed_are_told(terminal: Terminal) -> None:
     story = terminal.run("ask", *FAILING, "Hello").stderr.decode()
     assert "[sim/sim-500: server]" in story

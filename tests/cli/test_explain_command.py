@@ -56,6 +56,22 @@ def test_the_plan_is_a_table_with_reasons_and_nothing_is_booked(terminal: Termin
     assert not (terminal.directory / "ledger.sqlite").exists()
 
 
+def test_budgets_that_the_request_could_never_fit_into_are_named(terminal: Terminal) -> None:
+    path = terminal.directory / "llm.toml"
+    bounds = "[budgets]\ntokens_per_month = 50000\nusd_per_day = 100\n[budgets.tags.team]\nusd_per_day = 0.000001\n"
+    path.write_text(path.read_text() + bounds)
+
+    done = terminal.run("explain", "--label", "team", "Hello")
+    small = terminal.run("explain", "--json", "--max-tokens", "20", "Hello")
+
+    assert done.returncode == 0
+    told = done.stdout.decode()
+    assert "does not fit into budgets.tokens_per_month, 50,000 tokens for all: name a smaller --max-tokens" in told
+    assert "does not fit into budgets.tags.team.usd_per_day, $0.000001 for tag team" in told
+    assert "budgets.usd_per_day" not in told
+    assert json.loads(small.stdout)["never_fits"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "order"),
     [
