@@ -128,7 +128,10 @@ def _is_snapshot(name: str, of: str) -> bool:
 def _row(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -> Row | None:
     table = entry.litellm.get("") or next(iter(entry.litellm.values()), None)
     prices = next(iter(entry.genai.values()), None)
-    areas = _prices(entry, overlay, disagreements)
+    window = _context(table, prices)
+    areas = {
+        area: (_met(rates, window), code) for area, (rates, code) in _prices(entry, overlay, disagreements).items()
+    }
     price, priced_by = areas.pop("", (None, ""))
     flags = {} if table is None else dict(table.flags)
     row = Row(
@@ -140,7 +143,7 @@ def _row(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -> R
         areas={area: rates for area, (rates, _) in sorted(areas.items()) if rates is not None and rates != price},
         services=_services(table, prices, price) | _services_of_areas(entry, areas),
         tools=_tools(table, prices),
-        context=_context(table, prices),
+        context=window,
         prompt=_prompt(table, prices),
         output=None if table is None else table.output,
         can=_words(flags, True),
@@ -151,6 +154,13 @@ def _row(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -> R
     )
     row = _overlaid(entry.vendor, row, overlay)
     return row if row.price or row.areas or row.can or row.cannot or row.context else None
+
+
+def _met(rates: Rates | None, context: int | None) -> Rates | None:
+    """Leave out bands that begin where the window ends: only a sum over rounds of tools is as long, and no prompt."""
+    if rates is None or context is None:
+        return rates
+    return msgspec.structs.replace(rates, tiers=tuple(tier for tier in rates.tiers if tier.above < context))
 
 
 def _prices(entry: Entry, overlay: Overlay, disagreements: list[Disagreement]) -> dict[str, tuple[Rates | None, str]]:

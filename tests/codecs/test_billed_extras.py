@@ -50,6 +50,19 @@ def test_there_is_never_more_sound_than_tokens() -> None:
     assert (usage.input_uncached, usage.cache_read, usage.audio_input, usage.audio_output) == (4, 6, 4, 2)
 
 
+def test_no_more_of_a_prompt_was_cached_than_there_was_of_it() -> None:
+    # As recorded of Grok on Azure, whose total says that the cached tokens are none besides.
+    usage = chat_usage(
+        prompt_tokens=377, completion_tokens=69, total_tokens=446, prompt_tokens_details={"cached_tokens": 515}
+    )
+    assert (usage.input_uncached, usage.cache_read, usage.total) == (0, 377, 446)
+
+
+def test_what_a_gateway_counts_beside_the_prompt_is_kept() -> None:
+    usage = chat_usage(prompt_tokens=10, completion_tokens=5, cache_read_input_tokens=4_000)
+    assert usage.cache_read == 4_000
+
+
 @pytest.mark.parametrize(
     ("told", "calls", "kinds"),
     [

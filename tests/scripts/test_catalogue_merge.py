@@ -57,6 +57,14 @@ def test_of_two_prices_the_dearer_stands_and_the_disagreement_is_told(ours: Rate
     assert [(each.model, each.taken) for each in disagreements] == [("m", code)]
 
 
+def test_a_band_that_begins_where_the_window_ends_is_none() -> None:
+    bands = tuple(Rates(above=above, input=2_000, output=4_000) for above in (500, 1_000))
+    price = msgspec.structs.replace(CHEAP, tiers=bands)
+    row = rows([named("m", price=price, context=1_000)], [])["m"]
+    assert row.price is not None
+    assert [tier.above for tier in row.price.tiers] == [500]
+
+
 def test_of_two_prices_of_a_tool_the_dearer_stands() -> None:
     row = rows(
         [named("m", price=CHEAP, tools={"web_search": 10, "file_search": 2})],

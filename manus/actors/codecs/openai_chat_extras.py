@@ -49,6 +49,8 @@ def usage_reported(usage: UsageObject, *, standard: bool = True) -> UsageReporte
     cached = _first(
         into.cached_tokens, usage.cached_tokens, usage.prompt_cache_hit_tokens, usage.cache_read_input_tokens
     )
+    if usage.total_tokens == prompt + completion and into.cached_tokens:
+        cached = min(cached, prompt)  # what xAI says of its cache may be more than the prompt that its total has
     written = _first(into.cache_write_tokens, usage.cache_creation_input_tokens)
     if reasoning and usage.total_tokens == prompt + completion + reasoning:
         completion += reasoning
