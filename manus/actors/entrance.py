@@ -31,6 +31,10 @@ Hear = Callable[[Callable[[], None]], None]
 """Has something done by the actor's own task."""
 
 
+LEFT = Failed(kind="cancelled", message="Its asker left the line.", safe_to_retry=True, phase="queued")
+"""The answer that nobody waits for."""
+
+
 class Entrance:
     """Where reservations come in.
 
@@ -103,6 +107,7 @@ class Entrance:
         if not reserve.wait and not weighed.loading:
             return Denied(failure=weighed.failure)
         failure = self._line.join(reserve, envelope, weighed, seniority, deadline=envelope.deadline)
+        self._let_on(())
         return LATER if failure is None else Denied(failure=failure)
 
     # -- what changes what there is room for
@@ -131,9 +136,9 @@ class Entrance:
 
     def go_on(self) -> None:
         """Let on whom the turn that ends has made room for, and publish what is to be told."""
-        while self._freed:
+        while self._freed or self._line.stirred:
             freed, self._freed = self._freed, []
-            if len(self._line):
+            if len(self._line) or self._line.stirred:
                 self._let_on(self._line.refill(dict.fromkeys(freed), self._clock()))
         if self._admission.told:
             for event in self._admission.told:
@@ -162,6 +167,11 @@ class Entrance:
             answer = Denied(failure=failure) if failure else self._let_in(envelope, waiter.reserve, watched)
             if answer is not LATER:
                 envelope.reply(answer)
+        for waiter in self._line.gone:
+            envelope = waiter.asker
+            assert isinstance(envelope, Envelope), "only envelopes are put in line"
+            envelope.reply(Denied(failure=LEFT))  # nobody hears it, but nothing stays in hand
+        self._line.gone.clear()
 
     def _look_up_others(self) -> None:
         """Ask the ledger what other runs have spent; it may answer at once."""

@@ -19,8 +19,8 @@ from manus.messages.accounting import Booked, Reserve, Spent, SpentAsked
 from manus.messages.failures import Failed
 from manus.messages.limits import BudgetRule, BudgetState, BudgetWarned
 
-ACCOUNTS_MAX: Final = 4
-"""Periods that are remembered: a clock that is set back finds the one before as it was left."""
+ACCOUNTS_MAX: Final = 400
+"""Periods that are remembered, the latest in use: a clock that is set back finds its day as it was left."""
 
 SLICES: Final = 120
 """Into so many slices a rolling window is cut. A slice counts until its last moment has left the window."""

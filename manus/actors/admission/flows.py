@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from manus.actors.admission.gauge import COME_BACK_S, Gauge, Shortage, name_of, never, refused
 from manus.actors.admission.needs import Clock, Ended, as_asked, input_counted, tokens_counted
 from manus.actors.admission.windows import SlidingMinute
@@ -108,8 +110,10 @@ class RateGauge(Gauge):
                 return self._counted(reserve, booked.usage)
             case "in_doubt":
                 return need
-            case "released":  # refused or failed: what goes by what is asked may have counted it even so
-                return need if self._counting.asked else 0
+            case "released":  # refused or failed: what counts when a call comes may have counted even so
+                if self._counting.asked:
+                    return need
+                return min(need, self._counted(reserve, msgspec.structs.replace(reserve.bound, output=0)))
 
     def _counted(self, reserve: Reserve, usage: Usage) -> int:
         if self.dimension == "requests":

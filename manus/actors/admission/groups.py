@@ -58,11 +58,14 @@ class Group:
         name: what makes them the same.
         seniority: of its first, from when it became the first.
         waiting: all that wait, in any group; kept up with whoever leaves this one.
+        gone: takes those who are dropped because nobody waits for them any more.
     """
 
-    __slots__ = ("_flows", "_waiting", "moves", "name", "seniority", "spots")
+    __slots__ = ("_flows", "_gone", "_waiting", "moves", "name", "seniority", "spots")
 
-    def __init__(self, name: GroupName, seniority: Seniority, waiting: dict[AttemptKey, Waiter]) -> None:
+    def __init__(
+        self, name: GroupName, seniority: Seniority, waiting: dict[AttemptKey, Waiter], gone: list[Waiter]
+    ) -> None:
         self.name = name
         self.seniority = seniority
         self.moves = 0
@@ -71,6 +74,7 @@ class Group:
         """Where it is held up."""
         self._flows: OrderedDict[tuple[str, ...], deque[Waiter]] = OrderedDict()
         self._waiting = waiting
+        self._gone = gone
 
     def __len__(self) -> int:
         return sum(len(flow) for flow in self._flows.values())
@@ -87,7 +91,7 @@ class Group:
             flow = next(iter(self._flows.values()))
             if not flow[0].asker.answered:
                 return flow[0]
-            self.remove(flow[0])
+            self.drop(flow[0])
         return None
 
     def take_first(self) -> None:
@@ -97,6 +101,11 @@ class Group:
         if flow:
             self._flows.move_to_end(tags)
         self.moves = 0
+
+    def drop(self, waiter: Waiter) -> None:
+        """Let one of its own go for whom nobody waits any more."""
+        self.remove(waiter)
+        self._gone.append(waiter)
 
     def remove(self, waiter: Waiter) -> None:
         """Let one of its own go."""

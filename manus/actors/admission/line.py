@@ -51,7 +51,17 @@ class Line:
         waiting_max: how many may.
     """
 
-    __slots__ = ("_admission", "_groups", "_number", "_timers", "_waiting", "_waiting_max", "_wake_at")
+    __slots__ = (
+        "_admission",
+        "_groups",
+        "_number",
+        "_timers",
+        "_waiting",
+        "_waiting_max",
+        "_wake_at",
+        "gone",
+        "stirred",
+    )
 
     def __init__(self, admission: Admission, waiting_max: int) -> None:
         admission.forget_line()
@@ -59,6 +69,10 @@ class Line:
         self._waiting_max = waiting_max
         self._waiting: dict[AttemptKey, Waiter] = {}
         self._groups: dict[GroupName, Group] = {}
+        self.gone: list[Waiter] = []
+        """Those who were dropped because their askers had left; whoever put them in line clears the list."""
+        self.stirred: list[Gauge] = []
+        """Gauges from which somebody went without being served: to be refilled."""
         self._number = 0
         self._timers: list[tuple[float, int, Gauge]] = []
         self._wake_at: dict[Gauge, float] = {}
@@ -92,7 +106,7 @@ class Line:
         if group is not None:
             group.add(waiter)
             return None
-        group = self._groups[name] = Group(name, seniority, self._waiting)
+        group = self._groups[name] = Group(name, seniority, self._waiting, self.gone)
         group.add(waiter)
         self._stand(group, shortage)
         return None
@@ -103,13 +117,14 @@ class Line:
         if waiter is None or waiter.group is None:
             return []
         group = waiter.group
-        group.remove(waiter)
+        group.drop(waiter)
         return self.refill(tuple(group.spots), clock)
 
     def refill(self, gauges: Iterable[Gauge], clock: Clock) -> list[Served]:
         """Serve who waits at gauges that may have room again. What is served is taken."""
         served: list[Served] = []
-        work = [gauge for gauge in gauges if gauge.line]
+        work = [gauge for gauge in (*gauges, *self.stirred) if gauge.line]
+        self.stirred.clear()
         while work:
             self._serve(work.pop(), clock, served, work)
         return served
@@ -137,11 +152,7 @@ class Line:
 
     def _is_full(self, reserve: Reserve) -> Failed | None:
         if len(self._waiting) >= self._waiting_max:
-            for waiter in [each for each in self._waiting.values() if each.asker.answered]:
-                group = waiter.group
-                assert group is not None, "who waits stands somewhere"
-                if len(group) > 1:  # the last one is dropped in its turn, when its group is
-                    group.remove(waiter)
+            self._sweep()
         if len(self._waiting) < self._waiting_max:
             return None
         message = (
@@ -150,6 +161,16 @@ class Line:
         )
         failure = refused(reserve, message, retry_after_s=COME_BACK_S)
         return msgspec.structs.replace(failure, advice=ELSEWHERE)
+
+    def _sweep(self) -> None:
+        """Drop all whose askers have left without a word; whom that lets on is for the next `refill` to say."""
+        for waiter in [each for each in self._waiting.values() if each.asker.answered]:
+            group = waiter.group
+            assert group is not None, "who waits stands somewhere"
+            group.drop(waiter)
+            self.stirred += group.spots
+            if not len(group):
+                self._dissolve(group, self.stirred)
 
     # -- serving
 

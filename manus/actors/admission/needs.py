@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from manus.actors.estimate import worst_cost_nano_usd
+from manus.actors.estimates.bound import worst_cost_nano_usd
 from manus.messages.accounting import Booked, Reserve
 from manus.messages.limits import TokenCounting
 from manus.messages.usage import Usage
