@@ -117,12 +117,6 @@ class Question:
         """Whether the answer is there."""
         return self._envelope.answered
 
-    @property
-    def value(self) -> object:
-        """The answer, once it is there."""
-        assert self._envelope.answered
-        return self._envelope.answer
-
     async def answer(self) -> object:
         """Wait for the answer and give it. A checkpoint only while it is to come; cancelled, the work goes on."""
         while self._envelope.answer is PENDING:

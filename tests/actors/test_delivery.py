@@ -332,3 +332,49 @@ def test_what_is_read_is_what_was_sent_whole_and_in_order(
         assert delivery.assembly.text_so_far == got
 
     trio.run(main)
+
+
+# --- what is told of it besides -----------------------------------------------------------------------------------
+
+
+async def test_head_of_the_response_is_told_once_and_to_nobody_once_it_is_over() -> None:
+    told: list[str] = []
+    delivery = opened(None)
+    delivery.on_answered = lambda: told.append("answered")
+    delivery.advance("sent")
+    assert told == []
+    delivery.answered()
+    delivery.answered()
+    assert told == ["answered"]
+    assert delivery.phase == "sent"
+
+    late = opened(None)
+    late.on_answered = lambda: told.append("too late")
+    late.fence()
+    late.answered()
+    assert told == ["answered"]
+
+
+async def test_muted_attempt_reaches_nobody_and_is_taken_down_all_the_same() -> None:
+    reader, won = Reader(), list[str]()
+    delivery = opened(reader)
+    delivery.on_first_content = lambda: won.append("won")
+    delivery.deliver([Started(id="1")])
+    delivery.mute()
+    delivery.deliver([HELLO])
+    delivery.finishes()
+
+    assert await delivery.wait_room()
+    assert (len(reader.sink), won) == (0, [])
+    assert delivery.assembly is not None
+    assert delivery.assembly.text_so_far == "Hello"
+    assert delivery.assembly.finishing
+
+
+async def test_fenced_attempt_is_not_told_to_be_finishing() -> None:
+    delivery = opened(None)
+    delivery.fence()
+    delivery.finishes()
+
+    assert delivery.assembly is not None
+    assert not delivery.assembly.finishing

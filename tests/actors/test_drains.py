@@ -17,7 +17,7 @@ from manus.messages.routing_policy import HedgePolicy, RetryPolicy, RouterPolicy
 from manus.messages.watching import AttemptEnded
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Cut, NoUsage, Stall
-from tests.actors.rig import PRICE, Rig, Upstreams, asked, open_rig, outcome_of, results, unfinished
+from tests.actors.rig import PRICE, Rig, Upstreams, asked, open_rig, outcome_of, results, text_seen, unfinished
 
 TEXT = "one two three four five six seven eight nine ten"
 SLOW = Script(text=TEXT, latency_s=4.0, first_token_s=4.0, gap_s=1.0)
@@ -277,20 +277,22 @@ async def test_drain_holds_its_place_at_the_provider_and_none_at_the_router(auto
         await rig.check()
 
 
-async def test_loser_of_a_race_that_showed_nothing_is_read_to_its_end(autojump_clock: object) -> None:
+async def test_loser_of_a_race_that_showed_nothing_is_read_to_its_end_and_says_nothing(autojump_clock: object) -> None:
     usual = Script(text="usual", first_token_s=0.5)
-    late = Script(text="slow but whole", first_token_s=9.0)
+    late = Script(text="slow but whole", first_token_s=3.0)
     first = Upstreams(Behaviour(script=late, first=(usual,) * 5))
+    second = Upstreams(Script(text="one two three", gap_s=4.0))
     policy = RouterPolicy(
         on_cancel="drain",
         hedge=HedgePolicy(enabled=True, samples_min=5, budget_ratio=1.0),
         retry=RetryPolicy(same_deployment=0),
     )
-    async with open_rig(("a", first), ("b", Upstreams(Script(text="fast"))), policy=policy) as rig:
+    async with open_rig(("a", first), ("b", second), policy=policy) as rig:
         for _ in range(5):
             await rig.stream()
-        _, outcome = await rig.stream()
+        events, outcome = await rig.stream()
 
+        assert text_seen(events) == "one two three"
         assert results(outcome) == [("a", "cancelled", "open"), ("b", "ok", "settled")]
         assert outcome.usage == outcome.route.attempts[1].usage
         assert outcome.durable
@@ -318,3 +320,13 @@ async def test_stream_that_nobody_reads_is_drained_once_its_caller_has_left(auto
         await rig.check()
 
         assert (only_row(rig).usage.source, only_row(rig).usage.output) == ("reported", 10)
+
+
+async def test_attempt_in_doubt_is_told_with_its_bound(autojump_clock: object) -> None:
+    async with open_rig(("a", slow())) as rig:
+        await left(rig, 8.0)
+        await rig.check()
+
+        (told,) = [each for each in rig.events if isinstance(each, AttemptEnded)]
+        row = only_row(rig)
+        assert (told.booking, told.usage, told.cost_nano_usd) == ("in_doubt", row.bound, row.bound_cost_nano_usd)

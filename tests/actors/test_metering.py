@@ -147,6 +147,12 @@ def test_everything_received_counts_as_output(events: tuple[StreamEvent, ...]) -
     assert usage.source == "estimated"
 
 
+def test_name_of_a_call_is_counted_once() -> None:
+    call = [ToolCallStarted(index=0, id="1", name="look"), ToolArgumentsDelta(index=0, json="{}")]
+    assert usage_received(folded(*call), estimated_input_tokens=9).output == 2
+    assert usage_received(folded(*call, USAGE), estimated_input_tokens=9).output == REPORTED.output
+
+
 def test_call_that_no_provider_took_used_its_prompt_at_most() -> None:
     assert usage_received(None, estimated_input_tokens=9) == Usage(input_uncached=9, source="estimated")
 

@@ -123,6 +123,18 @@ async def test_streamed_answer_is_timed_and_named(autojump_clock: object) -> Non
         assert ended.answer.vendor_request_id == "req_7"
 
 
+@pytest.mark.parametrize("status", [200, 500])
+async def test_head_of_a_response_is_told_when_it_is_there(status: int, autojump_clock: object) -> None:
+    told: list[float] = []
+    reply = Reply(5.0, ANSWER, status=status, before=(3.0,))
+    async with provider(reply=reply) as asked:
+        asked.delivery.on_answered = lambda: told.append(trio.current_time())
+        await asked.ended()
+
+        assert told == [3.0]
+        assert asked.sent == 1
+
+
 async def test_answer_does_not_wait_for_the_end_of_the_body(autojump_clock: object) -> None:
     async with provider(delta("Hello"), finish(), DONE, 5.0) as asked:
         ended = await asked.ended(stream=True)

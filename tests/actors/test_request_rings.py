@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import trio
 
 from manus.actors.http1.parser_h11 import H11Parser
 from manus.actors.http1.parser_httptools import HttptoolsParser
+from manus.messages.requests import OnCancel
 from manus.messages.routing_policy import HedgePolicy, RouterPolicy
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Cut, Fault, Rejected
@@ -63,6 +65,19 @@ async def test_race_is_freed_when_it_is_over(stream: bool, autojump_clock: objec
                 assert len(outcome.route.attempts) == 2
             await rig.settled()
             del outcome
+
+        assert [name for name in found if found.count(name) >= REQUESTS] == []
+
+
+@pytest.mark.parametrize("on_cancel", ["abort", "drain"])
+async def test_request_whose_caller_left_is_freed_when_it_is_over(on_cancel: OnCancel, autojump_clock: object) -> None:
+    slow = Upstreams(Script(latency_s=1.0, gap_s=1.0))
+    async with open_rig(("a", slow), policy=RouterPolicy(on_cancel=on_cancel)) as rig:
+        with rings() as found:
+            for _ in range(REQUESTS):
+                with trio.move_on_after(5.0):
+                    await rig.stream()
+            await rig.settled()
 
         assert [name for name in found if found.count(name) >= REQUESTS] == []
 

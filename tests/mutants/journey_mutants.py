@@ -152,7 +152,7 @@ JOURNEY_MUTANTS = [
     Mutant(
         name="a batch is a token",
         file=METERING,
-        original="    return max(pieces, estimated)",
+        original="    return max(pieces, round(ratio * estimated))",
         mutated="    return pieces",
         killers=(T_METERING,),
         rule="what was streamed is counted",

@@ -10,6 +10,7 @@ from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_C
 from tests.mutants.config_mutants import CONFIG_MUTANTS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
+from tests.mutants.ends_mutants import ENDS_MUTANTS
 from tests.mutants.failover_mutants import FAILOVER_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
@@ -31,6 +32,7 @@ MUTANTS: list[Mutant] = [
     *RUNTIME_MUTANTS,
     *HEALTH_MUTANTS,
     *JOURNEY_MUTANTS,
+    *ENDS_MUTANTS,
     *RESCUE_MUTANTS,
     *FAILOVER_MUTANTS,
     *LEDGER_MUTANTS,

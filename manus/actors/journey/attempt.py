@@ -177,12 +177,6 @@ class OpenAttempt:
         # Nothing is the matter with its row, which is simply not ended yet.
         self.booked = msgspec.structs.replace(self._as_booked(self.ending()), durable=True)
 
-    def hear(self) -> None:
-        """Take down an answer that came in the very tick in which its request was cut short."""
-        question = self.question
-        if question is not None and question.answered and self.ended is None and self.failure is None:
-            self.failure = self.judge(question.value)
-
     def let_go(self) -> None:
         """Hear nothing more of it; a call that still runs is cancelled. Synchronous, and harmless when repeated."""
         self.delivery.fence()

@@ -260,7 +260,6 @@ class RequestRun:
 
         Where the caller wants it so, one whose answer is on its way is read to its end instead, without the request.
         """
-        attempt.hear()
         if attempt.ended is None and attempt.failure is None:
             attempt.failure = msgspec.structs.replace(failure, phase=attempt.delivery.phase)
         if deadline_passed or not self._attempts.drain(attempt):
