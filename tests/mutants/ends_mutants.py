@@ -221,8 +221,6 @@ ENDS_MUTANTS = [
         killers=(f"{T_QUESTIONS}::test_who_leaves_a_question_cancels_the_work_on_it",),
         rule="nobody works for nobody",
     ),
-        rule="a reader who leaves is a caller who leaves",
-    ),
     Mutant(
         name="an estimate passes for the vendor's word",
         file=METERING,
