@@ -35,15 +35,22 @@ def routes_of(report: Report) -> Iterator[tuple[Seen, Finished | Unfinished, Rou
 def attempts_of(report: Report) -> list[Asked]:
     """Give all attempts that clients were told of, by their beginning. A client that walked away was told nothing.
 
-    A route counts seconds from the admission, which only the events date.
+    A route counts seconds from the admission, which only the events date. Of a call that was read to its end without
+    its caller they tell when that was over; to the caller it ended when he left.
     """
     ended = {
         (str(event.request_id), event.attempt): event.at for event in report.events if isinstance(event, AttemptEnded)
     }
     found = []
     for seen, outcome, route in routes_of(report):
+        closed = next((each for each in route.attempts if each.booking != "open"), None)
         for attempt in route.attempts:
-            ended_at = ended[str(outcome.request_id), attempt.number]
+            if attempt.booking != "open":
+                ended_at = ended[str(outcome.request_id), attempt.number]
+            elif closed is not None:
+                ended_at = ended[str(outcome.request_id), closed.number] - closed.ended_s + attempt.ended_s
+            else:
+                ended_at = seen.ended_at
             began_at = ended_at - (attempt.ended_s - attempt.started_s)
             found.append(Asked(client=seen.client, attempt=attempt, began_at=began_at, ended_at=ended_at))
     return sorted(found, key=_began_at)

@@ -5,8 +5,7 @@ Which call is whose is not said on the wire, so rows and calls of one client at 
 fits all of them; where no way does, the books lie. How far a row may be off from its call:
 
 - `reported`: not at all, in no class of tokens that the vendor tells of;
-- `estimated`, from a vendor that sends each token as an event of its own: the chunk that was under way, and two for
-  each picture character, which real vendors bill as several tokens;
+- `estimated`, from a vendor that sends each token as an event of its own: the chunk that was under way, no more;
 - `estimated`, from tokens that come in batches: between one token a chunk and twice what was written, and some;
 - `in_doubt`: the bound is at least what was billed; `released`: nothing was billed.
 """
@@ -26,6 +25,7 @@ from manus.messages.outcomes import Finished, Unfinished
 from manus.messages.usage import Usage
 from manus.sim.bill import BillRow
 from manus.sim.chaos_world import PRICE, Report, Visit, number_in
+from manus.sim.faults import NoUsage
 from manus.sim.wire import WireName
 from manus.sim.words import count_tokens
 
@@ -34,6 +34,10 @@ INPUT_SLACK_TOKENS = 16
 
 BATCH_SLACK_TOKENS = 8
 """What an estimate of a few characters of text may be above twice their tokens."""
+
+FEW_TOKENS = 3
+"""So few words do not tell whether each of them came as one token: real tokenisers make two or three of a long one, and
+of a picture character any number. Then an estimate is held to what it may be off by for batches."""
 
 TOKEN_BY_TOKEN: tuple[WireName, ...] = ("openai", "openai-responses", "azure", "ollama")
 """Wires on which an event is taken for a token, where its text does not say otherwise."""
@@ -112,19 +116,24 @@ def _is_reported(usage: Usage, call: Served) -> bool:
 
 def _is_estimated(usage: Usage, call: Served) -> bool:
     bill, script = call.bill, call.visit.script
-    if call.wire == "anthropic" and bill.stream:
+    if call.wire == "anthropic" and bill.stream and not isinstance(script.fault, NoUsage):
         if usage.input_total != bill.input_tokens:  # it says so before it says anything else
             return False
     elif abs(usage.input_total - bill.input_tokens) > max(INPUT_SLACK_TOKENS, bill.input_tokens):
         return False
     hidden = count_tokens(script.reasoning) if call.wire in HIDDEN_THOUGHTS else 0
     under_way = max((script.chunk_tokens, *(_call_tokens(one.name, one.arguments) for one in script.tool_calls)))
-    tokenwise = call.wire in TOKEN_BY_TOKEN and bill.stream and script.chunk_tokens == 1
+    pictures = any(character > "\uffff" for character in script.text or "")
+    tokenwise = (
+        call.wire in TOKEN_BY_TOKEN
+        and bill.stream
+        and script.chunk_tokens == 1
+        and bill.output_tokens > FEW_TOKENS
+        and not pictures
+    )
     least = bill.output_tokens - hidden - under_way
     if tokenwise:
-        # To real tokenisers a picture character is several tokens, and two of them in one event are a batch.
-        pictures = sum(character > "\uffff" for character in script.text or "")
-        return least <= usage.output <= bill.output_tokens + under_way + 2 * pictures
+        return least <= usage.output <= bill.output_tokens + under_way
     return Fraction(least, script.chunk_tokens) <= usage.output <= 2 * bill.output_tokens + BATCH_SLACK_TOKENS
 
 
@@ -215,6 +224,8 @@ def told_as_booked(report: Report) -> list[str]:
 
 
 def _told_in_all(who: str, outcome: Finished | Unfinished, rows: list[LedgerRow]) -> Iterator[str]:
+    if any(attempt.booking == "open" for attempt in outcome.route.attempts):
+        return  # what it was told in all holds an estimate of what is still being read
     told = {attempt.number for attempt in outcome.route.attempts if attempt.booking == "settled"}
     settled = [row for row in rows if row.state == "settled"]
     if len(told) > len(settled):

@@ -74,6 +74,8 @@ def request_of(client: ClientPlan) -> ChatRequest:
         strategy=client.strategy,
         priority=client.priority,
         conversation_id=client.conversation,
+        on_cancel=client.on_cancel,
+        tags=client.tags,
     )
 
 

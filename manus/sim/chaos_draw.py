@@ -16,6 +16,7 @@ import msgspec
 from manus.messages.requests import Strategy
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy
 from manus.sim.behaviour import Script, ScriptedCall
+from manus.sim.chaos_books_draw import with_books
 from manus.sim.chaos_plan import (
     Blow,
     BlowPlan,
@@ -57,6 +58,10 @@ Meetings = dict[str, tuple[Meeting, ...]]
 
 def plan_from_seed(seed: int, mode: Mode | None = None) -> Plan:
     """Draw a plan. Equal seeds give equal plans, on every machine and whatever the hash seed."""
+    return with_books(_drawn(seed, mode))
+
+
+def _drawn(seed: int, mode: Mode | None) -> Plan:
     rng = random.Random(f"plan/{seed}")
     modes: tuple[Mode, ...] = ("safety", "safety", "safety", "liveness", "isolation")
     drawn = rng.choice(modes)
@@ -329,9 +334,9 @@ def _isolation(seed: int, rng: random.Random) -> Plan:
 
 def _failover(seed: int, rng: random.Random) -> Plan:
     """Draw a world where one provider is sound and has room for everybody, and nothing but the others is in the way."""
-    plan = plan_from_seed(rng.getrandbits(32), "safety")
+    plan = _drawn(rng.getrandbits(32), "safety")
     while len(plan.providers) == 1:
-        plan = plan_from_seed(rng.getrandbits(32), "safety")
+        plan = _drawn(rng.getrandbits(32), "safety")
     sound = rng.choice(plan.providers)
     roomy = msgspec.structs.replace(sound, concurrency=64, queue=64, proof="none")
     plan = without_faults_of(plan, sound.name)

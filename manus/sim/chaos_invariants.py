@@ -13,6 +13,7 @@ from manus.messages.outcomes import Finished, Unfinished
 from manus.sim.chaos_books import exact_books, right_prices, sums_add_up, told_as_booked
 from manus.sim.chaos_bugs import InjectedBug
 from manus.sim.chaos_keys import SECRET
+from manus.sim.chaos_limits import budgets_hold, limits_hold, the_denied_reach_nobody
 from manus.sim.chaos_rests import breakers, cooldowns
 from manus.sim.chaos_routes import (
     answered_if_possible,
@@ -182,6 +183,9 @@ INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     right_prices,
     sums_add_up,
     told_as_booked,
+    limits_hold,
+    budgets_hold,
+    the_denied_reach_nobody,
     bounded,
     fresh_credentials,
     no_secret_leaves,

@@ -11,10 +11,12 @@ from typing import Literal
 
 import msgspec
 
-from manus.messages.requests import OnInterrupt, Priority, Strategy
+from manus.messages.limits import AdmissionPolicy
+from manus.messages.requests import OnCancel, OnInterrupt, Priority, Strategy
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy
 from manus.sim.behaviour import Prefill, Script
 from manus.sim.chaos_weather import ClockJump, Weather, elsewhere
+from manus.sim.quota import VendorLimits
 from manus.sim.wire import WireName
 
 Mode = Literal["safety", "liveness", "isolation", "failover"]
@@ -55,6 +57,8 @@ class ClientPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         read_gap_s: how long a streaming caller rests between reads.
         buffer: how many event lists a streaming caller may be behind.
         conversation: the chat that it belongs to.
+        on_cancel: what becomes of its calls when it leaves; None leaves it to the router's policy.
+        tags: what its attempts are tagged with.
         shared_words: so many words, from the first, are the same in all answers to it: as from models that agree at
             first, or to the end.
         meets: per provider, attempt after attempt; the last repeats.
@@ -75,6 +79,8 @@ class ClientPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     strategy: Strategy | None = None
     priority: Priority = "interactive"
     conversation: str | None = None
+    on_cancel: OnCancel | None = None
+    tags: tuple[str, ...] = ()
     shared_words: int = 0
     meets: dict[str, tuple[Meeting, ...]] = {}
 
@@ -86,6 +92,7 @@ class ProviderPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         wide: it has a second model, with a larger window, for what does not fit into the first.
         prefill: what its models make of an answer that they are to go on with, and its catalogue knows it if they do;
             None for what the vendor's do.
+        limits: what it serves per minute and at once, and refuses beyond.
         grid: its events fall on the grid; else nothing of it ever falls into one tick with anything.
     """
 
@@ -100,6 +107,7 @@ class ProviderPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     prefill: Prefill | None = None
     wide: bool = False
     weight: float = 1.0
+    limits: VendorLimits | None = None
     grid: bool = True
 
 
@@ -114,7 +122,7 @@ class BlowPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One run. Timeouts are those of every provider; `in_flight_max` and what follows it are the router's policy.
 
-    `sound` names the provider that has nothing wrong, in mode `failover`.
+    `sound` names the provider that has nothing wrong, in mode `failover`. `admission` are our own limits and budgets.
     """
 
     seed: int
@@ -134,6 +142,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     shutdown_s: float = 0.5
     consumer_stall_s: float = 1.0
     confirm_s: float = 0.5
+    on_cancel: OnCancel = "abort"
+    drain_s: float = 60.0
+    drains_max: int = 64
+    admission: AdmissionPolicy = AdmissionPolicy()
     in_flight_max: int = 1024
     batch_share: float = 0.75
     batch_waiting_max: int = 1024

@@ -50,7 +50,8 @@ def finite_plans(report: Report) -> list[str]:
             for attempt in attempts
             if attempt.provider not in allowed
         ]
-        if any(attempt.booking == "open" for attempt in attempts):
+        drains = (seen.client.on_cancel or report.plan.on_cancel) == "drain"
+        if any(attempt.booking == "open" and not (drains and attempt.result == "cancelled") for attempt in attempts):
             wrong.append(f"{who}: an attempt is told as open")
         if isinstance(outcome, Unfinished) and _failed_by_itself(seen, outcome) and attempts and not route.gave_up:
             wrong.append(f"{who}: nobody says why no attempt followed the last one ({outcome.failure.kind})")

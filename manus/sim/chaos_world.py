@@ -39,6 +39,7 @@ from manus.sim.chaos_weather import clogged_until, script_under, wall_offset_s
 from manus.sim.memory import GRID_S, SimTransport
 from manus.sim.prefill import prefill_of
 from manus.sim.provider import CODECS, SimProvider
+from manus.sim.quota import Dimension
 from manus.sim.wire import ChatAsked, WireName
 from manus.sim.words import draw_text
 from manus.supervisor.bus import EventBus
@@ -87,7 +88,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, kw_only=True):
     """One run, over: what the clients saw, what the books and the bills say, what the tree did.
 
-    `sums` and `sums_by` are what the books said when they were asked for totals, in all and by provider and model.
+    `overruns` are limits of vendors that were exceeded by what they had let in. `sums` and `sums_by` are what the books
+    said when they were asked for totals, in all and by provider and model.
     """
 
     plan: Plan
@@ -104,6 +106,7 @@ class Report(msgspec.Struct, kw_only=True):
     blows_missed: int
     doors: dict[str, Doorkeeper]
     ended_at: float
+    overruns: dict[str, dict[Dimension, int]] = {}
     sums: tuple[UsageRow, ...] = ()
     sums_by: tuple[UsageRow, ...] = ()
 
@@ -122,7 +125,9 @@ class ChaosWorld:
             each.name: Doorkeeper(each.name, each.proof, now_unix_s=self._unix_s, seed=plan.seed)
             for each in plan.providers
         }
-        self._sims = {each.name: SimProvider(each.wire, self._responder(each.name)) for each in plan.providers}
+        self._sims = {
+            each.name: SimProvider(each.wire, self._responder(each.name), limits=each.limits) for each in plan.providers
+        }
         self._transports: list[SimTransport] = []
         self._disk: Literal["well", "refuse", "stall"] = "well"
         self._store = MemoryStore(faults=self._disk_fault, rows_max=100_000)
@@ -160,6 +165,7 @@ class ChaosWorld:
             blows_missed=self._missed,
             doors=self._doors,
             ended_at=trio.current_time(),
+            overruns={name: over for name, sim in self._sims.items() if sim.quota and (over := sim.quota.overruns())},
             sums=sums,
             sums_by=sums_by,
         )
@@ -187,12 +193,17 @@ class ChaosWorld:
             consumer_stall_s=plan.consumer_stall_s,
             strategy=plan.strategy,
             affinity_s=plan.affinity_s,
+            on_cancel=plan.on_cancel,
+            drain_s=plan.drain_s,
+            drains_max=plan.drains_max,
             retry=plan.retry,
             health=plan.health,
             hedge=plan.hedge,
         )
         router = router_child(RouterSpec(policy=policy, providers=policies, confirm_s=plan.confirm_s, seed=plan.seed))
-        books = accounting_child(self._store, LedgerPolicy(confirm_s=plan.confirm_s), now_unix_s=self._unix_s)
+        books = accounting_child(
+            self._store, LedgerPolicy(confirm_s=plan.confirm_s), now_unix_s=self._unix_s, admission=plan.admission
+        )
         # The plan's blows must not exhaust what escalates: that the tree falls then is proven elsewhere.
         patient = Intensity(max_restarts=1000, period_s=60.0)
         quick = Backoff(min_s=GRID_S, max_s=GRID_S, jitter=0.0)

@@ -40,6 +40,9 @@ from manus.sim.wire import Finish, Headers, Piece, Reply, Spoken, Wire, http_dat
 BLOCK_BYTES = 64 * 1024
 """A huge line is generated in blocks of this size, so that it never stands in memory whole."""
 
+AZURE_FILTERS = ("content_filter", "content_policy_violation")
+"""Azure charges for the prompt that its filter refuses, though the status is an error."""
+
 _PAGE = (
     b"<!DOCTYPE html>\n<html>\n<head><title>Sign in</title></head>\n"
     b"<body><h1>Welcome to the network</h1><p>Please sign in to continue.</p></body>\n</html>\n"
@@ -68,6 +71,8 @@ def _answered(wire: Wire, spoken: Spoken, script: Script, *, stream: bool, key: 
             yield Refuse(fault.for_s)
             return
         case Rejected():
+            if wire.name == "azure" and fault.code in AZURE_FILTERS:
+                yield Accept(spoken.input_tokens, spoken.cached_tokens, spoken.cache_write_tokens)
             yield from _waiting(script.latency_s)
             yield from reply_steps(_rejection(wire, spoken, fault, key))
             return

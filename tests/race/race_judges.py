@@ -296,6 +296,15 @@ def nothing_is_held(report: RaceReport) -> list[str]:
     return wrong
 
 
+def comes_to_rest(report: RaceReport) -> list[str]:
+    """P10: in the end accounting serves, has nothing in hand and owes nobody an answer."""
+    return [
+        f"in the end {status}"
+        for status in report.statuses
+        if status.state != "running" or status.in_hand or status.queued or status.blocked or status.zombies
+    ]
+
+
 def rejects_cost_nothing(report: RaceReport) -> list[str]:
     """P9: who was refused has reached no vendor, stands in no book and uses up no window."""
     wrong: list[str] = []
@@ -331,6 +340,7 @@ JUDGES: tuple[Callable[[RaceReport], list[str]], ...] = (
     batch_gives_way_and_gets_through,
     conserved,
     nothing_is_held,
+    comes_to_rest,
     rejects_cost_nothing,
 )
 

@@ -41,6 +41,7 @@ from manus.sim.wire import ChatAsked
 from manus.supervisor.bus import EventBus
 from manus.supervisor.ref import Place, Ref
 from manus.supervisor.spec import Backoff, Intensity, SupervisorSpec
+from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 from manus.supervisor.tree import Tree, open_tree
 from tests.race.race_plan import PRICE, BlowPlan, Caller, RacePlan
@@ -102,6 +103,7 @@ class RaceReport(msgspec.Struct, kw_only=True):
     limits: LimitsTold
     events: list[object]
     excesses: list[Excess]
+    statuses: tuple[ActorStatus, ...]
 
 
 class RaceStore(MemoryStore):
@@ -148,6 +150,7 @@ class Race:
         self._store = RaceStore("run-1", self._disk)
         self._events: list[object] = []
         self._killed = False
+        self._statuses: tuple[ActorStatus, ...] = ()
 
     async def run(self) -> RaceReport:
         """Drive the plan to its end: one run of the program, or two where it is restarted."""
@@ -171,6 +174,7 @@ class Race:
             limits=limits,
             events=self._events,
             excesses=self._excesses,
+            statuses=self._statuses,
         )
 
     async def _life(self, blows: tuple[BlowPlan, ...], *, until: float) -> LimitsTold:
@@ -204,6 +208,7 @@ class Race:
                 answer = await ref.ask(LimitsAsked(), deadline=trio.current_time() + 60.0)
                 assert isinstance(answer, LimitsTold)
                 told = answer
+                self._statuses = tree.status()
         return told
 
     def _recover(self) -> None:

@@ -74,7 +74,7 @@ async def test_the_books_agree_with_the_bill_whatever_goes_wrong(
     accounts = audit(calls, {"sim": provider.bill.rows()}, PRICE)
     assert accounts["sim"].wrong == []
     assert ledger_differs(report, accounts) == []
-    if fault in SERVED_NOTHING:
+    if fault in SERVED_NOTHING and (wire, fault) != ("azure", "content-filter"):  # there the prompt is charged for
         assert {attempt.booking for _, attempt in calls} == {"released"}
     if provider.bill.totals().billed:
         assert {attempt.booking for _, attempt in calls} <= {"settled", "in_doubt"}
