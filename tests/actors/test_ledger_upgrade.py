@@ -15,9 +15,11 @@ from manus.actors.ledger.file import APPLICATION_ID, LedgerUnusable, open_file, 
 from manus.actors.ledger.records import AnyRecord
 from manus.actors.ledger.schema import VERSIONS
 from manus.actors.ledger.sqlite import all_rows, ingest
+from manus.actors.ledger.sqlite_spent import usage_spent
 from manus.actors.ledger.sqlite_sums import usage_sums
 from manus.actors.ledger.sums import DAY_S
-from manus.messages.accounting import StatsAsked, UsageDimension
+from manus.messages.accounting import Spent, SpentAsked, StatsAsked, UsageDimension
+from manus.messages.limits import Scope
 from tests.actors.books import dispatched, doubted, released, reserved, settled
 
 # The file as the first version made it, word for word. It is never to be changed.
@@ -98,6 +100,12 @@ def make_first_version(path: Path) -> None:
     connection.close()
 
 
+def totals(spent: Spent) -> list[int]:
+    return [
+        sum(getattr(bucket, name) for bucket in spent.buckets) for name in ("cost_nano_usd", "tokens", "open_tokens")
+    ]
+
+
 def test_a_file_of_the_first_version_adds_up_as_one_that_was_made_today(tmp_path: Path) -> None:
     make_first_version(tmp_path / "old.db")
     old = open_file(tmp_path / "old.db", durability="process", busy_s=1.0)
@@ -107,8 +115,15 @@ def test_a_file_of_the_first_version_adds_up_as_one_that_was_made_today(tmp_path
     assert list(all_rows(old)) == list(all_rows(new))
     for by in EVERY_WAY:
         assert usage_sums(old, StatsAsked(by=by)) == usage_sums(new, StatsAsked(by=by))
-    for table in ("sums", "conversation_sums"):
-        assert list(old.execute(f"SELECT * FROM {table}")) == list(new.execute(f"SELECT * FROM {table}"))
+    fine_since = old.execute("SELECT since_unix_s FROM marks WHERE name = 'fine'").fetchone()[0]
+    for kept in ("sums WHERE length_s > 300", f"sums WHERE start_unix_s >= {fine_since}", "conversation_sums"):
+        found = list(old.execute(f"SELECT * FROM {kept}"))
+        assert found == list(new.execute(f"SELECT * FROM {kept}"))
+        assert found
+    for now in (8.5 * DAY_S, 3 * DAY_S):
+        asked = tuple(SpentAsked(scope=Scope(), since_unix_s=now - back) for back in (100.0, 3 * DAY_S))
+        spent = [usage_spent(file, asked, now_unix_s=now, own_run_id="new run") for file in (old, new)]
+        assert [totals(each) for each in spent[0]] == [totals(each) for each in spent[1]]
     ending = [settled("r0"), settled("r5")]  # were open all the while
     for connection in (old, new):
         with transaction(connection):

@@ -22,9 +22,17 @@ import msgspec
 
 from manus.actors.ledger.file import transaction
 from manus.actors.ledger.recovery import runs_in
-from manus.actors.ledger.schema import ADD_UP, CONVERSATION_SUMS, LABELS, VALUES, added_up
-from manus.actors.ledger.sqlite_sums import FINE_MARK, ROWS_MARK
-from manus.actors.ledger.sums import DAY_S, FINE_FOR_S, FINE_S, OTHERS, bucket_of
+from manus.actors.ledger.schema import (
+    ADD_UP,
+    CONVERSATION_SUMS,
+    FINE_KEPT_S,
+    FINE_MARK,
+    LABELS,
+    ROWS_MARK,
+    VALUES,
+    added_up,
+)
+from manus.actors.ledger.sums import DAY_S, FINE_S, OTHERS, bucket_of
 
 NAMED_DAYS = 62.0
 """For so long at least rows in doubt, and rows with a request's key, are kept: two bills."""
@@ -60,7 +68,7 @@ class Retention:
         Args:
             own_until_id: rows of this run up to this id are in no journal any more.
         """
-        if self._clear_fine(connection, bucket_of(max(0.0, now_unix_s - 2 * FINE_FOR_S), DAY_S)):
+        if self._clear_fine(connection, bucket_of(max(0.0, now_unix_s - FINE_KEPT_S), DAY_S)):
             return True
         if self._keep_days is None:
             return False

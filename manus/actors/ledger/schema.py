@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from manus.actors.ledger.sums import DAY_S, FINE_S, HOUR_S
+from manus.actors.ledger.sums import DAY_S, FINE_FOR_S, FINE_S, HOUR_S
 
 COUNTS = (
     "input_uncached",
@@ -76,6 +76,16 @@ VERSION_1 = (
     "CREATE INDEX attempts_in_doubt ON attempts (ended_unix_s) WHERE state = 'in_doubt'",
     "CREATE INDEX attempts_named ON attempts (request_key) WHERE request_key IS NOT NULL",
 )
+
+
+ROWS_MARK = "attempts"
+"""Of the moments before this mark, rows are gone."""
+
+FINE_MARK = "fine"
+"""Of the moments before this mark, sums of five minutes are gone."""
+
+FINE_KEPT_S = 2 * FINE_FOR_S
+"""For so long, and the day that began before, sums of five minutes are kept."""
 
 
 def labels_of(row: str) -> tuple[str, ...]:
@@ -195,24 +205,29 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _fill_sums(connection: sqlite3.Connection) -> None:
-    """Add up the rows that had ended before there were sums."""
-    ended = "FROM attempts WHERE id > ? AND id <= ? AND ended_unix_s IS NOT NULL"
+    """Add up the rows that had ended before there were sums; by five minutes only what is recent."""
+    last, latest = connection.execute("SELECT coalesce(max(id), 0), max(created_unix_s) FROM attempts").fetchone()
+    if latest is None:
+        return
+    fine_since = int(latest) // DAY_S * DAY_S - FINE_KEPT_S
+    connection.execute("INSERT INTO marks VALUES (?, ?)", (FINE_MARK, fine_since))
+    ended = "FROM attempts WHERE id > :first AND id <= :last AND ended_unix_s IS NOT NULL"
     summed = added_up(values_of("attempts"))
     by = f"{', '.join(labels_of('attempts'))}, {has_conversation('attempts')}, state"
-    into_sums = [
+    statements = [
         f"INSERT INTO sums {_SUMS} SELECT {length}, {start_of('attempts', length)} AS start, {by}, {summed} {ended} "
-        f"GROUP BY start, {by} {ADD_UP}"
+        f"{'AND created_unix_s >= :fine_since' if length == FINE_S else ''} GROUP BY start, {by} {ADD_UP}"
         for length in LENGTHS_S
     ]
     by = f"conversation_id, {', '.join(labels_of('attempts'))}, state"
-    into_conversations = (
+    statements.append(
         f"INSERT INTO conversation_sums {CONVERSATION_SUMS} SELECT {start_of('attempts', DAY_S)} AS start, {by}, "
         f"{summed} {ended} AND {has_conversation('attempts')} GROUP BY start, {by} {ADD_UP}"
     )
-    last = connection.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
     for first in range(0, last, FILL_IDS):
-        for statement in (*into_sums, into_conversations):
-            connection.execute(statement, (first, first + FILL_IDS))
+        for statement in statements:
+            names = {"first": first, "last": first + FILL_IDS}
+            connection.execute(statement, names | ({"fine_since": fine_since} if ":fine_since" in statement else {}))
 
 
 def own_sums(run_id: str, after_id: int) -> tuple[str, ...]:

@@ -12,9 +12,19 @@ from typing import assert_never
 
 import msgspec
 
-from manus.actors.ledger.schema import COUNTS, LABELS, SUMMED, labels_of, own_sums, start_of, values_of
+from manus.actors.ledger.schema import (
+    COUNTS,
+    FINE_MARK,
+    LABELS,
+    ROWS_MARK,
+    SUMMED,
+    labels_of,
+    own_sums,
+    start_of,
+    values_of,
+)
 from manus.actors.ledger.spans import Piece
-from manus.actors.ledger.sqlite_sums import FINE_MARK, ROWS_MARK, mark, reading
+from manus.actors.ledger.sqlite_sums import mark, reading
 from manus.actors.ledger.sums import FINE_S, HOUR_S, bucket_of, fine_from_unix_s, sum_buckets
 from manus.messages.accounting import Spent, SpentAsked, SpentBucket
 from manus.messages.limits import Scope

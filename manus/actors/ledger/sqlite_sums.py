@@ -14,17 +14,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from manus.actors.ledger.schema import COUNTS, LABELS, VALUES, added_up, labels_of, start_of, values_of
+from manus.actors.ledger.schema import COUNTS, LABELS, ROWS_MARK, VALUES, added_up, labels_of, start_of, values_of
 from manus.actors.ledger.spans import Piece, cut
 from manus.actors.ledger.sums import DAY_S, HOUR_S, NOTHING, Labels, Part, sum_parts
 from manus.messages.accounting import StatsAsked, UsageDimension, UsageRow
 from manus.messages.usage import Usage
-
-ROWS_MARK = "attempts"
-"""Of the moments before this mark, rows are gone."""
-
-FINE_MARK = "fine"
-"""Of the moments before this mark, sums of five minutes are gone."""
 
 _SOURCES: tuple[Literal["reported", "estimated", "bound", "missing"], ...] = (
     "reported",
