@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from manus.responses import StreamChunk as StreamChunk
     from manus.streams import LLMStream as LLMStream
     from manus.streams import SSEStream as SSEStream
+    from manus.token_counts import TokenCount as TokenCount
     from manus.token_tracker import TokenTotals as TokenTotals
     from manus.token_tracker import TokenTracker as TokenTracker
 
@@ -115,6 +116,7 @@ _MODULES = {
     "reports": ("ProviderState", "UsageLine", "UsageReport"),
     "responses": ("LLMResponse", "ResponseUsage", "StreamChunk"),
     "streams": ("LLMStream", "SSEStream"),
+    "token_counts": ("TokenCount",),
     "token_tracker": ("TokenTotals", "TokenTracker"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -56,6 +56,7 @@ from manus.supervisor.shield import bounded_shield
 from manus.supervisor.stall import StallPolicy
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 from manus.supervisor.tree import RuntimeFailed, Tree, open_tree
+from manus.token_counts import TokenCount, ask_tokens
 from manus.token_tracker import TokenTracker
 from manus.wiring import Wiring, secrets_of, tree_spec, wire
 
@@ -180,6 +181,10 @@ class LLMAgent:
             raise error_of(Unfinished(request_id=request.request_id, failure=answer))
         assert isinstance(answer, Route)
         return answer
+
+    async def count_tokens(self, prompt: Prompt, *, exact: bool | None = None, **ask: Unpack[AskOptions]) -> TokenCount:
+        """Count a prompt for whoever would be asked; `exact` insists on the vendor's own count (True) or on ours."""
+        return await ask_tokens(self._router, self._request(prompt, ask, stream=False), exact=exact)
 
     # --- providers ------------------------------------------------------------------------------------
 

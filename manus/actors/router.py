@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import trio
 
+from manus.actors.estimates.bound import bound_of
 from manus.actors.estimates.measure import measure
 from manus.actors.estimates.prompt import prompt_tokens
 from manus.actors.health_probes import HealthProbes
@@ -23,12 +24,13 @@ from manus.actors.router_desk import Desk, RouterCell, RouterSpec
 from manus.actors.routing.candidates import candidates_of
 from manus.actors.routing.expected_cost import reservation_of
 from manus.actors.routing.plan import Plan
+from manus.actors.routing.standing import Standing
 from manus.actors.validate import problem_of
 from manus.actors.waiting_room import WaitingRoom
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Route, Unfinished
 from manus.messages.requests import ChatRequest, EmbedRequest
-from manus.messages.routing import ExplainAsked, RoutingMetricsAsked
+from manus.messages.routing import ExplainAsked, RoutingMetricsAsked, TokensAsked, TokensTold
 from manus.supervisor.context import Context
 from manus.supervisor.envelope import LATER, Envelope
 from manus.supervisor.spec import ChildSpec, MailboxSpec
@@ -90,6 +92,8 @@ class Router:
                 return self._shed(request, trio.current_time(), batch=batch)
             case ExplainAsked(request=request):
                 return self._explain(request)
+            case TokensAsked(request=request):
+                return self._count(request)
             case RoutingMetricsAsked():
                 metrics = self._desk.cell.metrics(self._room.taken)
                 return msgspec.structs.replace(metrics, waiting=self._room.waiting)
@@ -179,23 +183,44 @@ class Router:
         )
 
     def _explain(self, request: ChatRequest) -> Route | Failed:
+        """Tell a request's route, and what its first attempt would reserve."""
+        standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
+        found = self._first_choice(request, standing)
+        if isinstance(found, Failed):
+            return found
+        plan, told = found
+        return Route(
+            strategy=plan.strategy,
+            candidates=candidates_of(plan, standing.health, standing.now),
+            left_out=plan.left_out,
+            reservation=reservation_of(request, plan.choices[0].card, told.expected),
+        )
+
+    def _count(self, request: ChatRequest) -> TokensTold | Failed:
+        """Tell how long a prompt is expected to be, for whoever would be asked first."""
+        standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
+        found = self._first_choice(request, standing)
+        return found if isinstance(found, Failed) else found[1]
+
+    def _first_choice(self, request: ChatRequest, standing: Standing) -> tuple[Plan, TokensTold] | Failed:
+        """Plan a request that is not made, and measure its prompt for its first candidate."""
         problem = problem_of(request, self._spec.bounds)
         if problem is not None:
             return problem
-        standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
         measured = measure(request)
         plan = self._desk.table.plan(request, estimated_input_tokens=prompt_tokens(measured), standing=standing)
-        if isinstance(plan, Plan):
-            first = plan.choices[0]
-            base = first.card.vendor_name
-            tokens = self._desk.cell.calibration.prompt_tokens(first.provider, first.model, base, measured)
-            return Route(
-                strategy=plan.strategy,
-                candidates=candidates_of(plan, standing.health, standing.now),
-                left_out=plan.left_out,
-                reservation=reservation_of(request, first.card, tokens),
-            )
-        return plan
+        if isinstance(plan, Failed):
+            return plan
+        first = plan.choices[0]
+        base = first.card.vendor_name
+        told = TokensTold(
+            provider=first.provider,
+            model=first.model,
+            base=base,
+            expected=self._desk.cell.calibration.prompt_tokens(first.provider, first.model, base, measured),
+            bound=bound_of(measured, request, first.card).input_total,
+        )
+        return plan, told
 
 
 def _is_batch(request: ChatRequest | EmbedRequest) -> bool:

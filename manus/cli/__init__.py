@@ -19,6 +19,7 @@ from manus.cli import exits
 COMMANDS: Final = (
     "ask",
     "explain",
+    "tokens",
     "embed",
     "providers",
     "models",

@@ -18,6 +18,25 @@ class ExplainAsked(Message, frozen=True, kw_only=True, tag="explain_asked", omit
     request: ChatRequest
 
 
+class TokensAsked(Message, frozen=True, kw_only=True, tag="tokens_asked", omit_defaults=True):
+    """Ask how long the prompt of `request` is for whoever is first; answered with `TokensTold`, or the `Failed` met."""
+
+    request: ChatRequest
+
+
+class TokensTold(Message, frozen=True, kw_only=True, tag="tokens_told", omit_defaults=True):
+    """How many tokens a prompt is expected to have at a model, by what was learnt of it, and at most.
+
+    `base` is its vendor's name for the model.
+    """
+
+    provider: str
+    model: str
+    base: str
+    expected: int
+    bound: int
+
+
 class RoutingMetricsAsked(Message, frozen=True, kw_only=True, tag="routing_metrics_asked", omit_defaults=True):
     """Ask how routing has gone since the tree was built; answered with `RoutingMetrics`."""
 

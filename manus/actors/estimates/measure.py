@@ -6,6 +6,7 @@ then a few multiplications (`prompt`, `bound`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, assert_never
 
 import msgspec
@@ -27,7 +28,7 @@ from manus.messages.content import (
     ToolCall,
     ToolResult,
 )
-from manus.messages.requests import ChatRequest, EmbedRequest
+from manus.messages.requests import ChatRequest, EmbedRequest, Tool
 
 BYTES_PER_SOUND_TOKEN: Final = 3200
 """Ten tokens a second of 16 kHz mono samples, 16 bits each."""
@@ -74,13 +75,17 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return not (self.pictures or self.documents or self.unseen or self.sound_bytes)
 
 
-def measure(request: ChatRequest | EmbedRequest) -> Measured:
+Weigher = Callable[[str], tuple[float, int]]
+"""Gives a text's tokens and the bound of them: `text.weigh`, or an exact count."""
+
+
+def measure(request: ChatRequest | EmbedRequest, weigh: Weigher = weigh) -> Measured:
     """Walk over a request, once."""
     if isinstance(request, EmbedRequest):
         weights = [weigh(text) for text in request.inputs]
         tokens, size = sum(tokens for tokens, _ in weights), sum(size for _, size in weights)
         return Measured(text=tokens, text_bytes=size, pieces=len(weights))
-    walk = _Walk()
+    walk = _Walk(weigh)
     for turn in request.turns:
         for part in turn.parts:
             # Most parts are plain text, and this is the path of every request.
@@ -93,10 +98,10 @@ def measure(request: ChatRequest | EmbedRequest) -> Measured:
                 walk.add(part)
         if turn.vendor is not None:
             walk.text_bytes += len(bytes(turn.vendor.raw))
-    tool_text, tool_bytes = _tools(request) if request.tools else NOTHING
+    tool_text, tool_bytes = walk.tools(request.tools) if request.tools else NOTHING
     form_text, form_bytes = NOTHING
     if request.output is not None and not request.output.any_object:
-        form_text, form_bytes = weigh_bytes(bytes(request.output.schema))
+        form_text, form_bytes = walk.weigh_json(request.output.schema)
     return Measured(
         text=walk.text,
         text_bytes=walk.text_bytes,
@@ -117,21 +122,13 @@ def measure(request: ChatRequest | EmbedRequest) -> Measured:
     )
 
 
-def _tools(request: ChatRequest) -> tuple[float, int]:
-    text, size = 0.0, 0
-    for tool in request.tools:
-        for tokens, length in (weigh_bytes(bytes(tool.schema)), weigh(tool.description), weigh(tool.name)):
-            text += tokens
-            size += length
-    return text, size
-
-
 class _Walk:
     """Sums, while the parts are walked over."""
 
-    __slots__ = ("calls", "documents", "pictures", "pieces", "sound_bytes", "text", "text_bytes")
+    __slots__ = ("_weigh", "calls", "documents", "pictures", "pieces", "sound_bytes", "text", "text_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, weigh: Weigher) -> None:
+        self._weigh = weigh
         self.text = 0.0
         self.text_bytes = 0
         self.pieces = 0
@@ -168,14 +165,29 @@ class _Walk:
                 for sealed in (part.signature, part.encrypted, part.redacted):
                     self._carry(sealed)
             case Citation(raw=raw) | Opaque(raw=raw):
-                tokens, size = weigh_bytes(bytes(raw))
+                tokens, size = self.weigh_json(raw)
                 self.text += tokens
                 self.text_bytes += size
             case _:
                 assert_never(part)
 
+    def tools(self, tools: tuple[Tool, ...]) -> tuple[float, int]:
+        """Weigh what is said of the tools offered."""
+        weigh = self._weigh
+        text, size = 0.0, 0
+        for tool in tools:
+            for tokens, length in (self.weigh_json(tool.schema), weigh(tool.description), weigh(tool.name)):
+                text += tokens
+                size += length
+        return text, size
+
+    def weigh_json(self, raw: msgspec.Raw) -> tuple[float, int]:
+        """Weigh JSON as it will be written."""
+        data = bytes(raw)
+        return weigh_bytes(data) if self._weigh is weigh else self._weigh(data.decode("utf-8", "replace"))
+
     def _say(self, text: str) -> None:
-        tokens, size = weigh(text)
+        tokens, size = self._weigh(text)
         self.text += tokens
         self.text_bytes += size
 
