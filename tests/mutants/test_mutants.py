@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mutants.admission_mutants import ADMISSION_MUTANTS
+from tests.mutants.bounds_mutants import BOUNDS_MUTANTS
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS, ROUTING_LIES
 from tests.mutants.config_mutants import CONFIG_MUTANTS
@@ -46,6 +47,7 @@ MUTANTS: list[Mutant] = [
     *OPENAI_MUTANTS,
     *ROUTING_MUTANTS,
     *CONFIG_MUTANTS,
+    *BOUNDS_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
