@@ -9,7 +9,7 @@ from manus.actors.codecs.openai_chat_extras import usage_reported
 from manus.actors.codecs.openai_chat_types import UsageObject
 from manus.actors.codecs.server_tools import KIND_CHARS_MAX, KINDS_MAX, ServerToolTally
 from manus.messages.usage import Usage
-from tests.codecs.anthropic_answers import read, whole
+from tests.codecs.anthropic_answers import begun, framed, over, read, said, whole
 from tests.codecs.decoding import assemble
 from tests.codecs.responses_answers import document_of, message_item
 
@@ -119,9 +119,17 @@ def test_more_kinds_than_there_are_lose_their_names_and_not_their_number() -> No
         ({"service_tier": "standard", "speed": "fast", "inference_geo": "us"}, "fast+us"),
         ({"service_tier": "priority", "speed": "fast"}, "priority+fast"),
         ({"inference_geo": "us"}, "standard+us"),
+        ({"iterations": [{"input_tokens": 1}, {"input_tokens": 5, "model": "m2"}]}, "standard+m2"),
+        ({"service_tier": "standard", "iterations": [{"input_tokens": 1}]}, "standard"),
     ],
 )
-def test_speed_and_place_are_part_of_what_an_answer_was_served_at(told: dict[str, str], served: str | None) -> None:
+def test_speed_and_place_are_part_of_what_an_answer_was_served_at(told: dict[str, object], served: str | None) -> None:
     usage = {"input_tokens": 1, "output_tokens": 2, **told}
     _, assembly = read(whole({"type": "text", "text": "A"}, usage=usage))
     assert assembly.answer().service_tier == served
+
+
+def test_what_an_answer_was_served_at_may_be_told_with_its_last_counts() -> None:
+    usage = {"output_tokens": 5, "service_tier": "standard", "inference_geo": "us"}
+    _, assembly = read(framed(begun(), *said(0, "A"), *over(usage=usage)))
+    assert assembly.answer().service_tier == "standard+us"

@@ -93,9 +93,12 @@ class AnthropicDecoder(SseAnswerDecoder):
                     self._start(piece.message)
                     self._note_usage(piece.message.usage, final=False)
             case "message_delta":
+                # The usage says at what the answer was served, which goes into the finish.
+                reported = None if piece.usage is None else self._usage.take(piece.usage, final=True)
                 if piece.delta is not None:
                     self._note_stop(piece.delta)
-                self._note_usage(piece.usage, final=True)
+                if reported is not None:
+                    self._writer.add(reported)
             case "message_stop":
                 self._writer.end("marker" if self._writer.finished else "none")
             case "error":

@@ -33,13 +33,19 @@ class ServerToolUse(msgspec.Struct, gc=False):
 
 
 class Iteration(msgspec.Struct, gc=False):
-    """One entry of `iterations`: a pass of the model, or of another one, behind one answer."""
+    """One entry of `iterations`: a pass of the model, or of another one (`model`), behind one answer."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_creation: CacheCreation | None = None
+
+
+class Pass(Iteration, gc=False):
+    """An `Iteration` as the list of them has it."""
+
+    model: str | None = None
 
 
 class UsageObject(Iteration, gc=False):
@@ -50,7 +56,7 @@ class UsageObject(Iteration, gc=False):
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
-    iterations: list[Iteration] | None = None
+    iterations: list[Pass] | None = None
 
 
 class Delta(msgspec.Struct, gc=False):

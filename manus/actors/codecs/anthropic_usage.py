@@ -33,7 +33,9 @@ class RunningUsage:
     def service_tier(self) -> str | None:
         """What served the answer, where the vendor said so: a tier, fast mode, a region, each at a price of its own.
 
-        As `standard` or `priority`, `fast`, `standard+us`, `fast+us`.
+        As `standard` or `priority`, `fast`, `standard+us`, `fast+us`. Tokens of a second model (an advisor's) are
+        billed at its own rates, and nothing in a usage keeps them apart: `standard+claude-opus-5` is a service that
+        nobody has priced.
         """
         known = self._known
         tier = known.service_tier
@@ -41,6 +43,9 @@ class RunningUsage:
             tier = "fast" if tier in (None, "standard") else f"{tier}+fast"
         if known.inference_geo not in _ANYWHERE:
             tier = f"{tier or 'standard'}+{known.inference_geo}"
+        others = sorted({each.model for each in known.iterations or () if each.model})
+        if others:
+            tier = "+".join((tier or "standard", *others))
         return None if tier is None else well_formed(tier)
 
     def take(self, usage: UsageObject, *, final: bool) -> UsageReported:
