@@ -5,6 +5,7 @@ What a model is known to reject or not to fit is seen to here, between the call 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -36,8 +37,8 @@ class Dialect(Protocol):
         """Write the request."""
         ...
 
-    def decoder(self, encoded: HttpRequest) -> Decoder:
-        """Make the decoder of the answer to what was written."""
+    def decoder(self, encoded: HttpRequest, headers: Mapping[str, str]) -> Decoder:
+        """Make the decoder of the answer, which comes with `headers`, to what was written."""
         ...
 
 
@@ -76,7 +77,7 @@ class ChatDialect:
             return encoded
         return msgspec.structs.replace(encoded, warnings=(*shaped.warnings, *encoded.warnings))
 
-    def decoder(self, encoded: HttpRequest) -> Decoder:
+    def decoder(self, encoded: HttpRequest, headers: Mapping[str, str]) -> Decoder:
         """Make the decoder of the answer to what was written."""
         options = self._options
         if encoded.answer_tool is not None:
@@ -106,9 +107,9 @@ class EmbedDialect:
             return refusal_of(encoded.warnings, self._model) or encoded
         return encoded
 
-    def decoder(self, encoded: HttpRequest) -> Decoder:
+    def decoder(self, encoded: HttpRequest, headers: Mapping[str, str]) -> Decoder:
         """Make the decoder of the answer."""
-        return self.codec.decoder(self._request, self._model, self._options)
+        return self.codec.decoder(self._request, self._model, self._options, headers)
 
 
 class MuteDialect:
@@ -130,7 +131,7 @@ class MuteDialect:
             param="provider",
         )
 
-    def decoder(self, encoded: HttpRequest) -> Decoder:
+    def decoder(self, encoded: HttpRequest, headers: Mapping[str, str]) -> Decoder:
         """Nothing is ever sent, so nothing comes back."""
         raise AssertionError("a request that was refused has no answer")
 

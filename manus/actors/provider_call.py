@@ -173,7 +173,7 @@ class ProviderCall:
             return await self._refused(body)
         if headers.get("content-type", "").startswith("text/html"):
             return web_page()
-        decoder = self._dialect.decoder(encoded)
+        decoder = self._dialect.decoder(encoded, headers)
         self._delivery.begin(Assembly(self._dialect.codec.wire, call.model, upstream.spec.bounds))
         if encoded.warnings:
             self._delivery.deliver(list(encoded.warnings))

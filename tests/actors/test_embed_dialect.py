@@ -41,7 +41,7 @@ def test_an_embedding_goes_where_the_vendor_embeds(wire: str, path: str) -> None
     assert isinstance(written, HttpRequest)
     assert written.path == path
     assert not dialect.streamed
-    assert dialect.decoder(written).done is False
+    assert dialect.decoder(written, {}).done is False
 
 
 def test_a_vendor_without_embeddings_refuses_before_anything_is_sent() -> None:

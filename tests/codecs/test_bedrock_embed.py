@@ -178,3 +178,27 @@ def test_refusals_are_told_as_for_chat() -> None:
     failure = _codec().failure(429, headers, b'{"message":"m"}', now_unix_s=0.0)
     assert (failure.kind, failure.code) == ("overloaded", "ModelNotReadyException")
     assert _codec().rate_limits(headers) == ()
+
+
+@pytest.mark.parametrize(
+    ("headers", "tokens", "source"),
+    [
+        ({"x-amzn-bedrock-input-token-count": "11"}, 11, "reported"),
+        ({"x-amzn-bedrock-input-token-count": "-3"}, 0, "missing"),
+        ({"x-amzn-bedrock-input-token-count": "many"}, 0, "missing"),
+        ({"x-amzn-bedrock-input-token-count": "9" * 5000}, 0, "missing"),
+        ({}, 0, "missing"),
+    ],
+)
+def test_tokens_that_only_a_header_counts_are_counted(headers: dict[str, str], tokens: int, source: str) -> None:
+    decoder = _codec().decoder(_ask(), COHERE_3, CodecOptions(), headers)
+    decoder.feed(b'{"id":"x","embeddings":[[1.0,2.0]]}')
+    usages = [event.usage for event in decoder.finish() if isinstance(event, UsageReported)]
+    assert [(usage.input_uncached, usage.source) for usage in usages] == ([(tokens, source)] if tokens else [])
+
+
+def test_what_the_body_counts_stands_before_the_header() -> None:
+    decoder = _codec().decoder(_ask(), TITAN_2, CodecOptions(), {"x-amzn-bedrock-input-token-count": "11"})
+    decoder.feed(b'{"embedding":[1.0],"inputTextTokenCount":5}')
+    (usage,) = [event.usage for event in decoder.finish() if isinstance(event, UsageReported)]
+    assert usage.input_uncached == 5

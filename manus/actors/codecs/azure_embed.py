@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from manus.actors.codecs.azure_errors import azure_failure, azure_failure_kind, azure_rate_limits
 from manus.actors.codecs.azure_paths import deployment_path, is_classic
-from manus.actors.codecs.base import CodecOptions, EmbedLimits, HttpRequest
+from manus.actors.codecs.base import NO_HEADERS, CodecOptions, EmbedLimits, HttpRequest
 from manus.actors.codecs.embed_answer import EmbedDecoder
 from manus.actors.codecs.openai_embed import INPUTS_MAX, TOKENS_MAX, encode_embeddings, openai_embed_decoder
 from manus.messages.failures import Failed
@@ -29,7 +29,9 @@ class AzureEmbed:
         path = deployment_path("embeddings", model, options)
         return encode_embeddings(request, named, options, path=path, wires=("azure-chat", self.wire))
 
-    def decoder(self, request: EmbedRequest, model: str, options: CodecOptions) -> EmbedDecoder:
+    def decoder(
+        self, request: EmbedRequest, model: str, options: CodecOptions, headers: Mapping[str, str] = NO_HEADERS
+    ) -> EmbedDecoder:
         """Make the decoder of one call."""
         return openai_embed_decoder(request, options, azure_failure_kind)
 

@@ -7,7 +7,8 @@ a decoder object lives for one call. Nothing here knows a vendor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -152,6 +153,10 @@ class Codec(Protocol):
         ...
 
 
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+"""Those of an answer whose body says everything."""
+
+
 class EmbedLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one call may hold. The router splits longer lists of inputs, in order; no codec does.
 
@@ -182,8 +187,10 @@ class EmbedCodec(Protocol):
         """Write `request`, which is within the limits, for `model`."""
         ...
 
-    def decoder(self, request: EmbedRequest, model: str, options: CodecOptions) -> Decoder:
-        """Make the decoder of one call."""
+    def decoder(
+        self, request: EmbedRequest, model: str, options: CodecOptions, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Decoder:
+        """Make the decoder of one call, whose answer came with `headers` (names in lower case)."""
         ...
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now_unix_s: float) -> Failed:

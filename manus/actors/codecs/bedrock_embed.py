@@ -1,7 +1,7 @@
 """Own embeddings on Bedrock: InvokeModel, with a body of each vendor's own (bedrock.md, section 8, read 2026-11).
 
 Converse makes no vectors. Titan and Nova take one text a call, Cohere up to 96; Cohere and Nova embed questions and
-passages differently. The count of tokens is in the body of Titan alone.
+passages differently. The count of tokens is in the body of Titan alone, and in a header for all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from manus.actors.codecs.base import CodecOptions, EmbedLimits, HttpRequest
+from manus.actors.codecs.base import NO_HEADERS, CodecOptions, EmbedLimits, HttpRequest
 from manus.actors.codecs.bedrock import Bedrock
 from manus.actors.codecs.bedrock_encode import model_path
 from manus.actors.codecs.bedrock_errors import bedrock_failure_kind, facts_of_exception
@@ -27,6 +27,8 @@ from manus.messages.outcomes import RateLimitReading
 from manus.messages.requests import EmbedRequest
 
 COHERE_INPUTS_MAX: Final = 96
+
+_DIGITS_MAX: Final = 16
 
 Dialect = Literal["titan_1", "titan_2", "cohere_3", "cohere_4", "nova"]
 """How a family of models wants to be asked."""
@@ -106,10 +108,12 @@ class BedrockEmbed:
             return refusal.failure
         return HttpRequest(method="POST", path=path, headers=EMBED_HEADERS, body=data, warnings=warnings.all())
 
-    def decoder(self, request: EmbedRequest, model: str, options: CodecOptions) -> EmbedDecoder:
+    def decoder(
+        self, request: EmbedRequest, model: str, options: CodecOptions, headers: Mapping[str, str] = NO_HEADERS
+    ) -> EmbedDecoder:
         """Make the decoder of one call."""
         return EmbedDecoder(
-            partial(_read, _dialect_of(model, options)),
+            partial(_read, _dialect_of(model, options), _counted(headers)),
             inputs=len(request.inputs),
             dimensions=request.dimensions,
             bounds=options.bounds,
@@ -190,9 +194,16 @@ _WRITERS: dict[Dialect, Callable[[EmbedRequest, Warnings], Body]] = {
 }
 
 
-def _read(dialect: Dialect | None, body: bytes) -> EmbedAnswer | Failed:
+def _counted(headers: Mapping[str, str]) -> int | None:
+    """Read the tokens that the header of every answer tells (bedrock.md, section 8); None where it is no number."""
+    count = headers.get("x-amzn-bedrock-input-token-count", "")
+    return int(count) if count.isascii() and count.isdigit() and len(count) < _DIGITS_MAX else None
+
+
+def _read(dialect: Dialect | None, counted: int | None, body: bytes) -> EmbedAnswer | Failed:
     try:
-        return _vectors(dialect, body)
+        answer = _vectors(dialect, body)
+        return answer if answer.input_tokens is not None else msgspec.structs.replace(answer, input_tokens=counted)
     except msgspec.ValidationError:
         facts = facts_of_exception("", load_tolerant(body))
         if facts.message or facts.code:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from manus.actors.codecs.base import CodecOptions, EmbedLimits, HttpRequest
+from manus.actors.codecs.base import NO_HEADERS, CodecOptions, EmbedLimits, HttpRequest
 from manus.actors.codecs.classify import http_failure, stream_failure
 from manus.actors.codecs.embed_answer import EMBED_HEADERS, EmbedAnswer, EmbedDecoder, packed
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
@@ -67,7 +67,9 @@ class OllamaEmbed:
             return refusal.failure
         return HttpRequest(method="POST", path="/api/embed", headers=EMBED_HEADERS, body=data, warnings=warnings.all())
 
-    def decoder(self, request: EmbedRequest, model: str, options: CodecOptions) -> EmbedDecoder:
+    def decoder(
+        self, request: EmbedRequest, model: str, options: CodecOptions, headers: Mapping[str, str] = NO_HEADERS
+    ) -> EmbedDecoder:
         """Make the decoder of one call."""
         return EmbedDecoder(_read, inputs=len(request.inputs), dimensions=request.dimensions, bounds=options.bounds)
 

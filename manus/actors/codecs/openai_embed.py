@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from manus.actors.codecs.base import CodecOptions, EmbedLimits, HttpRequest
+from manus.actors.codecs.base import NO_HEADERS, CodecOptions, EmbedLimits, HttpRequest
 from manus.actors.codecs.classify import http_failure, stream_failure
 from manus.actors.codecs.embed_answer import EMBED_HEADERS, EmbedAnswer, EmbedDecoder, packed, packed_base64
 from manus.actors.codecs.encoding import Body, Unencodable, Warnings, options_of, write_body
@@ -64,7 +64,9 @@ class OpenAIEmbed:
         """Write `request` for `model`."""
         return encode_embeddings(request, model, options, path="/embeddings", wires=("openai-chat", self.wire))
 
-    def decoder(self, request: EmbedRequest, model: str, options: CodecOptions) -> EmbedDecoder:
+    def decoder(
+        self, request: EmbedRequest, model: str, options: CodecOptions, headers: Mapping[str, str] = NO_HEADERS
+    ) -> EmbedDecoder:
         """Make the decoder of one call."""
         return openai_embed_decoder(request, options, openai_failure_kind)
 
