@@ -86,7 +86,7 @@ class Entrance:
     @property
     def next_at(self) -> float:
         """When it is to be `tend`ed, on the loop's clock."""
-        return min(self._line.next_at, self._look_at)
+        return self._line.next_at if self._looking else min(self._line.next_at, self._look_at)
 
     def decide(self, envelope: Envelope, reserve: Reserve) -> object:
         """Say whether an attempt is let in now: a bool (it is, and whether it is watched), `Denied`, or `LATER`."""

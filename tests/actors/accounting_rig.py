@@ -77,11 +77,16 @@ class Rig:
 
 @asynccontextmanager
 async def accounting(
-    *, admission: AdmissionPolicy = NO_LIMITS, policy: LedgerPolicy = POLICY, faults: Faults | None = None
+    *,
+    admission: AdmissionPolicy = NO_LIMITS,
+    policy: LedgerPolicy = POLICY,
+    faults: Faults | None = None,
+    store: MemoryStore | None = None,
 ) -> AsyncIterator[Rig]:
-    """Run the actor. At the end the tree has drained."""
+    """Run the actor. At the end the tree has drained. A `store` that is given has its own faults, or none."""
     plan = Faults() if faults is None else faults
-    store = MemoryStore(run_id="run", rows_max=1000, faults=plan)
+    if store is None:
+        store = MemoryStore(run_id="run", rows_max=1000, faults=plan)
     bus = EventBus()
     events: list[object] = []
     bus.add_listener(events.append)
