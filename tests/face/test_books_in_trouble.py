@@ -5,6 +5,7 @@ In each case nothing is sent, and what lies there stays as it is, byte for byte.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -36,6 +37,16 @@ def a_text(place: Path) -> Path:
 def a_cut_ledger(place: Path) -> Path:
     path = a_ledger(place)
     path.write_bytes(path.read_bytes()[:1500])
+    return path
+
+
+def a_ledger_with_damaged_pages(place: Path) -> Path:
+    """Make one whose beginning is whole, so that only reading on finds out."""
+    path = a_ledger(place)
+    data = bytearray(path.read_bytes())
+    for page in range(1, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 200] = b"\xff" * 200
+    path.write_bytes(data)
     return path
 
 
@@ -71,6 +82,7 @@ def a_ledger(place: Path) -> Path:
 TROUBLES: dict[Callable[[Path], Path], tuple[str, str]] = {
     a_text: ("file is not a database", "move it aside"),
     a_cut_ledger: ("malformed", "move it aside"),
+    a_ledger_with_damaged_pages: ("malformed", "move it aside"),
     a_newer_ledger: ("is of version 99", "update the program"),
     anothers_database: ("is a database of another program", "set ledger.path"),
     a_directory: ("cannot be opened", "set ledger.path"),
@@ -253,7 +265,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "[budgets]\nusd_per_day = '5 EUR'": ("budgets.usd_per_day", "an amount of USD"),
     "[budgets]\neur_per_day = 5": ("budgets.eur_per_day", "usd_per_day"),
     "[ledger]\ndurability = 'always'": ("ledger.durability", "power"),
-    "[ledger]\nkeep_days = -1": ("ledger.keep_days", "expected days"),
+    "[ledger]\nkeep_days = -1": ("ledger.keep_days", "days"),
 }
 """What is written, the place that is named, and a word of what is said of it."""
 
@@ -277,3 +289,24 @@ def test_a_configuration_that_would_make_wrong_books_is_refused_by_file_and_fiel
         assert "llm.toml" in line
         assert word in line
     assert [path.name for path in tmp_path.iterdir()] == ["llm.toml"]
+
+
+@pytest.mark.parametrize("field", ["usd_per_request", "usd_per_day", "usd_per_month", "tokens_per_day"])
+def test_a_budget_that_no_request_fits_into_is_warned_of_and_refuses_by_name(
+    tmp_path: Path, sim: str, field: str
+) -> None:
+    terminal = Terminal(tmp_path, None)
+    terminal.configure(sim, more=f"[budgets]\n{field} = {10 if field.startswith('tokens') else 0.0000001}\n")
+
+    done = terminal.run("ask", "Hello")
+
+    warning, refusal, *rest = done.stderr.decode().splitlines()
+    assert done.returncode == 3
+    assert f"budgets.{field}" in warning
+    assert "llm.toml" in warning
+    assert f"(budgets.{field}" in refusal
+    assert "Set a lower max_tokens, or raise" in refusal
+    assert any("nothing was sent" in line for line in rest)
+    assert done.stdout == b""
+    told = json.loads(terminal.run("usage", "--json").stdout)["total"]
+    assert (told["settled"], told["in_doubt"], told["cost_nano_usd"]) == (0, 0, 0)

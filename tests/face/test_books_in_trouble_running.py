@@ -195,6 +195,46 @@ async def test_while_somebody_holds_the_file_calls_go_on_and_are_booked_later(tm
     books.check()
 
 
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+async def test_calls_made_while_the_ledger_is_gone_are_in_the_next_one(tmp_path: Path, replaced: bool) -> None:
+    books = Books(tmp_path / "ledger.sqlite")
+    async with books.open() as agent:
+        with agent.events(4096) as events:
+            assert await books.ask(agent)
+            await wait_until(lambda: len(books.rows()) == 1)
+            for file in (books.path, Path(f"{books.path}-wal"), Path(f"{books.path}-shm")):
+                file.unlink(missing_ok=True)
+            if replaced:
+                async with Books(books.path).open():
+                    pass
+            for _ in range(5):
+                assert await books.ask(agent)
+            trouble = await books.ask_until(agent, events, LedgerTroubled)
+            assert str(books.path) in trouble.reason
+            assert "removed" in trouble.reason
+    assert list(runs_directory(books.path).glob("*.journal")), "the journal is all there is of them"
+    async with books.open() as agent:
+        assert (await agent.get_usage_stats()).total.settled == len(books.told)
+    rows = {row.request_id: row.cost_nano_usd for row in books.rows()}
+    assert rows == books.told
+    assert len(books.rig.first.bill) == len(books.told)
+
+
+async def test_a_journal_whose_directory_is_removed_is_told_of_and_costs_no_row(tmp_path: Path) -> None:
+    books = Books(tmp_path / "ledger.sqlite")
+    async with books.open() as agent:
+        with agent.events(4096) as events:
+            assert await books.ask(agent)
+            await wait_until(lambda: len(list(runs_directory(books.path).glob("*.journal"))) == 2)
+            shutil.rmtree(runs_directory(books.path))
+            for _ in range(5):
+                assert await books.ask(agent)
+            trouble = await books.ask_until(agent, events, LedgerTroubled)
+            assert str(runs_directory(books.path)) in trouble.reason
+    settled = {row.request_id: row.cost_nano_usd for row in books.rows() if row.state == "settled"}
+    assert settled == books.told
+
+
 @pytest.mark.parametrize("between_runs", [True, False])
 async def test_a_clock_that_goes_back_by_a_day_harms_no_row(tmp_path: Path, between_runs: bool) -> None:
     books = Books(tmp_path / "ledger.sqlite")
