@@ -28,7 +28,8 @@ ABILITIES: Final = {
 """What the table shows of a model's abilities; `--json` has them all."""
 
 LEGEND: Final = (
-    "USD per million tokens (CACHE: read/write); "
+    "USD per million tokens (CACHE: read/write/write for an hour, SOUND: in/out); EXTRA: USD by the call, and services "
+    "with a price of their own; "
     + ", ".join(f"{letter} {name}" for letter, name in ABILITIES.items())
     + "; ? is unknown, and unknown is permitted"
 )
@@ -161,7 +162,22 @@ def _priced_by(source: dict[str, str], sources: dict[str, str]) -> str:
 
 
 def _table(lines: Sequence[Line]) -> str:
-    rows = [("PROVIDER", "MODEL", "IN", "OUT", "CACHE", "WINDOW", "ANSWER", "ABILITIES", "AS OF", "PRICE FROM")]
+    rows = [
+        (
+            "PROVIDER",
+            "MODEL",
+            "IN",
+            "OUT",
+            "CACHE",
+            "SOUND",
+            "EXTRA",
+            "WINDOW",
+            "ANSWER",
+            "ABILITIES",
+            "AS OF",
+            "PRICE FROM",
+        )
+    ]
     for provider, card, source in lines:
         name = card.name if card.base is None else f"{card.name} ({card.base})"
         price = card.price
@@ -171,7 +187,9 @@ def _table(lines: Sequence[Line]) -> str:
                 name if card.retires is None else f"{name} [until {card.retires}]",
                 _rate(price, "input"),
                 _rate(price, "output"),
-                f"{_usd(price.cache_read)}/{_usd(price.cache_write_short)}" if price.known else "unknown",
+                _several(price, "cache_read", "cache_write_short", "cache_write_long"),
+                _several(price, "audio_input", "audio_output"),
+                _extra(card),
                 _tokens(card.context_tokens),
                 _tokens(card.max_output_tokens),
                 "".join(f"{letter}{_mark(getattr(card, field))}" for letter, field in ABILITIES.items()),
@@ -191,6 +209,25 @@ def _rate(price: Price, field: str) -> str:
         return "unknown"
     bands = [f">{_tokens(tier.above_tokens)} {_usd(getattr(tier, field))}" for tier in price.tiers]
     return ", ".join((_usd(getattr(price, field)), *bands))
+
+
+def _several(price: Price, *fields: str) -> str:
+    """Write rates beside each other: `$0.10/$1.25/-`, or one dash where there are none."""
+    if not price.known:
+        return "unknown"
+    rates = [getattr(price, field) for field in fields]
+    return "-" if all(rate is None for rate in rates) else "/".join(_usd(rate) for rate in rates)
+
+
+def _extra(card: ModelCard) -> str:
+    """Write what is charged by the call, and which services have a price: `web_search $0.01, flex, priority`.
+
+    Tools that cost nothing are left to `--json`.
+    """
+    price = card.price
+    told = [f"call {_usd(price.per_request)}"] if price.per_request else []
+    told += [f"{kind} {_usd(fee)}" for kind, fee in sorted(price.tool_calls.items()) if fee]
+    return ", ".join((*told, *sorted(card.service_prices))) or "-"
 
 
 def _usd(nano: int | None) -> str:
@@ -238,7 +275,9 @@ def _price_as_data(price: Price) -> dict[str, Any] | None:
     if not price.known:
         return None
     tiers = [{"above_tokens": tier.above_tokens, **_rates(tier)} for tier in price.tiers]
-    return {**_rates(price), "per_request": price.per_request, "tiers": tiers, "version": price.version}
+    sounds = {"audio_input": price.audio_input, "audio_output": price.audio_output}
+    by_call = {"per_request": price.per_request, "tool_calls": price.tool_calls}
+    return {**_rates(price), **sounds, **by_call, "tiers": tiers, "version": price.version}
 
 
 def _rates(price: Price | PriceTier) -> dict[str, int | None]:

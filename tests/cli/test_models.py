@@ -144,3 +144,47 @@ def test_no_key_is_shown(configured: Path, capsys: pytest.CaptureFixture[str]) -
         assert main(arguments) == 0
         shown = capsys.readouterr()
         assert "sk-canary" not in shown.out + shown.err
+
+
+def test_every_class_of_a_price_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "llm.toml").write_text(
+        """
+[providers.mine]
+type = "openai"
+base_url = "http://127.0.0.1:9/v1"
+[[providers.mine.models]]
+name = "m"
+cost_per_input = 1
+cost_per_output = 2
+cost_per_cache_read = 0.1
+cost_per_cache_write_long = 3
+cost_per_audio_input = 32
+cost_per_request = 0.5
+cost_per_tool_call = { web_search = 0.01, mcp = 0 }
+cost_tiers = [{ above_tokens = 200000, input = 4, output = 12 }]
+service_costs = { flex = { input = 0.5, output = 1 } }
+[[providers.mine.models]]
+name = "unpriced"
+"""
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MANUS_CONFIG", raising=False)
+    lines = table(capsys)
+    for words in (
+        "$1.00, >200k $4.00",
+        "$2.00, >200k $12.00",
+        "$0.10/-/$3.00",
+        "$32.00/-",
+        "call $0.50, web_search $0.01, flex",
+    ):
+        assert words in lines["mine/m"]
+    assert "$" not in lines["mine/unpriced"]
+    assert lines["mine/unpriced"].count("unknown") >= 5
+    models = listed(capsys)
+    price = models["mine/m"]["price"]
+    assert (price["audio_input"], price["audio_output"]) == (32_000_000_000, None)
+    assert price["tool_calls"] == {"web_search": 10_000_000, "mcp": 0}
+    assert models["mine/m"]["service_prices"]["flex"]["input"] == 500_000_000
+    assert models["mine/unpriced"]["price"] is None
