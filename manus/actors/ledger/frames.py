@@ -43,8 +43,10 @@ def scan(segment: bytes) -> Scan:
     rest = segment[at:].rstrip(b"\0")
     if not rest:
         return Scan(payloads, "clean")
-    # One frame at most can be under way when a process dies, or be the remains of a write that failed.
-    return Scan(payloads, "torn" if len(rest) <= FRAME_BYTES_MAX else "damaged")
+    # One frame at most can be under way when a process dies, or be the remains of a write that failed. So there is
+    # none after it: records that were kept and cannot be read in their order are damage, however little of it.
+    torn = len(rest) <= FRAME_BYTES_MAX and all(_payload_at(rest, place) is None for place in range(1, len(rest)))
+    return Scan(payloads, "torn" if torn else "damaged")
 
 
 def _payload_at(segment: bytes, at: int) -> bytes | None:
