@@ -301,7 +301,7 @@ class LedgerConfig(Section, frozen=True, kw_only=True):
     path: str | None = None
     durability: Literal["process", "power"] = "process"
     confirm_s: Seconds = 5.0
-    keep_days: Annotated[float, Meta(ge=1, le=36_500, description="a number of days, 1 or more")] | None = None
+    keep_days: Annotated[float, Meta(ge=1, le=36_500, description="days, 1 or more")] | None = None
 
 
 class IpcConfig(Section, frozen=True, kw_only=True):

@@ -71,7 +71,7 @@ def test_what_can_hold_is_accepted_in_silence(good: str) -> None:
         ("[budgets]\nrolling = { hours = 1, usd = 5 }", "budgets.rolling", "expected an array"),
         ("[budgets.tags.t]\nrolling = [{ hours = 5 }]", "budgets.tags.t.rolling[0]", "add usd or tokens"),
         ("[budgets]\nrequests_per_minute = 5", "budgets.requests_per_minute", "it belongs into [limits]"),
-        ("[ledger]\nkeep_days = 0", "ledger.keep_days", "a number of days, 1 or more; got 0"),
+        ("[ledger]\nkeep_days = 0", "ledger.keep_days", "expected days, 1 or more; got 0"),
         ("[routing]\non_cancel = 'drains'", "routing.on_cancel", "did you mean 'drain'?"),
         ("[routing]\ndrain_s = 0", "routing.drain_s", "got 0"),
         (
