@@ -12,8 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.admission import ROW as ADMISSION_ROW
+from benchmarks.admission import print_admission
 from benchmarks.codecs import ROW as CODECS_ROW
 from benchmarks.codecs import print_codecs
+from benchmarks.estimates import print_estimates
 from benchmarks.failover import CPU_ROW as FAILOVER_ROW
 from benchmarks.failover import print_failover
 from benchmarks.hedging import ROW as HEDGING_ROW
@@ -43,7 +46,9 @@ HELD_STREAMS = 500
 RESTARTS = 3
 
 ALONE: dict[str, Callable[[int], None]] = {
+    "admission": print_admission,
     "codecs": print_codecs,
+    "estimates": print_estimates,
     "failover": print_failover,
     "hedging": print_hedging,
     "routing": print_routing,
@@ -72,6 +77,8 @@ def main() -> None:
             _restart_row(base_url)
     if options.rows in "import":
         _import_row(options.peers)
+    if options.rows in ADMISSION_ROW and not options.only:
+        print_admission(options.rounds)
     if options.rows in CODECS_ROW and not options.only:
         print_codecs(options.rounds)
     if options.rows in FAILOVER_ROW and not options.only:

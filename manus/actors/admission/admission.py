@@ -104,13 +104,14 @@ class Admission:
         short: Shortage | None = None
         for gauge in gauges:
             need = gauge.need(reserve)
+            needs.append(need)
+            line = gauge.line
+            if gauge.has_room(reserve, need, clock) and not (line and line[0].seniority < seniority):
+                continue
             failure = gauge.refusal(reserve, need, clock)
             if failure is not None:
                 return failure
-            needs.append(need)
-            line = gauge.line
-            if not gauge.has_room(need, clock) or (line and line[0].seniority < seniority):
-                short = _worse(short, gauge.shortage(reserve, need, clock))
+            short = _worse(short, gauge.shortage(reserve, need, clock))
         return Fit(gauges, tuple(needs)) if short is None else short
 
     def take(self, reserve: Reserve, fit: Fit, clock: Clock) -> bool:

@@ -127,7 +127,7 @@ class BudgetGauge(Gauge):
         free_in_s = self.free_in_s(account, need, clock)
         return words.used_up(self.rule, reserve, need, gone=account.gone, free_in_s=free_in_s)
 
-    def has_room(self, need: int, clock: Clock) -> bool:
+    def has_room(self, reserve: Reserve, need: int, clock: Clock) -> bool:
         """Tell whether it fits beside all that is gone and held."""
         account = self.present(clock)
         return account.loaded and account.gone + account.held + need <= self.rule.amount

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
 from manus.actors.admission.gauge import COME_BACK_S, Gauge, Shortage, name_of, never, refused
-from manus.actors.admission.needs import Clock, Ended, as_asked, input_counted, tokens_counted
+from manus.actors.admission.needs import Clock, Ended, input_counted, output_asked
 from manus.actors.admission.windows import SlidingMinute
 from manus.messages.accounting import Reserve
 from manus.messages.failures import Failed
@@ -24,22 +22,23 @@ class RateGauge(Gauge):
     tokens that are counted when the call comes: from the vendor's answer on) what it did count stays for a minute.
     """
 
-    __slots__ = ("_counting", "_minute", "dimension", "limit")
+    __slots__ = ("_counting", "_is_requests", "_minute", "dimension", "limit")
 
     def __init__(self, rule: LimitRule, dimension: RateDimension, limit: int) -> None:
         super().__init__(rule.scope, rule.source, watches=dimension == "requests" or rule.counting.asked)
         self.dimension = dimension
         self.limit = limit
+        self._is_requests = dimension == "requests"
         self._counting = rule.counting
         self._minute = SlidingMinute()
 
     def need(self, reserve: Reserve) -> int:
         """Give the most that the vendor can count; at most the limit, so that one alone is let through."""
-        return min(self._counted(reserve, reserve.bound), self.limit)
+        return 1 if self._is_requests else min(self._tokens(reserve, reserve.bound, ended=False), self.limit)
 
     def refusal(self, reserve: Reserve, need: int, clock: Clock) -> Failed | None:
         """Refuse what is expected to be more than the limit by itself; a bound may well be too high a guess."""
-        expected = self._counted(reserve, reserve.estimate)
+        expected = 1 if self._is_requests else self._tokens(reserve, reserve.estimate, ended=False)
         if expected <= self.limit:
             return None
         message = (
@@ -48,9 +47,11 @@ class RateGauge(Gauge):
         )
         return never(reserve, message)
 
-    def has_room(self, need: int, clock: Clock) -> bool:
+    def has_room(self, reserve: Reserve, need: int, clock: Clock) -> bool:
         """Tell whether it fits into any sixty seconds that it may be counted in."""
-        return self._minute.used(clock.at) + need <= self.limit
+        if self._minute.used(clock.at) + need > self.limit:
+            return False
+        return need < self.limit or self.refusal(reserve, need, clock) is None
 
     def shortage(self, reserve: Reserve, need: int, clock: Clock) -> Shortage:
         """Say how much is used, and when enough of it is over."""
@@ -102,32 +103,29 @@ class RateGauge(Gauge):
     def _came_to(self, reserve: Reserve, need: int, ended: Ended) -> int:
         if not ended.sent:
             return 0
-        if self.dimension == "requests":
+        if self._is_requests:
             return need
         booked = ended.booked
         match booked.state:
             case "settled":
-                return self._counted(reserve, booked.usage)
+                return self._tokens(reserve, booked.usage, ended=True)
             case "in_doubt":
                 return need
             case "released":  # refused or failed: what counts when a call comes may have counted even so
                 if self._counting.asked:
                     return need
-                return min(need, self._counted(reserve, msgspec.structs.replace(reserve.bound, output=0)))
+                return min(
+                    need, 0 if self.dimension == "output_tokens" else input_counted(reserve.bound, self._counting)
+                )
 
-    def _counted(self, reserve: Reserve, usage: Usage) -> int:
-        if self.dimension == "requests":
-            return 1
-        counting = self._counting
-        if counting.asked:
-            usage = as_asked(reserve, usage)
-        match self.dimension:
-            case "tokens":
-                return tokens_counted(usage, counting)
-            case "input_tokens":
-                return input_counted(usage, counting)
-            case "output_tokens":
-                return usage.output * counting.output_weight
+    def _tokens(self, reserve: Reserve, usage: Usage, *, ended: bool) -> int:
+        """Give what the vendor counts for `usage`, of a call that is under way or has ended."""
+        counting, dimension = self._counting, self.dimension
+        counted = 0 if dimension == "output_tokens" else input_counted(usage, counting)
+        if dimension == "input_tokens":
+            return counted
+        output = usage.output if not counting.asked else output_asked(reserve, usage.output if ended else 0)
+        return counted + output * counting.output_weight
 
     def _what(self) -> str:
         return f"{self.source} ({name_of(self.scope)})"
@@ -158,7 +156,7 @@ class ConcurrencyGauge(Gauge):
             return None
         return never(reserve, f"{self.source} ({name_of(self.scope)}) allows no calls at all: raise its concurrency.")
 
-    def has_room(self, need: int, clock: Clock) -> bool:
+    def has_room(self, reserve: Reserve, need: int, clock: Clock) -> bool:
         """Tell whether fewer are open than may be."""
         return self.open < self.limit
 

@@ -84,8 +84,8 @@ class Gauge:
         """Say why it cannot have what it needs however long it waits; None where it may."""
         raise NotImplementedError
 
-    def has_room(self, need: int, clock: Clock) -> bool:
-        """Tell whether `need` fits now, beside all that counts."""
+    def has_room(self, reserve: Reserve, need: int, clock: Clock) -> bool:
+        """Tell whether `need` fits now, beside all that counts, and nothing refuses it."""
         raise NotImplementedError
 
     def shortage(self, reserve: Reserve, need: int, clock: Clock) -> Shortage:

@@ -98,7 +98,7 @@ class LearntGauge(Gauge):
         """Refuse nothing for good: headers are forgotten."""
         return None
 
-    def has_room(self, need: int, clock: Clock) -> bool:
+    def has_room(self, reserve: Reserve, need: int, clock: Clock) -> bool:
         """Tell whether the vendor said that so much remains."""
         return not self.holds(clock.at) or need <= self.left(clock.at)
 

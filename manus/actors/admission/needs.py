@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
 from manus.actors.estimates.bound import worst_cost_nano_usd
 from manus.messages.accounting import Booked, Reserve
 from manus.messages.limits import TokenCounting
@@ -40,27 +38,16 @@ def bound_cost(reserve: Reserve) -> int | None:
     return worst_cost_nano_usd(reserve.price, reserve.bound)
 
 
-def tokens_counted(usage: Usage, counting: TokenCounting) -> int:
-    """Give what `usage` counts against a limit on all tokens."""
-    return input_counted(usage, counting) + usage.output * counting.output_weight
-
-
 def input_counted(usage: Usage, counting: TokenCounting) -> int:
     """Give what `usage` counts against a limit on tokens of input."""
     return usage.input_total if counting.cache_reads else usage.input_total - usage.cache_read
 
 
-def output_asked(reserve: Reserve, used: Usage | None = None) -> int:
+def output_asked(reserve: Reserve, used_tokens: int = 0) -> int:
     """Give the output that a vendor counts which goes by what is asked: the cap that the request names.
 
-    Where it names none, nobody can say what the vendor takes for it: what is expected, or what was `used` if more.
+    Where it names none, nobody can say what the vendor takes for it: what is expected, or what was used if more.
     """
     if reserve.asked_output_tokens is not None:
         return min(reserve.asked_output_tokens, reserve.bound.output)
-    expected = reserve.estimate.output
-    return expected if used is None else max(expected, used.output)
-
-
-def as_asked(reserve: Reserve, usage: Usage) -> Usage:
-    """Give `usage` with the output that the vendor counted when the call came."""
-    return msgspec.structs.replace(usage, output=output_asked(reserve, usage))
+    return max(reserve.estimate.output, used_tokens)
