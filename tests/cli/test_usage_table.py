@@ -47,7 +47,14 @@ def test_what_is_cached_thought_estimated_unpriced_open_or_in_doubt_has_its_colu
         *("PROVIDER", "MODEL", "CALLS", "INPUT", "OUTPUT", "COST", "CACHED", "REASONING", "ESTIMATED", "UNPRICED"),
         *("OPEN", "IN", "DOUBT", "UP", "TO"),
     ]
-    assert line.split() == ["p", "m", "9", "6", "8", "$0.00", "6", "7", "3", "4", "1", "2", "$0.005"]
+    assert line.split() == ["p", "m", "9", "6", "8", "unknown", "6", "7", "3", "4", "1", "2", "$0.005"]
+
+
+def test_a_cost_of_which_a_part_is_unknown_says_so() -> None:
+    _, line = usage_table(report(UsageRow(provider="p", model="m", requests=2, unpriced=1, cost_nano_usd=5))).split(
+        "\n"
+    )
+    assert "$0.000000005 + unknown" in line
 
 
 def test_several_lines_have_all_of_them_together_below() -> None:
