@@ -39,6 +39,9 @@ TOKENS_MAX: Final = 10**9
 TIMEOUT_S_MAX: Final = 86_400.0
 STOPS_MAX: Final = 64
 TAGS_MAX: Final = 64
+TAGS_BYTES_MAX: Final = 8192
+"""All tags of a request together; they stand in the ledger's record of each of its attempts."""
+
 SEED_MAX: Final = 2**63 - 1
 PENALTY_MAX: Final = 2.0
 LOGPROBS_MAX: Final = 20
@@ -174,7 +177,13 @@ def _fallbacks(value: object) -> tuple[str, ...]:
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    return names_of(value, "tags", TAGS_MAX)
+    tags = names_of(value, "tags", TAGS_MAX)
+    for place, tag in enumerate(tags):
+        if not 0 < len(tag) <= NAME_CHARS_MAX:
+            raise InvalidRequestError(f"tags[{place}]: expected 1 to {NAME_CHARS_MAX} characters of text")
+    if sum(len(tag.encode()) for tag in tags) > TAGS_BYTES_MAX:
+        raise InvalidRequestError(f"tags: more than {TAGS_BYTES_MAX} bytes in all; name fewer, or shorter ones")
+    return tags
 
 
 def _extra(value: object) -> dict[str, msgspec.Raw]:

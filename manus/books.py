@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 import trio
 
 from manus.config.did_you_mean import listing, suggestion
-from manus.errors import InvalidRequestError, LLMError, OverloadedError, error_of_terminal
+from manus.errors import InvalidRequestError, LedgerError, LLMError, error_of_terminal
 from manus.limit_reports import RateLimiter
 from manus.messages.accounting import StatsAsked, UsageDimension, UsageRow, UsageStats
 from manus.messages.failures import Failed
@@ -51,7 +51,7 @@ async def ask_usage(accounting: Ref, *, since_unix_s: float | None, by: tuple[Us
     """Ask accounting what was used since a moment.
 
     Raises:
-        OverloadedError: the ledger could not be read.
+        LedgerError: the ledger could not be read.
         LLMError: accounting does not answer.
     """
     stats = await _stats(accounting, StatsAsked(since_unix_s=since_unix_s, by=by))
@@ -84,7 +84,7 @@ async def _stats(accounting: Ref, asked: StatsAsked) -> UsageStats:
 def _error_of(answer: object) -> LLMError:
     match answer:
         case Failed(message=message):
-            return OverloadedError(f"The books cannot be read: {message}")
+            return LedgerError(f"The books cannot be read: {message}")
         case ActorFailed() | Undelivered() | Unavailable() | Expired() | Withdrawn():
             return error_of_terminal(answer, "")
         case other:

@@ -208,7 +208,7 @@ class OverloadedError(LLMError):
 
 
 class LedgerError(LLMError):
-    """The books cannot be kept at present, and nothing is called unbooked; the text says why."""
+    """The books cannot be kept or read at present, and nothing is called unbooked; the text says why."""
 
 
 class RequestCancelledError(LLMError):

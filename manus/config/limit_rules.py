@@ -22,6 +22,9 @@ from manus.messages.usage import format_usd, nano_usd
 LONGEST_ANSWER_TOKENS: Final = 131_072
 """What is set aside for the answer of a model that nobody has described, where the request names no `max_tokens`."""
 
+TAG_CHARS_MAX: Final = 256
+"""The longest tag that a request may bear."""
+
 _NARROWER: Final = (
     ("input_tokens_per_minute", "tokens_per_minute"),
     ("output_tokens_per_minute", "tokens_per_minute"),
@@ -67,6 +70,15 @@ def bounds_can_be_reached(config: LLMConfig) -> Iterator[Problem]:
                 inner, outer = getattr(table, part), getattr(table, whole)
                 if inner is not None and outer is not None and inner > outer:
                     yield _warning(f"{path}.{part}", f"is more than {whole}, so it is never reached; make it smaller")
+
+
+def tags_can_be_borne(config: LLMConfig) -> Iterator[Problem]:
+    """A tag that no request may bear bounds nothing."""
+    for path, tags in (("limits.tags", config.limits.tags), ("budgets.tags", config.budgets.tags)):
+        for tag in tags:
+            if not 0 < len(tag) <= TAG_CHARS_MAX:
+                message = f"names a tag that no request can bear; a tag is 1 to {TAG_CHARS_MAX} characters"
+                yield Problem(path=child_path(path, tag), message=message)
 
 
 def bounds_are_of_somebody(config: LLMConfig) -> Iterator[Problem]:
@@ -211,6 +223,7 @@ RULES: Final = (
     limits_do_not_contradict,
     rolling_budgets_say_of_what,
     bounds_can_be_reached,
+    tags_can_be_borne,
     bounds_are_of_somebody,
     models_share_no_budget_over_keys,
     one_request_fits,

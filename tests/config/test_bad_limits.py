@@ -8,8 +8,9 @@ import pytest
 
 from manus.actors.estimates.bound import OUTPUT_TOKENS
 from manus.config.check import check_text
-from manus.config.limit_rules import LONGEST_ANSWER_TOKENS
+from manus.config.limit_rules import LONGEST_ANSWER_TOKENS, TAG_CHARS_MAX
 from manus.config.problems import Problem
+from manus.option_checks import NAME_CHARS_MAX
 
 OPENAI = """\
 [providers.openai]
@@ -70,6 +71,8 @@ def test_what_can_hold_is_accepted_in_silence(good: str) -> None:
         ("[budgets]\nrolling = [{ hours = 0, usd = 5 }]", "budgets.rolling[0].hours", "hours, more than 0"),
         ("[budgets]\nrolling = { hours = 1, usd = 5 }", "budgets.rolling", "expected an array"),
         ("[budgets.tags.t]\nrolling = [{ hours = 5 }]", "budgets.tags.t.rolling[0]", "add usd or tokens"),
+        ('[limits.tags.""]\nconcurrency = 1', 'limits.tags.""', "no request can bear"),
+        (f"[budgets.tags.{'x' * 257}]\nusd_per_day = 1", f"budgets.tags.{'x' * 257}", "1 to 256 characters"),
         ("[budgets]\nrequests_per_minute = 5", "budgets.requests_per_minute", "it belongs into [limits]"),
         ("[ledger]\nkeep_days = 0", "ledger.keep_days", "expected days, 1 or more; got 0"),
         ("[routing]\non_cancel = 'drains'", "routing.on_cancel", "did you mean 'drain'?"),
@@ -97,6 +100,10 @@ def test_each_mistake_is_an_error_with_its_place_and_line(bad: str, path: str, m
     assert message in problem.message
     assert problem.line is not None
     assert problem.line <= bad.count("\n") + 1
+
+
+def test_a_tag_may_be_as_long_in_the_file_as_in_a_request() -> None:
+    assert TAG_CHARS_MAX == NAME_CHARS_MAX
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,26 @@ async def test_a_stream_that_was_left_is_counted_by_what_came(autojump_clock: tr
         assert books.estimated == 1
 
 
+async def test_a_stream_that_is_read_to_its_end_after_its_caller_left_is_counted_once_by_the_vendors_word(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_rig(Rig(Script(text="One two three four five six.", gap_s=1.0))) as agent:
+        whole = await agent.generate("Hello")
+        with agent.token_tracker() as tracker:
+            async with agent.stream("Hello", on_cancel="drain") as stream:
+                await anext(stream)
+                cut = await stream.cancel()
+            assert tracker.total == TokenTotals()  # it is still being read
+            await trio.sleep(60)
+        books = (await agent.get_usage_stats()).total
+
+    assert cut.usage.output_tokens < whole.usage.output_tokens
+    assert tracker.total.attempts == 1
+    assert tracker.total_tokens == whole.usage.total_tokens
+    assert (books.settled, books.open, books.estimated) == (2, 0, 0)
+    assert books.total_tokens == 2 * whole.usage.total_tokens
+
+
 def test_what_is_in_doubt_is_in_no_sum_and_what_is_open_or_released_is_nothing() -> None:
     tracker = TokenTracker(bus := EventBus())
     for booking in ("open", "released", "in_doubt"):
