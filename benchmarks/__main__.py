@@ -22,6 +22,7 @@ from benchmarks.failover import print_failover
 from benchmarks.hedging import ROW as HEDGING_ROW
 from benchmarks.hedging import print_hedging
 from benchmarks.imports import OUR_DEPENDENCIES, OURS, import_ms
+from benchmarks.ledger import print_ledger
 from benchmarks.processes import ContenderFailed, Worker, upstream
 from benchmarks.routing import ROW as ROUTING_ROW
 from benchmarks.routing import print_routing
@@ -51,6 +52,7 @@ ALONE: dict[str, Callable[[int], None]] = {
     "estimates": print_estimates,
     "failover": print_failover,
     "hedging": print_hedging,
+    "ledger": print_ledger,
     "routing": print_routing,
 }
 """What can be measured by itself, by its name on the command line."""

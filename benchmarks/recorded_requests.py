@@ -54,7 +54,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
         model: the name it was asked by.
         prompt_tokens: all of the prompt as reported, cached or not.
         output_tokens: reported, thinking included; `reasoning_tokens` the thinking in it, None where not told.
-        answer: what was received as text, thinking and calls included; a label of the kind before each.
+        answer: what was received as text, and the calls.
+        says_it_all: whether the answer is text alone, and all thinking in its count is told apart.
         hidden: why counts may hold what the request does not show, or the answer does not; empty where they do not.
     """
 
@@ -67,6 +68,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_tokens: int | None
     answer: tuple[str, ...]
     hidden: tuple[str, ...] = ()
+    says_it_all: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -108,9 +110,15 @@ def _read(exchange: dict[str, Any], body: dict[str, Any], told: dict[str, Any]) 
         prompt_tokens=told["input_tokens"] + cached,
         output_tokens=told.get("output_tokens") or 0,
         reasoning_tokens=told.get("reasoning_tokens"),
-        answer=tuple(piece for piece in (told.get("text"), told.get("reasoning_text"), *calls) if piece),
+        answer=tuple(piece for piece in (told.get("text"), *calls) if piece),
         hidden=tuple(dict.fromkeys(hidden)),
+        says_it_all=bool(told.get("text")) and not calls and _thinking_is_told(request, told),
     )
+
+
+def _thinking_is_told(request: ChatRequest, told: dict[str, Any]) -> bool:
+    thinks = request.reasoning is not None or told.get("reasoning_text")
+    return told.get("reasoning_tokens") is not None or not thinks
 
 
 def _model(exchange: dict[str, Any], body: dict[str, Any]) -> str:

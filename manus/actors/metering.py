@@ -50,8 +50,18 @@ def is_reported(assembly: Assembly) -> bool:
     return assembly.finishing and not any(assembly.uncounted())
 
 
-def usage_received(assembly: Assembly | None, *, estimated_input_tokens: int, output_ratio: float = 1.0) -> Usage:
-    """Say what an attempt used of which `assembly` was received; `output_ratio` is `Call`'s."""
+def usage_received(
+    assembly: Assembly | None,
+    *,
+    estimated_input_tokens: int,
+    output_ratio: float = 1.0,
+    output_max: int | None = None,
+) -> Usage:
+    """Say what an attempt used of which `assembly` was received.
+
+    `output_ratio` and `output_max` are those of `Call`: what was set aside bounds what is estimated, never what the
+    vendor has said.
+    """
     if assembly is None:
         return Usage(input_uncached=estimated_input_tokens, source="estimated")
     reported = assembly.usage
@@ -61,6 +71,8 @@ def usage_received(assembly: Assembly | None, *, estimated_input_tokens: int, ou
     received = tokens_received(assembly.uncounted(), batched=batched, ratio=output_ratio)
     # A complete count is of all that came before it; the figure that merely opens an answer is of nothing yet.
     output = reported.output + received if reported.source == "reported" else max(reported.output, received)
+    if output_max is not None:
+        output = min(output, max(output_max, reported.output))
     return msgspec.structs.replace(
         reported,
         input_uncached=reported.input_uncached if _told_input(assembly) else estimated_input_tokens,

@@ -361,7 +361,10 @@ class ProviderCall:
         usage = NO_USAGE
         if bill in ("reported", "estimated"):
             usage = usage_received(
-                assembly, estimated_input_tokens=call.estimated_input_tokens, output_ratio=call.output_ratio
+                assembly,
+                estimated_input_tokens=call.estimated_input_tokens,
+                output_ratio=call.output_ratio,
+                output_max=call.output_max,
             )
         failure = self._told_credentials(failure)
         redact = upstream.spec.redact

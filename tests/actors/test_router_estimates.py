@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from manus.actors.estimates.bound import bound_usage
+from manus.actors.estimates.measure import measure
 from manus.actors.estimates.prompt import estimate_prompt_tokens
 from manus.actors.router_desk import RouterCell
 from manus.messages.outcomes import Finished, Reservation, Route
@@ -122,3 +123,22 @@ async def test_what_a_cut_stream_used_is_estimated_by_what_was_learnt(autojump_c
     seen = rig.upstreams["a"].sim.bill.totals().output_tokens
     assert usage.source == "estimated"
     assert usage.output == pytest.approx(seen, rel=0.2), "by classes of characters alone it would be twice as much"
+
+
+async def test_no_estimate_in_a_vendors_place_is_more_than_was_set_aside(autojump_clock: object) -> None:
+    text = "HARBOUR " * 200
+    async with open_rig(("a", Upstreams(Script(text=text, gap_s=1.0, chunk_tokens=30), wire="ollama"))) as rig:
+        for _ in range(30):
+            cell_of(rig).calibration.observe_output("a", MODEL, MODEL, 100, 240)
+            cell_of(rig).calibration.observe_prompt("a", MODEL, MODEL, measure(asked("Hi")), 100_000)
+        request = asked("Hi", stream=True, max_output_tokens=100)
+        with rig.router.ask_stream(request, deadline=trio.current_time() + 30, buffer=64) as dialog:
+            with trio.move_on_after(2.5):
+                async for _ in dialog:
+                    pass
+        await rig.settled()
+        (row,) = rig.rows()
+    assert row.usage.source == "estimated"
+    assert row.usage.input_total <= row.bound.input_total
+    assert row.usage.output <= row.bound.output
+    assert (row.usage.input_total, row.usage.output) == (row.bound.input_total, row.bound.output), "both were beyond it"

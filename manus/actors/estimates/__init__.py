@@ -9,5 +9,5 @@
 | `prompt.py` | the expected usage of a call |
 | `bound.py` | the most a call can use, and its worst cost |
 | `calibration.py` | what is learnt per model from reported usage |
-| `counting.py`, `tokenizer.py` | counts for somebody who asks: exact by a published vocabulary, where the extra is installed |
+| `counting.py`, `tokenizer.py` | counts for somebody who asks: exact by a published vocabulary, if it is installed |
 """

@@ -60,6 +60,7 @@ class OpenAttempt:
         "granted",
         "input_tokens",
         "number",
+        "output_max",
         "output_ratio",
         "patience_s",
         "price",
@@ -116,6 +117,8 @@ class OpenAttempt:
         """How long its prompt is expected to be at its model, as far as that is learnt."""
         self.output_ratio = output_ratio
         """What an answer counts there for each token that we estimate."""
+        self.output_max = 0
+        """What was set aside for its answer, once that is known."""
 
     @property
     def is_open(self) -> bool:
@@ -238,7 +241,10 @@ class OpenAttempt:
         delivery = self.delivery
         if delivery.assembly is not None and is_measured(delivery.assembly):
             usage = usage_received(
-                delivery.assembly, estimated_input_tokens=self.input_tokens, output_ratio=self.output_ratio
+                delivery.assembly,
+                estimated_input_tokens=self.input_tokens,
+                output_ratio=self.output_ratio,
+                output_max=self.output_max,
             )
             return Settle(request_id=request_id, attempt=attempt, usage=usage, finish="incomplete")
         if delivery.phase in ("queued", "connecting", "sending"):

@@ -191,6 +191,7 @@ class Attempts:
             patience_s=attempt.patience_s,
             estimated_input_tokens=attempt.input_tokens,
             output_ratio=attempt.output_ratio,
+            output_max=attempt.output_max,
         )
         provider, sink = self._desk.provider(choice.provider), attempt.delivery
         if self._drains:
@@ -211,6 +212,8 @@ class Attempts:
             return Failed(kind="shed", message="The books have no room for another call.", safe_to_retry=True)
         bound = bound_of(self.measured, request, choice.card)
         estimate = expected_usage(attempt.input_tokens, bound)
+        # What is estimated in the vendor's place is never more than was set aside for it.
+        attempt.input_tokens, attempt.output_max = estimate.input_uncached, bound.output
         price = attempt.price = choice.card.price_at(request.service_tier if isinstance(request, ChatRequest) else None)
         attempt.reservation = Reservation(
             estimate=estimate,
