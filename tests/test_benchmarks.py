@@ -98,3 +98,18 @@ def test_hedging_is_simulated_with_and_without_in_one_run() -> None:
     assert 0 < hedged.hedges_won <= hedged.hedges <= 0.05 * requests
     assert sum(hedged.first_token_s) < 0.9 * sum(plain.first_token_s)
     assert min(hedged.first_token_s) >= USUAL_S[0]
+
+
+def test_the_books_are_measured_beside_books_in_memory_and_a_walk_over_all_rows() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.ledger", "--rounds", "1", "--seconds", "0.3", "--rows", "2000"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for row in ("books in memory", "journal, process, slow disk", "last day, by conversation", "a walk over all rows"):
+        assert row in done.stdout
