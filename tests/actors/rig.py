@@ -15,7 +15,7 @@ import msgspec
 import trio
 import trio.testing
 
-from manus.actors.accounting import Books, accounting_child
+from manus.actors.accounting import NO_LIMITS, Books, accounting_child
 from manus.actors.codecs.base import CodecOptions
 from manus.actors.credentials import Credentials, NoCredentials
 from manus.actors.ledger.rows import LedgerRow
@@ -28,6 +28,7 @@ from manus.actors.upstream import ProviderSpec
 from manus.messages.content import text_turn
 from manus.messages.events import Reset, StreamEvent, TextDelta
 from manus.messages.ids import RequestId
+from manus.messages.limits import AdmissionPolicy
 from manus.messages.outcomes import Embedded, Finished, Outcome, Unfinished
 from manus.messages.policy import KeyPolicy, LedgerPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import ChatRequest
@@ -219,6 +220,7 @@ async def open_rig(
     cards: Mapping[str, tuple[ModelCard, ...]] | None = None,
     intensity: Intensity = Intensity(max_restarts=50, period_s=60.0),  # noqa: B008
     seed: int = 1,
+    admission: AdmissionPolicy = NO_LIMITS,
 ) -> AsyncIterator[Rig]:
     """Open the tree over the given providers, the first of them first by priority."""
     ways = dict(upstreams)
@@ -255,7 +257,7 @@ async def open_rig(
         )
         wires[name] = spec.wire
         children.append(provider_child(spec, intensity=intensity, backoff=backoff))
-    accounting = accounting_child(store, LedgerPolicy(confirm_s=confirm_s), now_unix_s=_unix_s)
+    accounting = accounting_child(store, LedgerPolicy(confirm_s=confirm_s), now_unix_s=_unix_s, admission=admission)
     router = router_child(
         RouterSpec(
             policy=policy or RouterPolicy(), providers=tuple(policies), wires=wires, confirm_s=confirm_s, seed=seed
