@@ -32,7 +32,7 @@ from manus.messages.content import (
 )
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.policy import Bounds
-from manus.messages.requests import ChatRequest, EmbedRequest, RoutingCriteria, Strategy, Tool
+from manus.messages.requests import ChatRequest, EmbedRequest, RoutingCriteria, Sampling, Strategy, Tool
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """The names that every vendor takes (canonical.md, section 5)."""
@@ -43,6 +43,8 @@ _Problem = tuple[str, str]
 """The field to blame and what is wrong with it, mend included."""
 
 _SCHEMAS_KEPT = 512
+
+_AS_THE_VENDOR_DOES = Sampling()
 
 
 EMBED_INPUTS_MAX = 100_000
@@ -59,8 +61,12 @@ def problem_of(request: ChatRequest | EmbedRequest, bounds: Bounds) -> Failed | 
         return _problem_of_embed(request, bounds)
     for param, message in _problems(request):
         return _failed("invalid_request", param, message)
-    size = sum(_size_bytes(part) for turn in request.turns for part in turn.parts)
-    size += sum(len(bytes(turn.vendor.raw)) for turn in request.turns if turn.vendor is not None)
+    size = 0
+    for turn in request.turns:
+        for part in turn.parts:
+            size += _size_bytes(part)
+        if turn.vendor is not None:
+            size += len(bytes(turn.vendor.raw))
     if size > bounds.request_bytes:
         message = f"hold about {size} bytes; the bound is {bounds.request_bytes} (request_bytes). Send less at once."
         return _failed("too_large", "turns", message)
@@ -105,8 +111,10 @@ def _problems(request: ChatRequest) -> Iterator[_Problem]:
     yield from _names(request)
     yield from _prompt(request.turns)
     for number, turn in enumerate(request.turns):
-        yield from _turn(turn, f"turns[{number}]")
-    yield from _tools(request.tools)
+        if not _is_plain(turn):
+            yield from _turn(turn, f"turns[{number}]")
+    if request.tools:
+        yield from _tools(request.tools)
     yield from _tool_choice(request)
     yield from _numbers(request)
     yield from _routing(request)
@@ -130,7 +138,8 @@ def _named(request: ChatRequest | EmbedRequest, fields: tuple[str, ...]) -> Iter
     for field in fields:
         value = getattr(request, field)
         if value is not None:
-            yield from _text(value, field)
+            if not _is_clean(value):
+                yield from _text(value, field)
             if not value.strip():
                 yield field, "is empty: leave it out, or name one."
 
@@ -155,6 +164,11 @@ def _prompt(turns: tuple[Turn, ...]) -> Iterator[_Problem]:
 
 def _says_something(part: AnyPart) -> bool:
     return not isinstance(part, Text) or bool(part.text.strip())
+
+
+def _is_plain(turn: Turn) -> bool:
+    """Whether a turn is what most are, clean text, in which nothing can be wrong; all else is looked at closely."""
+    return turn.name is None and all(type(part) is Text and _is_clean(part.text) for part in turn.parts)
 
 
 def _turn(turn: Turn, place: str) -> Iterator[_Problem]:
@@ -208,6 +222,11 @@ def _one_source(where: str, *sources: bytes | str | None) -> Iterator[_Problem]:
         yield where, "needs exactly one source: its bytes, a URL or a file id."
 
 
+def _is_clean(text: str) -> bool:
+    """Whether nothing can be wrong with a text; where this is False something may be."""
+    return text.isascii() and "\0" not in text
+
+
 def _text(text: str, where: str) -> Iterator[_Problem]:
     if "\0" in text:
         yield where, "holds a NUL character. Remove it."
@@ -259,6 +278,9 @@ def _tool_choice(request: ChatRequest) -> Iterator[_Problem]:
 def _numbers(request: ChatRequest) -> Iterator[_Problem]:
     sampling = request.sampling
     budget = None if request.reasoning is None else request.reasoning.budget_tokens
+    if sampling == _AS_THE_VENDOR_DOES and budget is None and request.max_output_tokens is None:
+        yield from _timeout(request.timeout_s)
+        return
     ranges: tuple[tuple[str, float | None, float, float], ...] = (
         ("sampling.temperature", sampling.temperature, 0, 2),
         ("sampling.top_p", sampling.top_p, 0, 1),
@@ -342,7 +364,8 @@ def _size_bytes(part: AnyPart) -> int:
     """Tell about how many bytes a part takes on the wire: text as UTF-8, bytes as base64."""
     match part:
         case Text() | Refusal() | Reasoning():
-            return _utf8_bytes(part.text)
+            text = part.text
+            return len(text) if text.isascii() else len(text.encode())
         case Image() | Audio():
             return _base64_bytes(part.data)
         case Document():

@@ -48,7 +48,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         form_text, form_bytes: the answer's schema, 0 where any JSON will do; `has_form` whether JSON is asked for.
         thinking: whether the request says how much to think.
         pictures: sides, where they could be read, and the detail asked for.
-        documents: files whose text we cannot read; `unseen` is set where anything in the prompt cannot be seen at all.
+        documents: files whose text we cannot read, so that nothing is known of them.
         sound_bytes: recorded sound.
     """
 
@@ -66,13 +66,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     thinking: bool = False
     pictures: tuple[tuple[_Sides, ImageDetail], ...] = ()
     documents: int = 0
-    unseen: bool = False
     sound_bytes: int = 0
 
     @property
     def is_plain(self) -> bool:
         """Whether its tokens are those of its text: nothing is in it that is counted by other rules."""
-        return not (self.pictures or self.documents or self.unseen or self.sound_bytes)
+        return not (self.pictures or self.documents or self.sound_bytes)
 
 
 Weigher = Callable[[str], tuple[float, int]]
@@ -85,41 +84,26 @@ def measure(request: ChatRequest | EmbedRequest, weigh: Weigher = weigh) -> Meas
         weights = [weigh(text) for text in request.inputs]
         tokens, size = sum(tokens for tokens, _ in weights), sum(size for _, size in weights)
         return Measured(text=tokens, text_bytes=size, pieces=len(weights))
-    walk = _Walk(weigh)
+    text, size, pieces = 0.0, 0, 0
+    walk: _Walk | None = None
     for turn in request.turns:
         for part in turn.parts:
             # Most parts are plain text, and this is the path of every request.
             if type(part) is Text:
-                tokens, size = weigh(part.text)
-                walk.text += tokens
-                walk.text_bytes += size
-                walk.pieces += 1
+                tokens, length = weigh(part.text)
+                text += tokens
+                size += length
+                pieces += 1
             else:
+                walk = walk or _Walk(weigh)
                 walk.add(part)
         if turn.vendor is not None:
-            walk.text_bytes += len(bytes(turn.vendor.raw))
-    tool_text, tool_bytes = walk.tools(request.tools) if request.tools else NOTHING
-    form_text, form_bytes = NOTHING
-    if request.output is not None and not request.output.any_object:
-        form_text, form_bytes = walk.weigh_json(request.output.schema)
-    return Measured(
-        text=walk.text,
-        text_bytes=walk.text_bytes,
-        turns=len(request.turns),
-        pieces=walk.pieces,
-        calls=walk.calls,
-        tools=len(request.tools),
-        tool_text=tool_text,
-        tool_bytes=tool_bytes,
-        form_text=form_text,
-        form_bytes=form_bytes,
-        has_form=request.output is not None,
-        thinking=request.reasoning is not None and request.reasoning.effort != "off",
-        pictures=tuple(walk.pictures),
-        documents=walk.documents,
-        unseen=walk.documents > 0,
-        sound_bytes=walk.sound_bytes,
-    )
+            size += len(bytes(turn.vendor.raw))
+    thinking = request.reasoning is not None and request.reasoning.effort != "off"
+    plain = Measured(text=text, text_bytes=size, turns=len(request.turns), pieces=pieces, thinking=thinking)
+    if walk is None and not request.tools and request.output is None:
+        return plain
+    return (walk or _Walk(weigh)).measured(plain, request)
 
 
 class _Walk:
@@ -170,6 +154,29 @@ class _Walk:
                 self.text_bytes += size
             case _:
                 assert_never(part)
+
+    def measured(self, plain: Measured, request: ChatRequest) -> Measured:
+        """Give the whole: the plain text that was measured already, and what was walked over or stands beside it."""
+        tool_text, tool_bytes = self.tools(request.tools)
+        form_text, form_bytes = NOTHING
+        if request.output is not None and not request.output.any_object:
+            form_text, form_bytes = self.weigh_json(request.output.schema)
+        return msgspec.structs.replace(
+            plain,
+            text=plain.text + self.text,
+            text_bytes=plain.text_bytes + self.text_bytes,
+            pieces=plain.pieces + self.pieces,
+            calls=self.calls,
+            tools=len(request.tools),
+            tool_text=tool_text,
+            tool_bytes=tool_bytes,
+            form_text=form_text,
+            form_bytes=form_bytes,
+            has_form=request.output is not None,
+            pictures=tuple(self.pictures),
+            documents=self.documents,
+            sound_bytes=self.sound_bytes,
+        )
 
     def tools(self, tools: tuple[Tool, ...]) -> tuple[float, int]:
         """Weigh what is said of the tools offered."""

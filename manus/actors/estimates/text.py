@@ -23,13 +23,20 @@ EXACT_CHARS: Final = 262_144
 _LOWER: Final = 0.18
 """Tokens per small letter: the words that are written with them are five letters long, and most are one token."""
 
-_ASCII: Final = (
-    (b"U", 0.28),  # capitals: words begin with them, and names of constants break
-    (b"0", 0.9),  # digits: three of a number are one token, but times, ids and versions break after each group
-    (b"s", 0.25),  # spaces and tabs: a word takes the one before it along, indentation is one token a line
-    (b"n", 0.46),
-    (b".", 0.4),  # every other sign: pairs such as `":` and `),` are one token
-)
+_UPPER: Final = 0.28
+"""Per capital letter: words begin with them, and names of constants break."""
+
+_DIGIT: Final = 0.9
+"""Per digit: three of a number are one token, but times, ids and versions break after each group."""
+
+_SPACE: Final = 0.25
+"""Per space or tab: a word takes the one before it along, and indentation is one token a line."""
+
+_LINE: Final = 0.46
+
+_SIGN: Final = 0.4
+"""Per sign of ASCII: pairs such as `":` and `),` are one token."""
+
 _WIDE: Final = (
     (b"L", 1.4, 2),  # accented Latin letters and signs, by what they add to the word they break
     (b"C", 0.34, 2),  # Greek, Cyrillic, Hebrew, Arabic
@@ -105,12 +112,13 @@ def _weigh(data: bytes, ascii_only: bool) -> float:
     rest = data.translate(_CLASSES, _UNWEIGHED)
     small = len(data) - len(rest)
     count = rest.count
-    tokens = 0.0
-    for kind, weight in _ASCII:
-        tokens += count(kind) * weight
+    tokens = (
+        _UPPER * count(b"U") + _DIGIT * count(b"0") + _SPACE * count(b"s") + _LINE * count(b"n") + _SIGN * count(b".")
+    )
     if not ascii_only:
         for kind, weight, width in _WIDE:
             if number := count(kind):
                 tokens += number * weight
                 small -= number * (width - 1)
-    return tokens + max(0, small) * _LOWER
+        small = max(0, small)
+    return tokens + small * _LOWER
