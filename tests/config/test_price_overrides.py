@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from manus.config.check import check_text
 from manus.config.load import load
 from manus.config.model_cards import known_card
 from manus.config.policies import provider_policies
+from manus.config.schema import ModelConfig
 from manus.messages.policy import ModelCard
 from manus.messages.usage import FREE, UNKNOWN_PRICE, Price, PriceTier, Usage, nano_usd
 
@@ -222,3 +224,13 @@ def test_an_area_without_prices_is_warned_of() -> None:
     )
     (warning,) = check_text(text, file="llm.toml", environ={}, base=Path()).problems
     assert (warning.severity, warning.path) == ("warning", "providers.azure.models[0].cost_area")
+
+
+def test_the_example_of_the_documentation_is_good_and_has_every_cost() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "prices.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    checked = check_text(f"[providers.openai]\napi_key = 'k'\n{example}", file="llm.toml", environ={}, base=Path())
+    assert checked.problems == ()
+    costs = {field for field in ModelConfig.__struct_fields__ if "cost" in field}
+    assert {cost for cost in costs if cost not in example} == {"cost_area"}
+    assert costs <= set(re.findall(r"\w+", text))

@@ -16,8 +16,10 @@ from tests.mutants.failover_mutants import FAILOVER_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
+from tests.mutants.ledger_sums_mutants import LEDGER_SUMS_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.openai_mutants import OPENAI_MUTANTS
+from tests.mutants.price_mutants import PRICE_MUTANTS
 from tests.mutants.rescue_mutants import RESCUE_MUTANTS
 from tests.mutants.routing_mutants import ROUTING_MUTANTS
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
@@ -37,11 +39,13 @@ MUTANTS: list[Mutant] = [
     *RESCUE_MUTANTS,
     *FAILOVER_MUTANTS,
     *LEDGER_MUTANTS,
+    *LEDGER_SUMS_MUTANTS,
     *TRANSPORT_MUTANTS,
     *CHAOS_MUTANTS,
     *AGENT_MUTANTS,
     *ROUTING_LIES,
     *CATALOGUE_MUTANTS,
+    *PRICE_MUTANTS,
     *CREDENTIALS_MUTANTS,
     *ADMISSION_MUTANTS,
     *OPENAI_MUTANTS,
