@@ -8,7 +8,7 @@ written:
     status NAME STATE INPUT OUTPUT COST     what the books say of a request that an earlier process made
     asked NAME                              a request is about to be made; its prompt begins with NAME, its key is NAME
     told NAME ID HOW SUMS ATTEMPTS          it ended, and this is what its caller was told: tokens and cost in all, and
-                                            of each attempt (JSON); HOW is `durable`, `open` or `error`
+                                            of each attempt (JSON); HOW is `durable`, `open` or why it failed
     heard NAME TOKENS                       its caller left it after an answer of at least so many tokens
     failed NAME KIND                        it failed before an attempt was made
 
@@ -43,7 +43,7 @@ from tests.kill.fleet import EMBEDDER, EMBEDDERS
 from tests.kill.killing import EXITED
 from tests.kill.notes import Notes
 
-CLIENTS = 16
+CLIENTS = 10
 PROMPT = "tell me a story of the harbour "
 TAGS = ("harbour", "ledger", "lantern", "team-é")
 
@@ -77,11 +77,13 @@ class Load:
             try:
                 await self._ask(name, rng)
             except LLMError as error:
-                if error.request_id is None:
-                    self._notes.write("failed", name, error.kind or type(error).__name__)
-                    await trio.sleep(0.005)
-                    continue
-                self._told(name, error.request_id, "error", error.usage.input_total, error.usage.output, error)
+                why = error.kind or type(error).__name__
+                if error.attempts and error.request_id is not None:
+                    self._told(name, error.request_id, why, error.usage.input_total, error.usage.output, error)
+                else:
+                    self._notes.write("failed", name, why)
+                if why in ("admission", "budget_exceeded"):
+                    await trio.sleep(0.01)  # it is refused at once, again and again
 
     async def _ask(self, name: str, rng: random.Random) -> None:
         prompt = f"{name} " + PROMPT * rng.randrange(1, 120)
@@ -96,7 +98,7 @@ class Load:
             )
             self._answered(name, embedded)
             return
-        options["max_tokens"] = 200
+        options |= {"max_tokens": 200, "on_cancel": rng.choice(("abort", "drain"))}
         options["conversation_id"] = rng.choice((None, "first", "second"))
         if chance < 0.20:
             options["timeout_s"] = rng.uniform(0.02, 0.2)
@@ -145,7 +147,10 @@ class Load:
     ) -> None:
         cost = of.cost_nano_usd if isinstance(of, LLMError) else of.usage.cost_nano_usd
         attempts = [
-            [each.number, each.deployment, each.booking, each.usage.input_total, each.usage.output, each.cost_nano_usd]
+            [
+                *(each.number, each.deployment, each.booking),
+                *(each.usage.input_total, each.usage.output, each.cost_nano_usd, each.usage.source),
+            ]
             for each in of.route.attempts
         ]
         sums = [input_tokens, output_tokens, cost]

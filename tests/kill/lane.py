@@ -71,13 +71,14 @@ class Child:
 class Episode:
     """One ledger, the fleet that its processes ask, and the notes of all who lived."""
 
-    def __init__(self, directory: Path, fleet: Fleet, *, seed: int, **sections: Any) -> None:
+    def __init__(self, directory: Path, fleet: Fleet, *, seed: int, together: int = TOGETHER, **sections: Any) -> None:
         self.directory = directory
         self.ledger = directory / "ledger.sqlite"
         self.figures = Figures()
         self._config = fleet.configuration(self.ledger, **sections)
         self._fleet = fleet
         self._seed = seed
+        self._together = together
         self._rng = random.Random(f"{seed}/deaths")
         self._numbers = itertools.count()
         self._living: list[Child] = []
@@ -89,7 +90,7 @@ class Episode:
         died = 0
         try:
             while died < kills:
-                while len(self._living) < min(TOGETHER, kills - died):
+                while len(self._living) < min(self._together, kills - died):
                     self._begin()
                 for child in self._living:
                     child.wait_until_at_work()
@@ -179,9 +180,12 @@ USUAL: Final[dict[str, Any]] = {
     "retry": {"base_s": 0.01, "budget_min": 1000},
     "timeouts": {"headers_s": 0.4, "first_content_s": 0.4, "idle_s": 0.2, "request_s": 5.0},
     "hedge": {"enabled": True, "samples_min": 5, "quantile": 0.9, "delay_min_s": 0.03, "budget_ratio": 0.3},
+    "routing": {"drain_s": 0.5, "drains_max": 8},
+    "limits": {"tags": {"lantern": {"concurrency": 4}, "ledger": {"requests_per_minute": 120}}},
+    "budgets": {"tags": {"harbour": {"usd_per_day": 0.4}}},
     "health": {"failure_rate": 1.0, "failures": 50, "cooldown_s": 0.05, "silent_s": 0.2},
 }
-"""A configuration in which much is retried, failed over and raced, and nobody rests for long."""
+"""A configuration in which much is retried, failed over, raced, limited and read on, and nobody rests for long."""
 
 
 def main() -> None:
