@@ -61,6 +61,12 @@ def test_a_tool_without_a_rate_has_an_unknown_cost(usage: Usage) -> None:
     assert others.cost_nano_usd(usage) in (1_000_007, 11_000_007)
 
 
+def test_writing_for_an_hour_falls_back_to_writing_for_minutes() -> None:
+    price = Price(input=nano_usd(2), output=0, cache_write_short=nano_usd("2.5"))
+    assert price.cost_nano_usd(Usage(cache_write_long=1_000)) == 2_500_000
+    assert Price(input=nano_usd(2), output=0).cost_nano_usd(Usage(cache_write_long=1_000)) == 2_000_000
+
+
 def test_what_is_free_is_free_in_every_class() -> None:
     usage = Usage(input_uncached=9, audio_input=9, output=9, audio_output=9, server_tool_calls=3)
     assert FREE.cost_nano_usd(usage) == 0
@@ -80,6 +86,37 @@ def test_the_bound_of_calls_of_tools_without_any_rate_is_unknown() -> None:
     text = Price(input=1, output=1)
     assert text.worst_nano_usd(input_tokens=9, output_tokens=9, server_tool_calls=1) is None
     assert text.worst_nano_usd(input_tokens=9, output_tokens=9) == 1
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(input_uncached=700, audio_input=700),
+        Usage(output=700, audio_output=700),
+        Usage(server_tool_calls=4, server_tools=(("web_search", 4),)),
+        Usage(
+            input_uncached=700,
+            audio_input=700,
+            output=50,
+            audio_output=50,
+            server_tool_calls=1,
+            server_tools=(("web_search", 1),),
+        ),
+    ],
+    ids=["all heard", "all spoken", "the dearest tool alone", "all of it"],
+)
+@pytest.mark.parametrize("tiers", [(), (PriceTier(above_tokens=1, input=nano_usd(3), output=nano_usd(9)),)])
+def test_a_call_of_nothing_but_the_dearest_class_costs_its_bound(usage: Usage, tiers: tuple[PriceTier, ...]) -> None:
+    price = msgspec.structs.replace(TALKING, tiers=tiers)
+    worst = price.worst_nano_usd(
+        input_tokens=usage.input_total, output_tokens=usage.output, server_tool_calls=usage.server_tool_calls
+    )
+    assert worst == price.cost_nano_usd(usage)
+
+
+@pytest.mark.parametrize(("tokens", "nano"), [(499_999, 0), (500_000, 0), (500_001, 1), (1_500_000, 2), (2_500_000, 2)])
+def test_exact_halves_go_to_the_even_neighbour(tokens: int, nano: int) -> None:
+    assert Price(input=1, output=1).cost_nano_usd(Usage(input_uncached=tokens)) == nano
 
 
 rates = st.integers(0, 10**11)

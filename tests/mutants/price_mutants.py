@@ -18,7 +18,6 @@ BEDROCK_EMBED = "manus/actors/codecs/bedrock_embed.py"
 TABLE = "manus/cli/usage_table.py"
 
 CLASSES = "tests/messages/test_price_classes.py"
-USAGE = "tests/messages/test_usage.py"
 BOOKED = "tests/actors/test_router_prices.py"
 LOOKUPS = "tests/config/test_catalogue.py"
 OVERRIDES = "tests/config/test_price_overrides.py"
@@ -29,8 +28,7 @@ WRITTEN = "tests/cli/test_usage_table.py"
 
 OWN_WORD = f"{BOOKED}::test_a_price_of_the_users_own_and_a_free_model_hold_at_every_service_tier"
 SERVED = f"{BOOKED}::test_a_call_is_booked_at_the_price_of_the_service_tier_that_it_was_served_at"
-ADDED = f"{CLASSES}::test_a_cost_is_the_sum_of_its_classes_rounded_once"
-BOUNDED = f"{CLASSES}::test_no_usage_within_a_bound_costs_more_than_the_bound"
+BOUNDED = f"{CLASSES}::test_a_call_of_nothing_but_the_dearest_class_costs_its_bound"
 
 PRICE_MUTANTS = [
     Mutant(
@@ -55,8 +53,8 @@ PRICE_MUTANTS = [
     Mutant(
         name="a tool without a rate is free",
         file=MONEY,
-        original="            if rate is None:\n                return None\n            extra += calls",
-        mutated="            if rate is None:\n                continue\n            extra += calls",
+        original="rate = self.tool_calls.get(kind, others)",
+        mutated="rate = self.tool_calls.get(kind, 0)",
         killers=(f"{CLASSES}::test_a_tool_without_a_rate_has_an_unknown_cost",),
         rule="an unknown price is unknown",
     ),
@@ -73,7 +71,7 @@ PRICE_MUTANTS = [
         file=MONEY,
         original="        if rest > _HALF or (rest == _HALF and cost & 1):",
         mutated="        if rest >= _HALF:",
-        killers=(ADDED, f"{USAGE}::test_cost_is_the_exact_sum_rounded_once_half_to_even"),
+        killers=(f"{CLASSES}::test_exact_halves_go_to_the_even_neighbour",),
         rule="sums are rounded once, half to even",
     ),
     Mutant(
@@ -105,7 +103,7 @@ PRICE_MUTANTS = [
         file=MONEY,
         original="long = rates.cache_write_short if rates.cache_write_long is None else rates.cache_write_long",
         mutated="long = rates.cache_write_long",
-        killers=(ADDED,),
+        killers=(f"{CLASSES}::test_writing_for_an_hour_falls_back_to_writing_for_minutes",),
         rule="writing for an hour is never cheaper than for minutes",
     ),
     Mutant(
