@@ -1,8 +1,8 @@
 """Own how near estimates are: `python -m benchmarks estimates` holds them against what vendors reported.
 
 The recorded traffic beside the checkout (`../shared/wire`) is what is held against; half of it (by a checksum of each
-record's id) the figures were fitted to, the other half they never saw. Without it the texts of `estimate_samples.toml`
-are all there is. Errors are shares of what was reported; signed ones are positive where too much was expected.
+record's id) the figures were fitted to, the other half they never saw. Without it the samples of the
+tests are all there is. Errors are shares of what was reported; signed ones are positive where too much was expected.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from manus.messages.policy import ModelCard
 KNOWN_AFTER: Final = 3
 """Calls after which a model counts as learnt."""
 
-SAMPLES: Final = Path(__file__).with_name("estimate_samples.toml")
+SAMPLES: Final = Path(__file__).resolve().parent.parent / "tests" / "actors" / "estimates" / "samples.toml"
 
 REPEATS: Final = 2_000
 

@@ -184,11 +184,10 @@ class Router:
 
     def _explain(self, request: ChatRequest) -> Route | Failed:
         """Tell a request's route, and what its first attempt would reserve."""
-        standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
-        found = self._first_choice(request, standing)
-        if isinstance(found, Failed):
-            return found
-        plan, told = found
+        rehearsed = self._rehearse(request)
+        if isinstance(rehearsed, Failed):
+            return rehearsed
+        plan, standing, told = rehearsed
         return Route(
             strategy=plan.strategy,
             candidates=candidates_of(plan, standing.health, standing.now),
@@ -198,15 +197,15 @@ class Router:
 
     def _count(self, request: ChatRequest) -> TokensTold | Failed:
         """Tell how long a prompt is expected to be, for whoever would be asked first."""
-        standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
-        found = self._first_choice(request, standing)
-        return found if isinstance(found, Failed) else found[1]
+        rehearsed = self._rehearse(request)
+        return rehearsed if isinstance(rehearsed, Failed) else rehearsed[2]
 
-    def _first_choice(self, request: ChatRequest, standing: Standing) -> tuple[Plan, TokensTold] | Failed:
+    def _rehearse(self, request: ChatRequest) -> tuple[Plan, Standing, TokensTold] | Failed:
         """Plan a request that is not made, and measure its prompt for its first candidate."""
         problem = problem_of(request, self._spec.bounds)
         if problem is not None:
             return problem
+        standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
         measured = measure(request)
         plan = self._desk.table.plan(request, estimated_input_tokens=prompt_tokens(measured), standing=standing)
         if isinstance(plan, Failed):
@@ -220,7 +219,7 @@ class Router:
             expected=self._desk.cell.calibration.prompt_tokens(first.provider, first.model, base, measured),
             bound=bound_of(measured, request, first.card).input_total,
         )
-        return plan, told
+        return plan, standing, told
 
 
 def _is_batch(request: ChatRequest | EmbedRequest) -> bool:

@@ -12,11 +12,13 @@ from tests.mutants.config_mutants import CONFIG_MUTANTS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
 from tests.mutants.ends_mutants import ENDS_MUTANTS
+from tests.mutants.estimate_mutants import ESTIMATE_MUTANTS
 from tests.mutants.failover_mutants import FAILOVER_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.ledger_sums_mutants import LEDGER_SUMS_MUTANTS
+from tests.mutants.limits_mutants import LIMITS_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.openai_mutants import OPENAI_MUTANTS
 from tests.mutants.price_mutants import PRICE_MUTANTS
@@ -48,10 +50,12 @@ MUTANTS: list[Mutant] = [
     *PRICE_MUTANTS,
     *CREDENTIALS_MUTANTS,
     *ADMISSION_MUTANTS,
+    *LIMITS_MUTANTS,
     *OPENAI_MUTANTS,
     *ROUTING_MUTANTS,
     *CONFIG_MUTANTS,
     *BOUNDS_MUTANTS,
+    *ESTIMATE_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1

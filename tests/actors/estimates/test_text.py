@@ -19,8 +19,7 @@ from manus.actors.estimates.text import (
     weigh_bytes,
 )
 
-ROOT = Path(__file__).resolve().parents[3]
-KNOWN = tomllib.loads((ROOT / "benchmarks" / "estimate_samples.toml").read_text(encoding="utf-8"))
+KNOWN = tomllib.loads(Path(__file__).with_name("samples.toml").read_text(encoding="utf-8"))
 
 
 @given(st.text(max_size=300))
