@@ -57,7 +57,7 @@ def _with_limits(rng: random.Random, plan: Plan) -> Plan:
             continue
         limits = _vendor_limits(rng, plan)
         providers.append(msgspec.structs.replace(each, limits=limits))
-        if rng.random() < 0.8:
+        if rng.random() < 0.7:
             rules.append(_rule(each, limits))
     budgets = tuple(_budget(rng, plan, number) for number in range(rng.choice((0, 0, 1, 2))))
     return msgspec.structs.replace(

@@ -6,10 +6,11 @@ from collections import Counter
 
 from manus.messages.outcomes import Finished, Unfinished
 from manus.messages.watching import BreakerMoved
+from manus.sim.chaos_limits import is_denied
 from manus.sim.chaos_weather import kind_of
 from manus.sim.chaos_world import Report
 
-COUNTED = ("shed", "retries", "failovers", "restarts", "continued", "spliced", "hedges", "hedges_won")
+COUNTED = ("shed", "retries", "failovers", "restarts", "continued", "spliced", "hedges", "hedges_won", "drains")
 """What the router itself has counted, and a batch must have seen."""
 
 
@@ -21,6 +22,8 @@ def marks_of(report: Report) -> dict[str, int]:
             marks[f"breaker:{event.before} to {event.after}"] += 1
     _mark_outcomes(report, marks)
     _mark_traffic(report, marks)
+    for rule in report.plan.admission.budgets:
+        marks[f"budget:{rule.unit} {rule.period} {rule.scope.kind}"] += 1
     for row in report.rows:
         marks[f"row:{row.state}"] += 1
         marks[f"usage:{row.usage.source}"] += row.state == "settled"
@@ -49,6 +52,9 @@ def _mark_outcomes(report: Report, marks: Counter[str]) -> None:
             for attempt in outcome.route.attempts:
                 marks[f"role:{attempt.role}"] += 1
                 marks[f"{attempt.role}:{'failed' if attempt.failure else 'ok'}"] += 1
+                marks[f"denied:{attempt.result}"] += is_denied(attempt)
+                marks["answered after a denial"] += isinstance(outcome, Finished) and is_denied(attempt)
+                marks["told as open"] += attempt.booking == "open"
         if isinstance(outcome, Finished):
             marks[f"{wires[outcome.provider]}:finished"] += 1
         marks["walked_away"] += seen.walked_away

@@ -19,7 +19,7 @@ from manus.sim.quota import CHARGING, VendorLimits
 from manus.sim.wire import WireName
 
 CALLERS = 500
-PATIENT_S = 1e6
+PATIENT_S = 50_000.0
 """Longer than any race takes."""
 
 DAY_BEGINS_UNIX_S = 1_800_057_600.0

@@ -43,6 +43,8 @@ MARKS = (
     *(f"counted:{what}" for what in COUNTED),
     *(f"strategy:{strategy}" for strategy in get_args(Strategy)),
     *(f"breaker:{before} to {after}" for before, after in MOVES),
+    *("denied:admission", "denied:budget_exceeded", "failed:admission", "failed:budget_exceeded"),
+    *("answered after a denial", "BudgetWarned", "told as open", "fault:limit:requests"),
     *(f"weather:{kind}" for kind in ("outage", "flapping", "brown_out", "storm", "dripping", "clog", "clock jump")),
 )
 
