@@ -309,6 +309,8 @@ class Accounting:
         while True:
             self._wake = trio.Event()
             self._sleeps_until = min(self._confirmations.next_at, self._retry_at, self._entrance.next_at)
+            if self._said:
+                self._wake.set()  # said before this task began, and with nobody to rouse
             with trio.move_on_at(self._sleeps_until):
                 await self._wake.wait()
             while self._said:

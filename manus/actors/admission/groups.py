@@ -8,7 +8,7 @@ itself, and others that share the limit have their turn. A flow that begins to w
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import Protocol
+from typing import Final, Protocol
 
 from manus.actors.admission.gauge import Gauge, Seniority, Spot
 from manus.actors.admission.rules import PathName
@@ -19,6 +19,10 @@ from manus.messages.requests import Priority
 AttemptKey = tuple[RequestId, int]
 
 GroupName = tuple[PathName, Priority]
+
+
+KEEP_S: Final = 2.0
+"""How long a place is kept at first that does not lead on."""
 
 
 class Asker(Protocol):
@@ -61,7 +65,7 @@ class Group:
         gone: takes those who are dropped because nobody waits for them any more.
     """
 
-    __slots__ = ("_flows", "_gone", "_waiting", "moves", "name", "seniority", "spots")
+    __slots__ = ("_flows", "_gone", "_waiting", "keep_s", "keeps_until", "moves", "name", "seniority", "spots")
 
     def __init__(
         self, name: GroupName, seniority: Seniority, waiting: dict[AttemptKey, Waiter], gone: list[Waiter]
@@ -70,6 +74,9 @@ class Group:
         self.seniority = seniority
         self.moves = 0
         """How often its first had to move from one gauge to another."""
+        self.keep_s = KEEP_S
+        self.keeps_until = 0.0
+        """Until when its first keeps the places that it comes from, once it has moved often enough."""
         self.spots: dict[Gauge, Spot] = {}
         """Where it is held up."""
         self._flows: OrderedDict[tuple[str, ...], deque[Waiter]] = OrderedDict()
@@ -100,7 +107,7 @@ class Group:
         self.remove(flow[0])
         if flow:
             self._flows.move_to_end(tags)
-        self.moves = 0
+        self.moves, self.keep_s = 0, KEEP_S
 
     def drop(self, waiter: Waiter) -> None:
         """Let one of its own go for whom nobody waits any more."""

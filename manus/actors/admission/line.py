@@ -7,7 +7,8 @@ elsewhere does not stand in the way: what fits is served. What waits as `batch` 
 `BATCH_BEHIND_S` later.
 
 A group that was let on by one gauge and held up by the next, over and over, keeps its places from the `MOVES_MAX`-th
-time on, until it is served: where tags and providers cross, it might otherwise always find the other one taken.
+time on: where tags and providers cross, it might otherwise always find the other one taken. It keeps them for
+`KEEP_S`, the next time for twice as long, and so on until it is served: meanwhile others wait for what it may not get.
 
 An ending wakes at most one group per gauge for nothing. Where the next room comes with time, `next_at` says when.
 """
@@ -32,8 +33,8 @@ from manus.messages.requests import Priority
 BATCH_BEHIND_S: Final = 10.0
 """By how much longer a batch request waits than an interactive one, where both want the same."""
 
-MOVES_MAX: Final = 3
-"""From so many moves on a group keeps its places at the gauges it comes from."""
+MOVES_MAX: Final = 4
+"""From so many moves on a group keeps its places at the gauges that it comes from."""
 
 
 class Served(NamedTuple):
@@ -189,7 +190,7 @@ class Line:
                 if failure is None and not waiter.patient and not weighed.loading:
                     failure = weighed.failure
                 if failure is None:
-                    if self._stays(group, gauge, weighed):
+                    if self._stays(group, gauge, weighed, clock.at):
                         return
                     continue
             elif isinstance(weighed, Failed):
@@ -204,18 +205,23 @@ class Line:
                 served.append(Served(waiter, failure))
                 group.remove(waiter)
 
-    def _stays(self, group: Group, gauge: Gauge, shortage: Shortage) -> bool:
+    def _stays(self, group: Group, gauge: Gauge, shortage: Shortage, now: float) -> bool:
         """Have a group stand where it is held up; tells whether that is (also) still at `gauge`."""
-        where = shortage.gauge
-        if where is gauge:
+        if shortage.gauge is gauge:
             self._wake(gauge, shortage.free_at)
             return True
-        group.moves += 1
-        keeps = group.moves > MOVES_MAX
-        if not keeps:
-            self._leave_spot(group, gauge)
-        self._stand(group, shortage)
-        return keeps
+        if shortage.gauge not in group.spots:
+            group.moves += 1
+            if group.moves == MOVES_MAX:
+                group.keeps_until = now + group.keep_s
+            self._stand(group, shortage)
+        if group.moves >= MOVES_MAX:
+            if now < group.keeps_until:
+                self._wake(gauge, group.keeps_until)
+                return True
+            group.moves, group.keep_s = 0, 2.0 * group.keep_s
+        self._leave_spot(group, gauge)
+        return False
 
     def _turn_over(self, group: Group, gauge: Gauge, clock: Clock, work: list[Gauge]) -> None:
         """After its first was served: have its next stand behind all others at `gauge`."""

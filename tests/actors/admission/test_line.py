@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from manus.actors.admission.groups import KEEP_S
 from manus.actors.admission.line import BATCH_BEHIND_S
 from manus.messages.limits import BudgetRule, LimitRule, Scope
 from tests.actors.admission.asking import Gate, make_reserve, settled, usd
@@ -197,24 +198,45 @@ def test_a_line_of_those_who_left_is_no_line() -> None:
     assert len(gate.line) == 0
 
 
-def test_where_tags_and_providers_cross_nobody_finds_the_other_door_closed_for_ever() -> None:
-    """`ab` needs both gauges; single calls keep taking whichever it has just left."""
-    rules = (
-        LimitRule(scope=Scope("tag", "t"), concurrency=1),
-        LimitRule(scope=Scope("provider", "alpha"), concurrency=1),
-    )
-    gate = Gate(limits=rules)
+TAG_AND_PROVIDER = (
+    LimitRule(scope=Scope("tag", "t"), concurrency=1),
+    LimitRule(scope=Scope("provider", "alpha"), concurrency=1),
+)
+
+
+def crossing() -> Gate:
+    """Have `both` wait for a tag and a provider, each of which is taken, and others for one of them, who came later."""
+    gate = Gate(limits=TAG_AND_PROVIDER)
     gate.ask(make_reserve("tag0", provider="x", deployment="x/m", tags=("t",)))
     gate.ask(make_reserve("provider0"))
     gate.ask(make_reserve("both", tags=("t",), wait=True))
-    for number in range(1, 40):
+    for number in range(1, 60):
         gate.ask(make_reserve(f"tag{number}", provider="x", deployment="x/m", tags=("t",), wait=True))
         gate.ask(make_reserve(f"provider{number}", wait=True))
-    for _ in range(20):
+    return gate
+
+
+@pytest.mark.parametrize("call_s", [0.0, 1.0, 30.0])
+def test_where_tags_and_providers_cross_nobody_finds_the_other_door_closed_for_ever(call_s: float) -> None:
+    gate = crossing()
+    for _ in range(50):
         for provider in ("x", "alpha"):
             for name in [name for name, one in gate.open.items() if one.provider == provider]:
                 gate.end(name, settled())
+            gate.pass_time(call_s)
     assert "both" in gate.granted
+
+
+def test_a_place_that_leads_nowhere_is_not_kept_from_others_for_long() -> None:
+    gate = crossing()
+    for provider in ("x", "alpha", "x", "alpha", "x"):
+        for name in [name for name, one in gate.open.items() if one.provider == provider]:
+            gate.end(name, settled())
+    assert "tag3" not in gate.granted, "its place is kept for `both`, for which the other door has been closed so often"
+    gate.pass_time(KEEP_S - 0.1)
+    assert "tag3" not in gate.granted
+    gate.pass_time(0.2)  # the call at the provider hangs
+    assert "tag3" in gate.granted
 
 
 def test_an_ending_looks_at_few_of_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
