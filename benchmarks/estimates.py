@@ -91,9 +91,14 @@ def print_prompts(plain: Sequence[Read]) -> None:
     _print_groups(plain, by_classes, lambda pair: pair[0].vendor)
     _print_head("prompts, by family")
     _print_groups(plain, by_family, lambda pair: pair[0].vendor)
-    _print_head("prompts, by family: the half that was fitted to, and the one held out")
+    _print_head("prompts, by family: with pictures, whose sizes cannot be read from URLs, and without")
+    _print_groups(plain, by_family, lambda pair: "text and tools" if pair[1].is_plain else "with pictures")
+    plain = [pair for pair in plain if pair[1].is_plain]
+    _print_head("text and tools, by family: by vendor")
+    _print_groups(plain, by_family, lambda pair: pair[0].vendor)
+    _print_head("text and tools, by family: the half that was fitted to, and the one held out")
     _print_groups(plain, by_family, lambda pair: "held out" if held_out(pair[0]) else "fitted to")
-    _print_head("prompts, by family: each family, held-out half")
+    _print_head("text and tools, by family: each family, held-out half")
     _print_groups([pair for pair in plain if held_out(pair[0])], by_family, lambda pair: family_of(pair[0].model).name)
 
 
@@ -103,6 +108,8 @@ def print_learning(plain: Sequence[Read]) -> None:
     after: dict[str, Errors] = defaultdict(list)
     calibration, seen = Calibration(), defaultdict[tuple[str, str], int](int)
     for each, measured in plain:
+        if not measured.is_plain:
+            continue
         key = (each.vendor, each.model)
         if seen[key] >= KNOWN_AFTER:
             expected = calibration.prompt_tokens(*key, each.model, measured)
@@ -112,7 +119,7 @@ def print_learning(plain: Sequence[Read]) -> None:
         calibration.observe_prompt(*key, each.model, measured, each.prompt_tokens)
         seen[key] += 1
     for title, groups in (("before", before), ("after", after)):
-        _print_head(f"prompts of models asked {KNOWN_AFTER} times or more, {title} calibration")
+        _print_head(f"text and tools, of models asked {KNOWN_AFTER} times or more, {title} calibration")
         for name in sorted(groups, key=lambda name: (name == "all", name)):
             _print_row(name, groups[name])
 
@@ -137,13 +144,13 @@ def print_exact(plain: Sequence[Read]) -> None:
         print("\nexact counts: the extra manus-llm[tokens] is not installed")
         return
     groups: dict[str, Errors] = defaultdict(list)
-    for each, _ in plain:
-        counted = count_exactly(each.request, family_of(each.model))
+    for each, measured in plain:
+        counted = count_exactly(each.request, family_of(each.model)) if measured.is_plain else None
         if counted is not None:
             known = "family unknown" if family_of(each.model) is UNKNOWN else "family known"
             name = "exact" if counted.kind == "exact" else f"estimated, {known}"
             groups[name].append(error_of(counted.tokens, each.prompt_tokens))
-    _print_head("prompts counted by a vocabulary")
+    _print_head("text and tools, counted by a vocabulary")
     for name in sorted(groups):
         _print_row(name, groups[name])
 

@@ -125,7 +125,9 @@ def _model(exchange: dict[str, Any], body: dict[str, Any]) -> str:
     place = re.search(r"/model/([^/]+)/", unquote(exchange["request"].get("url") or ""))
     named = place.group(1) if place else body.get("model") or ""
     answered = str(exchange["expect"].get("model") or "")
-    # An Azure deployment may have any name; the answer says which model it is.
+    # An Azure deployment may have any name; the answer says which model it is. One recorder struck that out, too, and
+    # left the date of the model's version.
+    answered = answered.replace("AZURE_DEPLOYMENT-2025-04-14", "gpt-4.1-2025-04-14")
     return answered if exchange["provider"] == "azure" and answered else named or answered
 
 

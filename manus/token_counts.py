@@ -99,7 +99,7 @@ async def count_prompt(request: ChatRequest, told: TokensTold, *, exact: bool | 
             )
     if counted is None or (counted.kind != "exact" and exact is None):
         # What was learnt of the model beats another vendor's vocabulary.
-        counted = roughly(told.expected, family)
+        counted = roughly(told.expected, family, is_plain=told.is_plain)
     return TokenCount(
         tokens=counted.tokens,
         kind=counted.kind,

@@ -218,6 +218,7 @@ class Router:
             base=base,
             expected=self._desk.cell.calibration.prompt_tokens(first.provider, first.model, base, measured),
             bound=bound_of(measured, request, first.card).input_total,
+            is_plain=measured.is_plain,
         )
         return plan, standing, told
 

@@ -27,7 +27,7 @@ class TokensAsked(Message, frozen=True, kw_only=True, tag="tokens_asked", omit_d
 class TokensTold(Message, frozen=True, kw_only=True, tag="tokens_told", omit_defaults=True):
     """How many tokens a prompt is expected to have at a model, by what was learnt of it, and at most.
 
-    `base` is its vendor's name for the model.
+    `base` is its vendor's name for the model; `is_plain` tells that nothing but text and tools is in the prompt.
     """
 
     provider: str
@@ -35,6 +35,7 @@ class TokensTold(Message, frozen=True, kw_only=True, tag="tokens_told", omit_def
     base: str
     expected: int
     bound: int
+    is_plain: bool = True
 
 
 class RoutingMetricsAsked(Message, frozen=True, kw_only=True, tag="routing_metrics_asked", omit_defaults=True):

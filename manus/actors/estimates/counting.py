@@ -25,10 +25,9 @@ TEXT_NEAR: Final = 0.2
 """Nine of ten recorded texts are estimated nearer than this share to what the base vocabulary counts."""
 
 NEAR: Final = 0.3
-COUNTED_NEAR: Final = 0.25
-UNKNOWN_NEAR: Final = 0.5
-"""Nine of ten recorded prompts are nearer than this share: of a family that is described, of the same with its text
-counted by the base vocabulary, and of one that is not (`python -m benchmarks estimates`)."""
+FAR: Final = 1.0
+"""Nine of ten recorded prompts are nearer than this share: of text and tools for a family that is described, and of
+pictures and files or for a family that is not (`python -m benchmarks estimates`)."""
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +46,9 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     likely_error: float = 0.0
 
 
-def roughly(tokens: int, family: Family) -> Counted:
-    """Label an estimate."""
-    return Counted(tokens=tokens, kind="estimated", likely_error=UNKNOWN_NEAR if family is UNKNOWN else NEAR)
+def roughly(tokens: int, family: Family, *, is_plain: bool = True) -> Counted:
+    """Label an estimate; `is_plain` where nothing but text and tools is in the prompt."""
+    return Counted(tokens=tokens, kind="estimated", likely_error=_near(family, is_plain=is_plain))
 
 
 def roughly_text(text: str) -> Counted:
@@ -84,8 +83,12 @@ def count_exactly(request: ChatRequest, family: Family) -> Counted | None:
     tokens = prompt_tokens(measured, family)
     if family.vocabulary is not None and family.hosted and _is_text_alone(measured, request):
         return Counted(tokens=tokens, kind="exact", vocabulary=vocabulary)
-    near = UNKNOWN_NEAR if family is UNKNOWN else COUNTED_NEAR
+    near = _near(family, is_plain=measured.is_plain)
     return Counted(tokens=tokens, kind="estimated", vocabulary=vocabulary, likely_error=near)
+
+
+def _near(family: Family, *, is_plain: bool) -> float:
+    return NEAR if is_plain and family is not UNKNOWN else FAR
 
 
 def _is_text_alone(measured: Measured, request: ChatRequest) -> bool:

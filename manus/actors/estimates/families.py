@@ -162,6 +162,7 @@ _FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     (r"opus-4[-.][7-9]|(haiku|sonnet|opus|fable|mythos)-[5-9]|claude-[5-9]", _CLAUDE_47),
     (r"claude", _CLAUDE),
     (r"nova-(2|[3-9])", msgspec.structs.replace(_NOVA, name="nova 2", ratio=1.0, base=46, tools=830, call=45)),
+    (r"titan", Family(name="titan", base=0, turn=2)),
     (r"nova-(micro|lite|pro|premier)", _NOVA),
     (
         r"qwen",

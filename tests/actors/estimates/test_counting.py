@@ -81,6 +81,7 @@ def test_no_other_vendors_count_is_called_exact(model: str) -> None:
 
 def test_an_estimate_says_how_near_it_may_be() -> None:
     assert 0 < roughly_text("Hello").likely_error <= roughly(10, GPT).likely_error < roughly(10, UNKNOWN).likely_error
+    assert roughly(10, GPT, is_plain=False).likely_error > roughly(10, GPT).likely_error
     assert {roughly_text("Hello").kind, roughly(10, GPT).kind} == {"estimated"}
 
 

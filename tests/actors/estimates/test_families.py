@@ -31,6 +31,7 @@ from manus.actors.estimates.families import UNKNOWN, family_of
         ("us.anthropic.claude-sonnet-5", "claude since 4.7"),
         ("us.amazon.nova-2-lite-v1:0", "nova 2"),
         ("amazon.nova-micro-v1:0", "nova 1"),
+        ("amazon.titan-text-express-v1", "titan"),
         ("Qwen3-1.7B-Q4_K_M", "qwen"),
         ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "llama"),
         ("mistral-small-latest", "mistral"),
