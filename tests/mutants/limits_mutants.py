@@ -45,11 +45,9 @@ LIMITS_MUTANTS = [
     Mutant(
         name="a long stream counts to its end",
         file=FLOWS,
-        original="        return self._minute.count(need, now)\n",
-        mutated="        return self._minute.count(need, now - 30.0)\n",
-        killers=(
-            f"{T_FLOWS}::test_what_is_counted_when_a_call_comes_stays_for_a_minute_from_its_answer_whatever_it_used",
-        ),
+        original="        if not self.watches or mark is not None:\n            return mark\n",
+        mutated="        if True:\n            return mark\n",
+        killers=(f"{T_FLOWS}::test_a_call_counts_from_the_vendors_answer_and_not_from_the_end_of_a_long_stream",),
         rule="P9: never blocking traffic that fits",
     ),
     Mutant(
