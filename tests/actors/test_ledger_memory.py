@@ -10,7 +10,7 @@ import trio
 from manus.actors.ledger.journaled import JournaledStore, runs_directory
 from manus.actors.ledger.opening import open_ledger
 from manus.actors.ledger.store import MemoryStore, Refused
-from manus.actors.ledger.sums import DAY_S
+from manus.actors.ledger.sums import DAY_S, OTHERS
 from manus.messages.accounting import StatsAsked
 from manus.messages.ids import RequestKey
 from manus.messages.policy import LedgerPolicy
@@ -55,6 +55,22 @@ def test_hours_that_are_only_sums_count_whole() -> None:
     assert since_day_one.settled == 8
     (within_day_one,) = store.sums(StatsAsked(since_unix_s=DAY_S + 3650.0)).value  # type: ignore[misc]
     assert within_day_one.settled == 6, "the second hour of day 1 began before that, and its rows are gone"
+
+
+def test_names_that_never_end_are_bounded_and_nothing_is_left_out() -> None:
+    store = MemoryStore(rows_max=0, sums_max=5)
+    for number in range(100):
+        store.append(reserved(f"r{number}", at=number * 1e3, conversation_id=f"c{number}", tags=(f"t{number}",)))
+        store.append(settled(f"r{number}"))
+    assert len(store._folded) == 5 + 2, "and one more for each day"
+    rows = store.sums(StatsAsked(by=("conversation", "tag"))).value
+    assert not isinstance(rows, Refused)
+    assert {row.conversation for row in rows} == {OTHERS, *(f"c{number}" for number in range(5))}
+    assert {row.tag for row in rows} == {OTHERS, *(f"t{number}" for number in range(5))}
+    assert sum(row.settled for row in rows) == 100
+    days = store.sums(StatsAsked(by=("day",))).value
+    assert not isinstance(days, Refused)
+    assert [row.settled for row in days] == [87, 13]
 
 
 def test_a_row_that_left_is_unknown_by_its_key() -> None:

@@ -281,3 +281,19 @@ def test_room_that_got_free_is_used_again(connection: sqlite3.Connection, path: 
         clear(connection, path, keep_days=2.0, now=day * DAY_S + DAY_S / 2)
     assert connection.execute("PRAGMA page_count").fetchone()[0] <= pages * 1.1
     assert usage_sums(connection, StatsAsked(by=()))[0].settled == 6000
+
+
+def test_no_row_goes_whose_intent_is_in_the_segment_at_hand(desk: Desk, path: Path) -> None:
+    """Killed now, the run would be read in again from its journal, and what had gone would count twice."""
+    store = desk.open(path, now=NOW, run_id="mine")
+    for number in range(3):
+        store.append(reserved(f"old {number}", at=5000.0))
+        store.append(settled(f"old {number}"))
+        desk.wait(store.sums(StatsAsked()))
+    assert store._journal.current.number == 1
+    keeper = Retention(runs_directory(path), "mine", 1.0)
+    connection = open_file(path, durability="process", busy_s=1.0)
+    while keeper.step(connection, NOW, own_until_id=store._filler._own_until_id):
+        pass
+    assert names(connection) == ["old 0", "old 1", "old 2"]
+    connection.close()

@@ -194,3 +194,21 @@ def test_others_are_all_runs_but_ones_own(connection: sqlite3.Connection) -> Non
     assert [part * 3 for part in sum_of(others)] == [part * 2 for part in sum_of(everybody)]
     (memory,) = answered(MemoryStore().spent(asked[:1]).value)
     assert memory.buckets == ()
+
+
+def test_a_span_over_days_is_exact_at_both_ends(books: BothBooks) -> None:
+    since, until = 2000.5, 2 * DAY + 2000.5
+    moments = (since - 1, since, 3 * HOUR_S, DAY - 0.001, DAY, 2 * DAY, until - 1, until)
+    for number, at in enumerate(moments):
+        books.keep(reserved(f"r{number}", at=at), settled(f"r{number}"))
+    (row,) = books.sums(StatsAsked(since_unix_s=since, until_unix_s=until, by=()))
+    assert row.settled == len(moments) - 2
+    assert [row.settled for row in books.sums(StatsAsked(by=("day",)))] == [4, 1, 3]
+
+
+def test_calls_with_a_conversation_and_without_count_once_whatever_they_are_split_by(books: BothBooks) -> None:
+    for number, talk in enumerate(("c1", "c1", "c2", None, "")):
+        books.keep(reserved(f"r{number}", at=DAY + number, conversation_id=talk), settled(f"r{number}"))
+    rows = books.sums(StatsAsked(by=("conversation",)))
+    assert [(row.conversation, row.settled) for row in rows] == [(None, 2), ("c1", 2), ("c2", 1)]
+    assert books.sums(StatsAsked(by=()))[0].settled == 5

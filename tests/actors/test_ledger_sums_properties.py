@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -38,12 +39,11 @@ RUNS = ("mine", "other")
 NOW = 4.0 * DAY_S + 1000.0
 DIMENSIONS: tuple[UsageDimension, ...] = ("provider", "model", "deployment", "key", "tag", "conversation", "day")
 
-edges = st.sampled_from(
-    [0.0, 299.999, 300.0, HOUR_S - 0.001, HOUR_S, DAY_S - 0.001, DAY_S, 2 * DAY_S, NOW - DAY_S, NOW]
-)
-moments = edges | st.floats(0, NOW + 100)
+# Few moments, so that many rows lie at the edges of buckets, of spans that are asked for, and together.
+MOMENTS = (0.0, 299.999, 300.0, 1800.0, 3599.999, 3600.0, 3700.0, DAY_S - 0.001, DAY_S, DAY_S + 10.0, 2.0 * DAY_S)
+moments = st.sampled_from([*MOMENTS, NOW - DAY_S, NOW - 400.0, NOW]) | st.floats(0, NOW + 100)
 tags = st.sampled_from(["a", "b", '"', ",", '","', "\\", "ab", ""])
-names = st.sampled_from(["r1", "r2", "r3", "r4"])
+names = st.sampled_from([f"r{number}" for number in range(8)])
 usages = st.builds(
     Usage,
     input_uncached=st.integers(0, 10**9),
@@ -66,15 +66,34 @@ intents = st.builds(
     bound=st.builds(Usage, input_uncached=st.integers(0, 9), output=st.integers(0, 9), source=st.just("bound")),
     bound_cost_nano_usd=st.none() | st.integers(0, 10**9),
 )
-steps: st.SearchStrategy[AnyRecord] = st.one_of(
-    intents,
-    intents,
-    st.builds(dispatched, names, st.integers(1, 2), key=st.none() | st.just("used")),
+endings: st.SearchStrategy[AnyRecord] = st.one_of(
     st.builds(settled, names, st.integers(1, 2), cost=st.none() | st.integers(0, 10**9)),
     st.builds(released, names, st.integers(1, 2)),
     st.builds(doubted, names, st.integers(1, 2)),
+    st.builds(
+        lambda ending, usage: msgspec.structs.replace(ending, usage=usage),
+        st.builds(settled, names, st.integers(1, 2)),
+        usages,
+    ),
 )
-histories = st.lists(st.tuples(st.sampled_from(RUNS), steps), max_size=30)
+steps = st.one_of(intents, endings, st.builds(dispatched, names, st.integers(1, 2), key=st.none() | st.just("used")))
+runs = st.sampled_from(RUNS)
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> list[tuple[str, AnyRecord]]:
+    """All steps of a call that came to its end, in one run."""
+    run_id, intent, ending = draw(runs), draw(intents), draw(endings)
+    same_call = {"request_id": intent.request_id, "attempt": intent.attempt}
+    sent = [dispatched(intent.request_id, intent.attempt, key=draw(st.none() | st.just("used")))]
+    steps = [intent, *(sent if draw(st.booleans()) else []), msgspec.structs.replace(ending, **same_call)]
+    return [(run_id, step) for step in steps]
+
+
+# Calls that came to their end, and steps that came as they like.
+histories = st.lists(calls() | st.tuples(runs, steps).map(lambda step: [step]), max_size=12).map(
+    lambda parts: [step for part in parts for step in part]
+)
 questions = st.builds(
     StatsAsked,
     since_unix_s=st.none() | moments,

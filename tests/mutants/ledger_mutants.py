@@ -131,8 +131,8 @@ LEDGER_MUTANTS = [
     Mutant(
         name="a doubt costs the ordinary price",
         file=LEDGER,
-        original="        bound_cost_nano_usd=worst_cost_nano_usd(reserve.price, reserve.bound),",
-        mutated="        bound_cost_nano_usd=reserve.price.cost_nano_usd(reserve.bound),",
+        original="        bound_cost = worst_cost_nano_usd(reserve.price, reserve.bound)\n",
+        mutated="        bound_cost = reserve.price.cost_nano_usd(reserve.bound)\n",
         killers=(f"{BOOKS}::test_a_doubt_costs_the_dearest_that_the_bound_can_meet",),
         rule="the bound covers whatever was billed",
     ),
@@ -227,8 +227,8 @@ LEDGER_MUTANTS = [
     Mutant(
         name="the log grows without end",
         file=THREADS,
-        original="            self._bound_log()\n",
-        mutated="",
+        original="            self._bound_log()\n            number",
+        mutated="            number",
         killers=(f"{DISK}::test_readers_in_the_way_do_not_let_the_log_grow_without_end",),
         rule="every file is bounded (P10)",
     ),

@@ -103,7 +103,7 @@ def values_of(row: str) -> tuple[str, ...]:
     """Give the expressions of what one ended row adds to the columns of `SUMMED`, and the rank of its source."""
     rank = f"CASE {row}.source WHEN 'reported' THEN 0 WHEN 'estimated' THEN 1 WHEN 'bound' THEN 2 ELSE 3 END"
     counts = tuple(f"{row}.{name}" for name in COUNTS)
-    unpriced, estimated = f"{row}.cost_nano_usd IS NULL", f"{row}.source = 'estimated' AND {row}.state = 'settled'"
+    unpriced, estimated = f"{row}.cost_nano_usd IS NULL", f"{row}.source = 'estimated'"
     return ("1", unpriced, estimated, f"coalesce({row}.cost_nano_usd, 0)", *counts, rank)
 
 
