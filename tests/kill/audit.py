@@ -8,6 +8,9 @@ The promises, row by row:
 - In doubt: sent, and the bill is at most the bound. Released: the bill is zero.
 - Whatever a caller was told of his request is what the ledger says, and so is what it says of his request key.
 
+Where the plug was pulled (`torn`), a note that a call was sent may be lost, so what is in doubt need not have one; and
+only what callers were told was durable has to stand.
+
 An attempt and a line of a bill know nothing of each other. They belong together by provider, model, the name with which
 the prompt begins, and their order: attempts at one model for one request are made one after another.
 """
@@ -39,6 +42,7 @@ class Figures(msgspec.Struct, kw_only=True):
 
     providers: set[str] = msgspec.field(default_factory=set)
     kills: int = 0
+    torn_records: int = 0
     ways: Counter[str] = msgspec.field(default_factory=Counter)
     requests: int = 0
     rows: int = 0
@@ -71,8 +75,16 @@ class Figures(msgspec.Struct, kw_only=True):
 class Audit:
     """The rows of one ledger, beside the notes of everybody who wrote to it and the bills of all whom they asked."""
 
-    def __init__(self, rows: Sequence[LedgerRow], bills: dict[str, list[BillLine]], notes: Iterable[list[str]]) -> None:
+    def __init__(
+        self,
+        rows: Sequence[LedgerRow],
+        bills: dict[str, list[BillLine]],
+        notes: Iterable[list[str]],
+        *,
+        torn: bool = False,
+    ) -> None:
         self.rows = rows
+        self._torn = torn
         self.figures = Figures(rows=len(rows))
         self._bills = bills
         self._notes = list(notes)
@@ -123,7 +135,7 @@ class Audit:
                 case "in_doubt":
                     assert row.usage == row.bound, f"{who} is in doubt and not at its bound"
                     assert row.cost_nano_usd == row.bound_cost_nano_usd, f"{who} is in doubt at another cost"
-                    assert row.dispatched_unix_s is not None, f"{who} is in doubt and was never sent"
+                    assert self._torn or row.dispatched_unix_s is not None, f"{who} is in doubt and was never sent"
                     figures.in_doubt_tokens += row.usage.total
                     figures.orphans += row.reason == "the run ended before the answer was booked"
                 case other:
@@ -145,7 +157,7 @@ class Audit:
             self._check_one(where, sorted(rows, key=_by_attempt), sorted(lines[where], key=_by_number))
 
     def _check_one(self, where: Where, rows: list[LedgerRow], lines: list[BillLine]) -> None:
-        pairs = _paired(rows, lines)
+        pairs = _paired(rows, lines, torn=self._torn)
         if pairs is None:
             booked = [(_who(row), row.state, row.usage, row.dispatched_unix_s, row.reason) for row in rows]
             raise AssertionError(f"{where}: no way to explain this bill\n  {lines}\nby these rows\n  {booked}")
@@ -182,6 +194,8 @@ class Audit:
             match words:
                 case ["failed", _, kind]:
                     self.figures.failed[kind] += 1
+                case ["told", _, _, how, _, _] if self._torn and how != "durable":
+                    pass
                 case ["told", name, request_id, how, sums, attempts]:
                     self._check_request(name, request_id, how, json.loads(sums), json.loads(attempts))
                     self.figures.told += 1
@@ -252,21 +266,21 @@ class Audit:
         return state, input_tokens, sum(row.usage.output for row in rows), str(cost)
 
 
-def _paired(rows: list[LedgerRow], lines: list[BillLine]) -> list[tuple[LedgerRow, BillLine]] | None:
+def _paired(rows: list[LedgerRow], lines: list[BillLine], *, torn: bool) -> list[tuple[LedgerRow, BillLine]] | None:
     """Give each line the row that owns up to it, both in order; None where that cannot be."""
     if not rows:
         return None if lines else []
     row = rows[0]
-    if lines and _explains(row, lines[0]):
-        rest = _paired(rows[1:], lines[1:])
+    if lines and _explains(row, lines[0], torn=torn):
+        rest = _paired(rows[1:], lines[1:], torn=torn)
         if rest is not None:
             return [(row, lines[0]), *rest]
     # It was sent and never arrived, or it was not sent: somebody who settles it has to have seen it.
-    return None if row.state == "settled" else _paired(rows[1:], lines)
+    return None if row.state == "settled" else _paired(rows[1:], lines, torn=torn)
 
 
-def _explains(row: LedgerRow, line: BillLine) -> bool:
-    if row.dispatched_unix_s is None:
+def _explains(row: LedgerRow, line: BillLine, *, torn: bool) -> bool:
+    if row.dispatched_unix_s is None and not (torn and row.state == "in_doubt"):
         return False
     used = ((line.input_tokens, row.usage.input_total), (line.output_tokens, row.usage.output))
     match row.state:

@@ -14,20 +14,23 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import msgspec
 
 from manus.actors.ledger.file import open_file_to_read
 from manus.actors.ledger.journaled import runs_directory
+from manus.actors.ledger.records import AnyRecord, AttemptDispatched, AttemptReserved
 from manus.actors.ledger.rows import LedgerRow
 from manus.actors.ledger.sqlite import all_rows
 from manus.actors.ledger.store import Recovery
 from tests.actors.books import Desk
 from tests.kill.agent_child import Settings
 from tests.kill.audit import Audit, Figures
-from tests.kill.fleet import Fleet, simulated
+from tests.kill.fleet import BillLine, Fleet, simulated
 from tests.kill.killing import Way, end, start, wait_for_notes
 from tests.kill.notes import lines_of
+from tests.kill.tearing import TEARS, tear_tail
 from tests.kill.totals import check_totals
 
 WAYS: Final[tuple[Way, ...]] = ("kill", "kill", "kill", "kill", "kill", "exit", "end", "interrupt", "end-kill")
@@ -71,7 +74,17 @@ class Child:
 class Episode:
     """One ledger, the fleet that its processes ask, and the notes of all who lived."""
 
-    def __init__(self, directory: Path, fleet: Fleet, *, seed: int, together: int = TOGETHER, **sections: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        fleet: Fleet,
+        *,
+        seed: int,
+        together: int = TOGETHER,
+        audit_every: int = AUDIT_EVERY,
+        pull_the_plug: bool = False,
+        **sections: Any,
+    ) -> None:
         self.directory = directory
         self.ledger = directory / "ledger.sqlite"
         self.figures = Figures()
@@ -79,6 +92,8 @@ class Episode:
         self._fleet = fleet
         self._seed = seed
         self._together = together
+        self._audit_every = audit_every
+        self._plug = pull_the_plug
         self._rng = random.Random(f"{seed}/deaths")
         self._numbers = itertools.count()
         self._living: list[Child] = []
@@ -96,7 +111,7 @@ class Episode:
                     child.wait_until_at_work()
                 self._end_one(ways)
                 died += 1
-                if died % AUDIT_EVERY == 0 or died == kills:
+                if died % self._audit_every == 0 or died == kills:
                     died += self._end_the_others()
                     self._audit()
         finally:
@@ -147,6 +162,13 @@ class Episode:
         return count
 
     def _audit(self) -> None:
+        bills = self._fleet.bills()
+        if self._plug:
+            self.figures.torn_records += self._tear(bills)
+            with patch("manus.actors.ledger.recovery.current_boot_id", str):  # the machine came up again
+                self.recover()
+            for path in runs_directory(self.ledger).glob("*.damaged"):
+                path.unlink()
         self.recover()
         rows = self.rows()
         desk = Desk()
@@ -156,10 +178,29 @@ class Episode:
         store.close()
         assert self.rows() == rows
         assert list(runs_directory(self.ledger).iterdir()) == [], "nothing of the dead is left"
-        bills = self._fleet.bills()
-        found = Audit(rows, bills, self.notes()).check()
+        found = Audit(rows, bills, self.notes(), torn=self._plug).check()
         # It is of all that happened to this ledger, as the one before it was.
-        self.figures = msgspec.structs.replace(found, kills=self.figures.kills, ways=self.figures.ways)
+        kept = {name: getattr(self.figures, name) for name in ("kills", "ways", "torn_records")}
+        self.figures = msgspec.structs.replace(found, **kept)
+
+    def _tear(self, bills: dict[str, list[BillLine]]) -> int:
+        """Take from the journals of the dead what nobody can have been told was kept; give how many records."""
+        # Whoever was asked was asked after the intent was on the disk, and who was told durable after the ending was.
+        arrived = {line.name for bill in bills.values() for line in bill}
+        durable = {line[2] for line in self.notes() if line[0] == "told" and line[3] == "durable"}
+
+        def is_kept(record: AnyRecord) -> bool:
+            match record:
+                case AttemptReserved():
+                    return record.request_key in arrived
+                case AttemptDispatched():
+                    return False
+                case _:
+                    return record.request_id in durable
+
+        directory = runs_directory(self.ledger)
+        runs = sorted(path.stem for path in directory.glob("*.lock"))
+        return sum(tear_tail(directory, run, self._rng.choice(TEARS), self._rng, is_kept) for run in runs)
 
 
 def run_lane(directory: Path, *, kills: int, seed: int, ways: tuple[Way, ...] = WAYS, **sections: Any) -> Figures:

@@ -12,6 +12,8 @@ from manus.actors.ledger.records import AnyRecord, AttemptDispatched, AttemptRes
 from manus.actors.ledger.store import Recovery
 from tests.actors.books import Desk
 from tests.kill.books_child import bound_of, used_by
+from tests.kill.fleet import simulated
+from tests.kill.lane import USUAL, Episode
 from tests.kill.notes import lines_of
 from tests.kill.tearing import TEARS, Tear, tear_tail
 from tests.kill.test_books_survive import Killed, planned_state
@@ -94,3 +96,11 @@ def test_confirmed_books_survive_a_torn_tail(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("tear", TEARS)
 def test_confirmed_books_survive_forty_torn_tails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tear: Tear) -> None:
     pull_it_again_and_again(tmp_path, monkeypatch, tear, rounds=40)
+
+
+def test_what_agents_were_told_is_durable_survives_a_torn_tail_and_every_bill_is_owned_up_to(tmp_path: Path) -> None:
+    sections = USUAL | {"ledger": {"durability": "power"}}
+    with simulated(11) as fleet:
+        figures = Episode(tmp_path, fleet, seed=11, audit_every=2, pull_the_plug=True, **sections).run(6, ("kill",))
+    assert figures.torn_records > 0, "nothing was torn"
+    assert figures.told > 50, "hardly anybody was told anything"
