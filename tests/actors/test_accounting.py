@@ -285,3 +285,18 @@ async def test_a_message_that_is_none_of_its_own_is_a_bug_and_crashes_it(
         assert isinstance(answer, ActorFailed)
         assert isinstance(await rig.ask(make_reserve()), Granted)
         await rig.ask(release())
+
+
+async def test_trouble_that_the_store_meets_after_the_last_call_is_told_and_so_is_its_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with accounting() as rig:
+        await rig.ask(make_reserve())
+        await rig.ask(settle())
+        rig.store.trouble = "the disk is full"
+        await trio.sleep(1.5)
+        assert rig.of(LedgerTroubled) == [LedgerTroubled(reason="the disk is full")]
+        await trio.sleep(20.0)
+        rig.store.trouble = None
+        await trio.sleep(1.5)
+        assert len(rig.of(LedgerHealed)) == 1

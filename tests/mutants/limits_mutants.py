@@ -266,9 +266,9 @@ LIMITS_MUTANTS = [
     Mutant(
         name="what the store says before the task begins is not heard",
         file=ACTOR,
-        original="            if self._said:\n",
-        mutated="            if False:\n",
-        killers=(f"{T_ACTOR}::test_what_the_ledger_says_before_accounting_has_begun_to_listen_is_heard",),
+        original="            if not self._said:",
+        mutated="            if True:",
+        killers=(f"{T_ROOM}/test_accounting_start.py",),
         rule="nobody waits for ever",
     ),
     Mutant(

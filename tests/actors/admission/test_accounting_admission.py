@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -349,7 +348,6 @@ class OthersStore(MemoryStore):
         self.asked = 0
         self.holds_back = False
         self.refuses: str | None = None
-        self.when_asked: Callable[[], None] | None = None
         self._owed: list[tuple[Pending[tuple[Spent, ...] | Refused], tuple[SpentAsked, ...]]] = []
 
     def spent(self, asked: tuple[SpentAsked, ...]) -> Pending[tuple[Spent, ...] | Refused]:
@@ -357,8 +355,6 @@ class OthersStore(MemoryStore):
         pending: Pending[tuple[Spent, ...] | Refused] = Pending()
         if self.holds_back:
             self._owed.append((pending, asked))
-            if self.when_asked is not None:
-                self.when_asked()
         else:
             self._answer(pending, asked)
         return pending
@@ -396,22 +392,6 @@ async def test_nothing_is_granted_before_the_ledger_has_said_what_was_spent(
         await trio.sleep(0.1)
         assert isinstance(callers.told["a"], Granted)
         assert isinstance(callers.told["b"], Denied)
-        await rig.ask(settle("a"))
-
-
-async def test_what_the_ledger_says_before_accounting_has_begun_to_listen_is_heard(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """The store's thread may answer between the question and the first step of the task that acts on answers."""
-    store = OthersStore()
-    store.holds_back = True
-    policy = AdmissionPolicy(budgets=(BudgetRule(amount=10 * WORST),))
-    store.when_asked = lambda: trio.lowlevel.current_trio_token().run_sync_soon(store.answer)
-    async with accounting(admission=policy, store=store) as rig, trio.open_nursery() as nursery:
-        callers = Callers(rig, nursery)
-        await callers.ask(make_reserve("a"), within_s=50.0)
-        await trio.sleep(0.1)
-        assert isinstance(callers.told["a"], Granted)
         await rig.ask(settle("a"))
 
 
