@@ -103,7 +103,20 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerStore(Protocol):
-    """Where records go. One store belongs to one run; nothing but the loop's thread calls it."""
+    """Where records go. One store belongs to one run; nothing but the loop's thread calls it.
+
+    What every store promises (`tests/actors/store_promises.py` holds them to it; a server's would be one more):
+
+    * Nothing here waits. What takes time is a `Pending`, resolved once, on the loop's thread, in the order of asking.
+    * A record that is kept survives the death of the process as far as the store promises to, and is read after all
+      that were kept before it. A record may be appended twice, and counts once. An attempt ends once: the first end
+      stands. A step of an attempt whose intent was never kept is nothing.
+    * An ending can be appended whenever its intent was: room for it is kept, or there is a `Refused` and it is appended
+      again later. A refusal and a `False` are the only ways not to keep a record, and both are told.
+    * Answers cover all runs that share the books, open attempts among them, and all that this one appended before.
+    * What a run that died left open is ended when the books are opened next: in doubt at its bound if anything may have
+      been sent, released if that is certain not to be so. What lives is left alone.
+    """
 
     run_id: str
     recovered: Recovery
@@ -118,11 +131,13 @@ class LedgerStore(Protocol):
         ...
 
     def sums(self, asked: StatsAsked) -> Pending[tuple[UsageRow, ...] | Refused]:
-        """Sum up all runs' rows of a span of time, what was appended until now included, as `sum_parts` does."""
+        """Sum up all runs' rows of a span of time, as `sum_parts` does. Exact to the moment where rows are kept."""
         ...
 
     def spent(self, asked: tuple[SpentAsked, ...]) -> Pending[tuple[Spent, ...] | Refused]:
-        """Say what each scope has spent, what was appended until now included; one answer for each question."""
+        """Say what each scope has spent, one answer for each question. Rather too much than too little, where rows
+        that a window begins among are gone.
+        """
         ...
 
     def status(self, request_key: RequestKey) -> Pending[RequestStatus | Refused]:
