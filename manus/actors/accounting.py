@@ -51,6 +51,10 @@ ACCOUNTING = "accounting"
 MAILBOX_CAPACITY = 1024
 """Room for a reservation and a booked ending of every request the router lets in."""
 
+LOOK_S = 1.0
+"""So long after something was written, and as long as there is trouble, the store is looked at again: what its thread
+meets shows only then."""
+
 NO_LIMITS = AdmissionPolicy()
 """Nothing is configured; what vendors say is learnt even so."""
 
@@ -112,6 +116,7 @@ class Accounting:
         # crash, while in the store's callback it would be the loop's.
         self._said: deque[Callable[[], None]] = deque()
         self._retry_at = math.inf
+        self._look_at = math.inf  # when to see whether the store has trouble, should nobody ask for anything until then
         self._sleeps_until = math.inf
         self._wake = trio.Event()
         self._trouble: str | None = None
@@ -272,6 +277,10 @@ class Accounting:
     def _write(self, record: AnyRecord) -> Appended:
         """Have the store keep a step that was taken. Refused, it stays owed and is tried again later."""
         self._books.unwritten.append(record)
+        if self._look_at == math.inf:
+            self._look_at = trio.current_time() + LOOK_S
+            if self._look_at < self._sleeps_until:
+                self._wake.set()
         return self._write_owed()
 
     def _write_owed(self) -> Appended:
@@ -308,9 +317,7 @@ class Accounting:
         """Act on what the store says, and on what it does not say in time; try again what it refused."""
         while True:
             self._wake = trio.Event()
-            self._sleeps_until = min(self._confirmations.next_at, self._retry_at, self._entrance.next_at)
-            if self._said:
-                self._wake.set()  # said before this task began, and with nobody to rouse
+            self._sleeps_until = min(self._confirmations.next_at, self._retry_at, self._entrance.next_at, self._look_at)
             if not self._said:  # said before this task's first step, it has set an event that nobody waits for
                 with trio.move_on_at(self._sleeps_until):
                     await self._wake.wait()
@@ -323,6 +330,8 @@ class Accounting:
                 self._write_owed()
             self._entrance.tend()
             self._tell_trouble()
+            if self._look_at <= now:
+                self._look_at = math.inf if self._trouble is None else now + LOOK_S
 
     # -- beginning and end of an incarnation
 
