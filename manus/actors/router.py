@@ -207,7 +207,8 @@ class Router:
             return problem
         standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()
         measured = measure(request)
-        plan = self._desk.table.plan(request, estimated_input_tokens=prompt_tokens(measured), standing=standing)
+        tokens = prompt_tokens(measured)
+        plan = self._desk.table.plan(request, estimated_input_tokens=tokens, standing=standing, measured=measured)
         if isinstance(plan, Failed):
             return plan
         first = plan.choices[0]

@@ -15,6 +15,8 @@ from manus.messages.outcomes import Finished, Reservation, Route
 from manus.messages.policy import ModelCard
 from manus.messages.requests import ReasoningOptions
 from manus.messages.routing import ExplainAsked
+from manus.messages.routing_policy import RouterPolicy
+from manus.messages.usage import Price
 from manus.sim.behaviour import Script
 from tests.actors.rig import MODEL, PRICE, Rig, Upstreams, asked, finished, open_rig
 
@@ -142,3 +144,22 @@ async def test_no_estimate_in_a_vendors_place_is_more_than_was_set_aside(autojum
     assert row.usage.input_total <= row.bound.input_total
     assert row.usage.output <= row.bound.output
     assert (row.usage.input_total, row.usage.output) == (row.bound.input_total, row.bound.output), "both were beyond it"
+
+
+async def test_the_cheapest_is_found_by_what_each_family_counts(autojump_clock: object) -> None:
+    # Claude counts some 12 % more tokens of the same text, so that a price that is 5 % lower is not the lower cost.
+    price = Price(input=95 * 10**7, output=0, version="test")
+    cards = {
+        "a": (ModelCard(name="gpt-4o", price=Price(input=10**9, output=0, version="test")),),
+        "b": (ModelCard(name="claude-sonnet-4-5", price=price),),
+    }
+    policy = RouterPolicy(strategy="cost_aware")
+    prompt = "The harbour master keeps a ledger of every boat that leaves before dawn. " * 40
+    async with open_rig(("a", vendor()), ("b", vendor()), policy=policy, cards=cards) as rig:
+        outcome = await generated(rig, 1, text=prompt)
+        route = await rig.router.ask(ExplainAsked(request=asked(prompt)), deadline=trio.current_time() + 5.0)
+    assert [attempt.model for attempt in outcome.route.attempts] == ["gpt-4o"]
+    assert isinstance(route, Route)
+    assert [candidate.deployment for candidate in route.candidates] == ["a/gpt-4o", "b/claude-sonnet-4-5"]
+    cheaper, dearer = (candidate.score or 0.0 for candidate in route.candidates)
+    assert dearer == pytest.approx(0.95 * 1.12 * cheaper, rel=0.02)

@@ -96,7 +96,10 @@ class RequestRun:
             return self._unfinished(TOO_LATE)
         standing = self._desk.standing(self._request.request_id, self._story.admitted_at)
         plan = self._desk.table.plan(
-            self._request, estimated_input_tokens=self._attempts.prompt_tokens, standing=standing
+            self._request,
+            estimated_input_tokens=self._attempts.prompt_tokens,
+            standing=standing,
+            measured=self._attempts.measured,
         )
         if isinstance(plan, Failed):
             return self._unfinished(plan)

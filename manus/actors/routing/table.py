@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from manus.actors.estimates.measure import Measured
 from manus.actors.routing.criteria import Caps, has_caps
 from manus.actors.routing.drafting import Draft, fitted, plan_of_turn
 from manus.actors.routing.entries import Entries
@@ -80,8 +81,17 @@ class RoutingTable:
         self._choices_kept = 0
         self._check_names()
 
-    def plan(self, request: Routable, *, estimated_input_tokens: int, standing: Standing) -> Plan | Failed:
+    def plan(
+        self,
+        request: Routable,
+        *,
+        estimated_input_tokens: int,
+        standing: Standing,
+        measured: Measured | None = None,
+    ) -> Plan | Failed:
         """Order the candidates for `request`, or say why nobody can answer it.
+
+        With the prompt `measured`, costs are those of each family's own count of it.
 
         May take a turn and draw from `standing`; `Standing.rehearsal` is for plans that nobody carries out.
         """
@@ -100,7 +110,7 @@ class RoutingTable:
             if not pool.is_overflown_by(tokens):
                 return plan
             return fitted(plan.choices, plan.left_out, {}, ordering, tokens=tokens, pool=pool)
-        costs = ExpectedCost(request, tokens)
+        costs = ExpectedCost(request, tokens, measured)
         caps = Caps(request, costs, standing) if capped and isinstance(request, ChatRequest) else None
         draft = Draft(pool, ordering, request, caps=caps, tokens=tokens, standing=standing)
         return draft.finished(costs, remembered)
