@@ -70,7 +70,7 @@ def bill_of(base_url: str) -> dict[str, Any]:  # Any: JSON
 
 @pytest.mark.parametrize("on_cancel", ["abort", "drain"])
 @pytest.mark.parametrize("end", [end_by_a_signal, end_by_closing_the_pipe])
-@pytest.mark.parametrize("words", [1, 7])
+@pytest.mark.parametrize("words", [7, *(pytest.param(words, marks=pytest.mark.long) for words in (1, 2, 3, 20, 38))])
 def test_command_that_is_ended_leaves_one_true_row(
     words: int, end: Any, on_cancel: str, spoken: str, tmp_path: Path
 ) -> None:
