@@ -50,7 +50,7 @@ def _money(field: str) -> Callable[[UsageLine], str]:
     return cell
 
 
-def _cost(line: UsageLine) -> str:
+def cost_text(line: UsageLine) -> str:
     """Write what is known of the cost, and that there is more: what nobody has priced is not $0."""
     if not line.unpriced:
         return format_usd(line.cost_nano_usd)
@@ -69,7 +69,7 @@ COLUMNS: Final = (
     Column("CALLS", _number("requests"), _of("requests"), always=True),
     Column("INPUT", _number("input_tokens"), _of("input_tokens"), always=True),
     Column("OUTPUT", _number("output_tokens"), _of("output_tokens"), always=True),
-    Column("COST", _cost, _of("cost_nano_usd"), always=True),
+    Column("COST", cost_text, _of("cost_nano_usd"), always=True),
     Column("CACHED", _number("cache_read_tokens"), _of("cache_read_tokens")),
     Column("REASONING", _number("reasoning_tokens"), _of("reasoning_tokens")),
     Column("ESTIMATED", _number("estimated"), _of("estimated")),

@@ -22,7 +22,7 @@ from manus.actors.ledger.file import LedgerUnusable
 from manus.cli import exits
 from manus.cli.output import say
 from manus.cli.usage_reading import Reader, looked_up
-from manus.cli.usage_table import aligned, shown, usage_table
+from manus.cli.usage_table import aligned, cost_text, shown, usage_table
 from manus.config.limit_policies import admission_policy
 from manus.config.schema import LLMConfig
 from manus.durations import DAY_S, HOUR_S, MINUTE_S, span
@@ -74,11 +74,12 @@ def watch(
     """
     admission = AdmissionPolicy() if config is None else admission_policy(config, fingerprint_of)
     on_screen = not as_json and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    seen = False
+    first = True
     try:
         while True:
-            look = _look_once(policy, admission, asked, must_succeed=not seen)
-            seen = seen or look is not None
+            # What is no ledger at first is none; what was not there at first may be found half made.
+            look = _look_once(policy, admission, asked, must_succeed=first)
+            first = False
             if look is not None:
                 block = json.dumps(look.to_dict()) if as_json else look_text(look, str(policy.path), every_s)
                 print(SCREEN_FROM_THE_TOP + block if on_screen else block, flush=True)
@@ -212,8 +213,8 @@ def _budget_state(rule: BudgetRule, spent: Spent, now_unix_s: float) -> BudgetSt
 
 def _span_cells(line: UsageLine) -> tuple[str, ...]:
     doubt = f"{line.in_doubt} (up to {format_usd(line.in_doubt_cost_nano_usd)})" if line.in_doubt else "0"
-    cost = format_usd(line.cost_nano_usd) + (f" + {line.unpriced} unpriced" if line.unpriced else "")
-    return (f"{line.requests:,}", f"{line.input_tokens:,}", f"{line.output_tokens:,}", cost, f"{line.open:,}", doubt)
+    tokens = (f"{line.input_tokens:,}", f"{line.output_tokens:,}")
+    return (f"{line.requests:,}", *tokens, cost_text(line), f"{line.open:,}", doubt)
 
 
 def _limit_cells(state: LimitState) -> tuple[str, ...]:
