@@ -47,7 +47,7 @@ AGENT_MUTANTS = [
         file="manus/actors/codecs/bedrock_decode.py",
         original="            cache_write_short=max(0, written - long),\n",
         mutated="            cache_write_short=0,\n",
-        killers=(f"{AGENT_CHAOS}[1]",),
+        killers=(f"{AGENT_CHAOS}[2]",),
         rule="reported usage is what the vendor bills, in all of its parts",
     ),
     Mutant(
@@ -154,7 +154,7 @@ ROUTING_LIES = [
         file="manus/actors/health/cooldown.py",
         original="        if self.rest.extend(now, seconds):\n",
         mutated="        if seconds < 0:\n",
-        killers=(f"{AGENT_CHAOS}[4]",),
+        killers=(f"{AGENT_CHAOS}[9]",),
         rule="a cooldown lasts as long as the vendor said",
     ),
     Mutant(
@@ -178,7 +178,7 @@ ROUTING_LIES = [
         file="manus/actors/journey/hedging.py",
         original="    return None if slow_s is None else max(slow_s, policy.delay_min_s)",
         mutated="    return None if slow_s is None else 0.0",
-        killers=(f"{AGENT_CHAOS}[2]",),
+        killers=(f"{AGENT_CHAOS}[18]",),
         rule="a slow attempt is raced, and no other",
     ),
     Mutant(

@@ -22,6 +22,7 @@ from tests.mutants.limits_mutants import LIMITS_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.openai_mutants import OPENAI_MUTANTS
 from tests.mutants.price_mutants import PRICE_MUTANTS
+from tests.mutants.race_mutants import RACE_MUTANTS
 from tests.mutants.rescue_mutants import RESCUE_MUTANTS
 from tests.mutants.routing_mutants import ROUTING_MUTANTS
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
@@ -50,6 +51,7 @@ MUTANTS: list[Mutant] = [
     *PRICE_MUTANTS,
     *CREDENTIALS_MUTANTS,
     *ADMISSION_MUTANTS,
+    *RACE_MUTANTS,
     *LIMITS_MUTANTS,
     *OPENAI_MUTANTS,
     *ROUTING_MUTANTS,
