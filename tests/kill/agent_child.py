@@ -190,7 +190,12 @@ def exit_now(number: int, frame: object) -> None:
     os._exit(EXITED)
 
 
-if __name__ == "__main__":
+def run(settings: Path) -> None:
+    """Be the child, from the beginning to the end."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGUSR1, exit_now)
-    trio.run(main, msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Settings))
+    trio.run(main, msgspec.json.decode(settings.read_bytes(), type=Settings))
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))

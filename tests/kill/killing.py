@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Literal, Protocol, assert_never
 
 from tests.kill.notes import lines_of
 
@@ -23,6 +23,25 @@ Way = Literal["kill", "exit", "abort", "end", "interrupt", "end-kill", "interrup
 """How a process ends: SIGKILL; `os._exit` in the middle of its own code; SIGABRT; SIGTERM, which it answers with a
 drain and an orderly end; SIGINT, which cancels what is under way; and each of these two cut short by SIGKILL."""
 
+
+class Process(Protocol):
+    """What is needed of a process to watch it and to end it; a `Popen` has it."""
+
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Give its exit status, None while it lives."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send it a signal."""
+
+    def kill(self) -> None:
+        """Kill it."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and give the status."""
+
+
 EXITED = 70
 """What `exit` leaves as the status."""
 
@@ -33,7 +52,7 @@ def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment)
 
 
-def wait_for_notes(child: subprocess.Popen[bytes], notes: Path, lines: int) -> None:
+def wait_for_notes(child: Process, notes: Path, lines: int) -> None:
     """Wait until the child has written so many lines of notes: then it is at work."""
     give_up_at = time.monotonic() + START_S
     while len(lines_of(notes)) < lines:
@@ -42,13 +61,13 @@ def wait_for_notes(child: subprocess.Popen[bytes], notes: Path, lines: int) -> N
         time.sleep(0.005)
 
 
-def kill_after(child: subprocess.Popen[bytes], delay_s: float) -> None:
+def kill_after(child: Process, delay_s: float) -> None:
     """Kill it, without a word, after `delay_s`."""
     time.sleep(delay_s)
     end(child, "kill")
 
 
-def end(child: subprocess.Popen[bytes], way: Way, *, cut_short_after_s: float = 0.0) -> bool:
+def end(child: Process, way: Way, *, cut_short_after_s: float = 0.0) -> bool:
     """End the child, and wait until it has; True if it had the time to end in good order."""
     assert child.poll() is None, f"the child ended by itself, with {child.returncode}"
     match way:
@@ -73,7 +92,7 @@ def end(child: subprocess.Popen[bytes], way: Way, *, cut_short_after_s: float = 
             assert_never(way)
 
 
-def _ended(child: subprocess.Popen[bytes], how: signal.Signals, status: int) -> bool:
+def _ended(child: Process, how: signal.Signals, status: int) -> bool:
     child.send_signal(how)
     found = child.wait(END_S)
     assert found == status, f"{how.name} ended the child with {found}, not {status}"

@@ -28,8 +28,9 @@ from tests.actors.books import Desk
 from tests.kill.agent_child import Settings
 from tests.kill.audit import Audit, Figures
 from tests.kill.fleet import BillLine, Fleet, simulated
-from tests.kill.killing import Way, end, start, wait_for_notes
+from tests.kill.killing import Way, end, wait_for_notes
 from tests.kill.notes import lines_of
+from tests.kill.spawner import Spawner, spawning
 from tests.kill.tearing import TEARS, tear_tail
 from tests.kill.totals import check_totals
 
@@ -57,13 +58,15 @@ ASKED_ABOUT = 20
 class Child:
     """A process at work, or about to be."""
 
-    def __init__(self, directory: Path, seed: str, config: dict[str, Any], ask_about: tuple[str, ...]) -> None:
+    def __init__(
+        self, spawner: Spawner, directory: Path, seed: str, config: dict[str, Any], ask_about: tuple[str, ...]
+    ) -> None:
         self.notes = directory / f"{seed}.notes"
         settings = directory / f"{seed}.json"
         settings.write_bytes(
             msgspec.json.encode(Settings(config=config, notes=str(self.notes), seed=seed, ask_about=ask_about))
         )
-        self.process = start("tests.kill.agent_child", str(settings))
+        self.process = spawner.start(settings)
         self._expected = len(ask_about) + AT_WORK
 
     def wait_until_at_work(self) -> None:
@@ -78,6 +81,7 @@ class Episode:
         self,
         directory: Path,
         fleet: Fleet,
+        spawner: Spawner,
         *,
         seed: int,
         together: int = TOGETHER,
@@ -90,6 +94,7 @@ class Episode:
         self.figures = Figures()
         self._config = fleet.configuration(self.ledger, **sections)
         self._fleet = fleet
+        self._spawner = spawner
         self._seed = seed
         self._together = together
         self._audit_every = audit_every
@@ -142,7 +147,7 @@ class Episode:
         asked = [line[1] for child in self._dead[-TOGETHER:] for line in lines_of(child.notes) if line[0] == "asked"]
         ask_about = tuple(self._rng.sample(asked[-4 * ASKED_ABOUT :], min(ASKED_ABOUT, len(asked))))
         name = f"{self._seed}.{next(self._numbers)}"
-        self._living.append(Child(self.directory, name, self._config, ask_about))
+        self._living.append(Child(self._spawner, self.directory, name, self._config, ask_about))
 
     def _end_one(self, ways: tuple[Way, ...]) -> None:
         rng = self._rng
@@ -211,8 +216,8 @@ def run_lane(directory: Path, *, kills: int, seed: int, ways: tuple[Way, ...] = 
             return total
         place = directory / str(number)
         place.mkdir()
-        with simulated(seed + number) as fleet:
-            episode = Episode(place, fleet, seed=seed + number, **sections)
+        with simulated(seed + number) as fleet, spawning() as spawner:
+            episode = Episode(place, fleet, spawner, seed=seed + number, **sections)
             total.add(episode.run(min(EPISODE, kills - total.kills), ways))
     raise AssertionError("unreachable")
 

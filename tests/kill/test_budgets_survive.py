@@ -8,6 +8,7 @@ import pytest
 
 from tests.kill.fleet import simulated
 from tests.kill.lane import USUAL, WAYS, Episode
+from tests.kill.spawner import spawning
 
 BUDGET_NANO_USD = 200_000_000
 """Some hundred calls, of which a dozen are open at once."""
@@ -17,8 +18,8 @@ BUDGET_NANO_USD = 200_000_000
 def test_a_budget_is_not_overrun_by_processes_that_are_killed(
     tmp_path: Path, budgets: dict[str, float], kind: str
 ) -> None:
-    with simulated(3) as fleet:
-        episode = Episode(tmp_path, fleet, seed=3, together=1, **USUAL | {"budgets": budgets})
+    with simulated(3) as fleet, spawning() as spawner:
+        episode = Episode(tmp_path, fleet, spawner, seed=3, together=1, **USUAL | {"budgets": budgets})
         figures = episode.run(6, WAYS)
     spent = sum(row.cost_nano_usd or 0 for row in episode.rows() if row.state in ("settled", "in_doubt"))
     assert spent <= BUDGET_NANO_USD, "settled and in doubt together are more than the budget"

@@ -15,6 +15,7 @@ from tests.kill.books_child import bound_of, used_by
 from tests.kill.fleet import simulated
 from tests.kill.lane import USUAL, Episode
 from tests.kill.notes import lines_of
+from tests.kill.spawner import spawning
 from tests.kill.tearing import TEARS, Tear, tear_tail
 from tests.kill.test_books_survive import Killed, planned_state
 from tests.kill.totals import check_totals
@@ -100,7 +101,9 @@ def test_confirmed_books_survive_forty_torn_tails(tmp_path: Path, monkeypatch: p
 
 def test_what_agents_were_told_is_durable_survives_a_torn_tail_and_every_bill_is_owned_up_to(tmp_path: Path) -> None:
     sections = USUAL | {"ledger": {"durability": "power"}}
-    with simulated(11) as fleet:
-        figures = Episode(tmp_path, fleet, seed=11, audit_every=2, pull_the_plug=True, **sections).run(6, ("kill",))
+    with simulated(11) as fleet, spawning() as spawner:
+        figures = Episode(tmp_path, fleet, spawner, seed=11, audit_every=2, pull_the_plug=True, **sections).run(
+            6, ("kill",)
+        )
     assert figures.torn_records > 0, "nothing was torn"
     assert figures.told > 50, "hardly anybody was told anything"

@@ -40,6 +40,9 @@ from manus.messages.accounting import RequestStatus, Spent, SpentAsked, StatsAsk
 from manus.messages.ids import RequestKey
 from manus.messages.policy import LedgerPolicy
 
+CLAIMS_MAX = 8
+"""Names that a start tries for its run, where others that start at the same time get in its way."""
+
 
 class JournaledStore:
     """The ledger of one run on disk. Appending is for the loop's thread; `close` may be called from any."""
@@ -179,7 +182,7 @@ def open_journaled(
         directory = runs_directory(path)
         try:
             directory.mkdir(exist_ok=True, mode=0o700)
-            lock = RunLock.claim(directory, run_id or _new_run_id())
+            lock = _claim(directory, run_id)
             undo.callback(lock.release, remove=True)
             recovered = recover(connection, directory, own_run_id=lock.run_id, at_unix_s=now_unix_s())
             journal = Journal(directory, lock.run_id, policy.segment_bytes, sync=policy.durability == "power")
@@ -207,6 +210,19 @@ def open_journaled(
 def runs_directory(path: Path) -> Path:
     """Name the directory in which the runs of the ledger at `path` keep their locks and journals."""
     return path.with_name(f"{path.name}.runs")
+
+
+def _claim(directory: Path, run_id: str | None) -> RunLock:
+    """Declare a run alive; one without a name of its own tries others.
+
+    Between the making of a lock file and its locking, another start may take it for a dead run's.
+    """
+    if run_id is not None:
+        return RunLock.claim(directory, run_id)
+    for _ in range(CLAIMS_MAX - 1):
+        with contextlib.suppress(FileExistsError):
+            return RunLock.claim(directory, _new_run_id())
+    return RunLock.claim(directory, _new_run_id())
 
 
 def _new_run_id() -> str:
