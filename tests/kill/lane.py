@@ -12,6 +12,7 @@ import itertools
 import random
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -210,16 +211,22 @@ class Episode:
 
 def run_lane(directory: Path, *, kills: int, seed: int, ways: tuple[Way, ...] = WAYS, **sections: Any) -> Figures:
     """Run episode after episode until `kills` processes have died; give the figures of all."""
+    *_, total = lane(directory, kills=kills, seed=seed, ways=ways, **sections)
+    return total
+
+
+def lane(directory: Path, *, kills: int, seed: int, ways: tuple[Way, ...] = WAYS, **sections: Any) -> Iterator[Figures]:
+    """Run episode after episode until `kills` processes have died; give the figures so far after each."""
     total = Figures()
     for number in itertools.count():
         if total.kills >= kills:
-            return total
+            return
         place = directory / str(number)
         place.mkdir()
         with simulated(seed + number) as fleet, spawning() as spawner:
             episode = Episode(place, fleet, spawner, seed=seed + number, **sections)
             total.add(episode.run(min(EPISODE, kills - total.kills), ways))
-    raise AssertionError("unreachable")
+        yield total
 
 
 USUAL: Final[dict[str, Any]] = {
@@ -235,7 +242,7 @@ USUAL: Final[dict[str, Any]] = {
 
 
 def main() -> None:
-    """Run by hand, and print the figures."""
+    """Run by hand, and print the figures so far after each episode."""
     parser = argparse.ArgumentParser(description="Kill agents at work, and hold their books against the bills.")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
@@ -243,9 +250,10 @@ def main() -> None:
     arguments = parser.parse_args()
     sections = USUAL | {"ledger": {"durability": arguments.durability}}
     with tempfile.TemporaryDirectory() as directory:
-        figures = run_lane(Path(directory), kills=arguments.kills, seed=arguments.seed, ways=ALL_WAYS, **sections)
-    for name in figures.__struct_fields__:
-        print(f"{name:30} {getattr(figures, name)}")
+        for figures in lane(Path(directory), kills=arguments.kills, seed=arguments.seed, ways=ALL_WAYS, **sections):
+            for name in figures.__struct_fields__:
+                print(f"{name:30} {getattr(figures, name)}")
+            print(flush=True)
 
 
 if __name__ == "__main__":
