@@ -208,7 +208,7 @@ class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
         retry_s: pause before something the disk refused is tried again.
         close_s: how long a clean end waits for SQLite; what is left then is recovered by the next start.
         keep_days: closed rows are kept one by one for so long, and only as sums after that; None keeps them.
-        rows_max: closed rows that books in memory keep one by one; older ones are kept as sums per day.
+        rows_max: closed rows that books in memory keep one by one; older ones are kept as sums per hour.
     """
 
     path: str | None = None

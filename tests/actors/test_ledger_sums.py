@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from manus.actors.ledger import sqlite_spent
 from manus.actors.ledger.file import open_file, transaction
 from manus.actors.ledger.records import AnyRecord
 from manus.actors.ledger.sqlite import ingest
@@ -212,3 +214,33 @@ def test_calls_with_a_conversation_and_without_count_once_whatever_they_are_spli
     rows = books.sums(StatsAsked(by=("conversation",)))
     assert [(row.conversation, row.settled) for row in rows] == [(None, 2), ("c1", 2), ("c2", 1)]
     assert books.sums(StatsAsked(by=()))[0].settled == 5
+
+
+def test_what_others_spent_is_read_again_only_when_somebody_else_has_written(
+    connection: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[SpentAsked] = []
+
+    def noted(*arguments: Any, **names: Any) -> tuple[Spent, ...]:
+        read.extend(arguments[1])
+        return usage_spent(*arguments, **names)
+
+    monkeypatch.setattr(sqlite_spent, "usage_spent", noted)
+    others = sqlite_spent.OthersSpent("mine", 0)
+    month, day = (SpentAsked(scope=Scope(), since_unix_s=since, others_only=True) for since in (0.0, DAY))
+    everybody = SpentAsked(scope=Scope(), since_unix_s=0.0)
+
+    def spent() -> list[int]:
+        return [sum_of(told)[0] for told in others.read(connection, (month, everybody, day), NOW)]
+
+    assert spent() == [0, 0, 0]
+    with transaction(connection):
+        ingest(connection, "mine", [reserved("a"), settled("a")])
+    assert spent() == [0, 780_000, 0]
+    assert read == [month, everybody, day, everybody]
+    elsewhere = open_file(tmp_path / "ledger.db", durability="process", busy_s=1.0)
+    with transaction(elsewhere):
+        ingest(elsewhere, "other", [reserved("a", at=DAY), settled("a"), reserved("b"), settled("b", cost=5)])
+    elsewhere.close()
+    assert spent() == [780_005, 1_560_005, 780_000]
+    assert read[4:] == [month, everybody, day]

@@ -102,6 +102,14 @@ LEDGER_SUMS_MUTANTS = [
         rule="nothing counts twice in a budget",
     ),
     Mutant(
+        name="what others spend meanwhile is not seen",
+        file=SPENT,
+        original="        known = self._told if version == self._version else {}\n",
+        mutated="        known = self._told\n",
+        killers=(f"{SMALL}::test_what_others_spent_is_read_again_only_when_somebody_else_has_written",),
+        rule="a budget holds for all processes together",
+    ),
+    Mutant(
         name="open calls of ones own are somebody else's",
         file=SPENT,
         original='    left_out = own_run_id if asked.others_only else ""\n',

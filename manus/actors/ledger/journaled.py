@@ -32,7 +32,7 @@ from manus.actors.ledger.records import (
 )
 from manus.actors.ledger.recovery import recover
 from manus.actors.ledger.sqlite import last_id, request_status
-from manus.actors.ledger.sqlite_spent import usage_spent
+from manus.actors.ledger.sqlite_spent import OthersSpent
 from manus.actors.ledger.sqlite_sums import usage_sums
 from manus.actors.ledger.store import Appended, Pending, Recovery, Refused, T
 from manus.actors.ledger.threads import Filler, Post, Syncer
@@ -67,7 +67,7 @@ class JournaledStore:
         self._policy = policy
         self._post = post
         self._now_unix_s = now_unix_s
-        self._after_id = last_id(connection)
+        self._others = OthersSpent(self.run_id, last_id(connection))
         self._open: set[AttemptKey] = set()
         self._write_trouble: str | None = None
         self._closed = False
@@ -116,11 +116,7 @@ class JournaledStore:
     def spent(self, asked: tuple[SpentAsked, ...]) -> Pending[tuple[Spent, ...] | Refused]:
         """Say it on the filler's thread, what was appended until now included."""
         now = self._now_unix_s()
-        return self._ask(
-            lambda connection: usage_spent(
-                connection, asked, now_unix_s=now, own_run_id=self.run_id, own_after_id=self._after_id
-            )
-        )
+        return self._ask(lambda connection: self._others.read(connection, asked, now))
 
     def status(self, request_key: RequestKey) -> Pending[RequestStatus | Refused]:
         """Look it up on the filler's thread, what was appended until now included."""

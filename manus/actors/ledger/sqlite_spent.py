@@ -74,6 +74,37 @@ def usage_spent(
         return tuple(_spent(connection, one, rows_from, fine_from, own_run_id) for one in asked)
 
 
+class OthersSpent:
+    """What others have spent, remembered for as long as nobody else writes to the file.
+
+    A budget asks every second, and where one process is alone nothing of the answer can have changed.
+    """
+
+    __slots__ = ("_after_id", "_run_id", "_told", "_version")
+
+    def __init__(self, run_id: str, after_id: int) -> None:
+        self._run_id = run_id
+        self._after_id = after_id
+        self._told: dict[SpentAsked, Spent] = {}
+        self._version = -1
+
+    def read(
+        self, connection: sqlite3.Connection, asked: tuple[SpentAsked, ...], now_unix_s: float
+    ) -> tuple[Spent, ...]:
+        """Answer as `usage_spent` does."""
+        # Looked at before the rows are: what is written in between is read now, and again the next time.
+        version = connection.execute("PRAGMA data_version").fetchone()[0]
+        known = self._told if version == self._version else {}
+        new = tuple(one for one in asked if one not in known)
+        answers = usage_spent(
+            connection, new, now_unix_s=now_unix_s, own_run_id=self._run_id, own_after_id=self._after_id
+        )
+        told = known | dict(zip(new, answers, strict=True))
+        self._version = version
+        self._told = {one: told[one] for one in asked if one.others_only}
+        return tuple(told[one] for one in asked)
+
+
 def _keep_own_sums(connection: sqlite3.Connection, run_id: str, after_id: int) -> None:
     if connection.execute("SELECT 1 FROM temp.sqlite_master WHERE name = 'own_sums'").fetchone() is not None:
         return
