@@ -151,9 +151,10 @@ class Accounting:
     def _turn(self, envelope: Envelope) -> object:
         self._books.in_hand = envelope.message
         answer = self._answer(envelope)
-        self._entrance.go_on()
-        if self._entrance.next_at < self._sleeps_until:
-            self._wake.set()
+        if self._entrance.stirred:
+            self._entrance.go_on()
+            if self._entrance.next_at < self._sleeps_until:
+                self._wake.set()
         self._books.in_hand = None
         return answer
 

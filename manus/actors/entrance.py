@@ -7,7 +7,7 @@ answered by the runner when the actor crashes, and come back.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
@@ -58,6 +58,7 @@ class Entrance:
         "_now_unix_s",
         "_policy",
         "_store",
+        "stirred",
     )
 
     def __init__(
@@ -80,6 +81,8 @@ class Entrance:
         self._emit = emit
         self._line: Line = Line(admission, policy.waiting_max)
         self._freed: list[Gauge] = []
+        self.stirred = False
+        """Whether something has changed that `go_on` has yet to act on; mostly nothing has."""
         self._looking = False
         self._look_at = -math.inf if admission.has_budgets else math.inf
 
@@ -92,6 +95,7 @@ class Entrance:
         """Say whether an attempt is let in now: a bool (it is, and whether it is watched), `Denied`, or `LATER`."""
         key = (reserve.request_id, reserve.attempt)
         admission, clock = self._admission, self._clock()
+        self.stirred = True
         if admission.holds(key):
             return admission.is_watched(key)  # asked again: nothing is taken twice
         self.left(key)
@@ -114,15 +118,16 @@ class Entrance:
 
     def put_back(self, key: AttemptKey) -> None:
         """Take back an attempt that was admitted and not made after all."""
-        self._freed += self._admission.put_back(key)
+        self._free(self._admission.put_back(key))
 
     def left(self, key: AttemptKey) -> None:
         """Let an attempt go that stands in line: its asker has left. Nothing where it does not."""
+        self.stirred = True
         self._let_on(self._line.leave(key, self._clock()))
 
     def answered(self, key: AttemptKey) -> None:
         """Note that the vendor begins to answer."""
-        self._freed += self._admission.answered(key, trio.current_time())
+        self._free(self._admission.answered(key, trio.current_time()))
 
     def ended(
         self, key: AttemptKey, booked: Booked, deployment: DeploymentId | None, readings: tuple[RateLimitReading, ...]
@@ -130,9 +135,9 @@ class Entrance:
         """Note how an attempt ended, and what the vendor said of its limits with it."""
         admission, now = self._admission, trio.current_time()
         answered_at = admission.answer_time(key, now)
-        self._freed += admission.end(key, booked, now)
+        self._free(admission.end(key, booked, now))
         if deployment is not None:
-            self._freed += admission.learn(deployment, readings, answered_at=answered_at, now=now)
+            self._free(admission.learn(deployment, readings, answered_at=answered_at, now=now))
 
     def go_on(self) -> None:
         """Let on whom the turn that ends has made room for, and publish what is to be told."""
@@ -144,6 +149,7 @@ class Entrance:
             for event in self._admission.told:
                 self._emit(event)
             self._admission.told.clear()
+        self.stirred = False
 
     def tend(self) -> None:
         """Do what time has come for."""
@@ -188,9 +194,14 @@ class Entrance:
     def _others_told(self, asked: tuple[SpentAsked, ...], told: tuple[Spent, ...] | Refused, asked_at: Clock) -> None:
         self._looking = False
         if isinstance(told, Refused):
-            self._freed += self._admission.others_not_told(told.reason)
+            self._free(self._admission.others_not_told(told.reason))
         else:
-            self._freed += self._admission.learn_others(dict(zip(asked, told, strict=True)), asked_at)
+            self._free(self._admission.learn_others(dict(zip(asked, told, strict=True)), asked_at))
+
+    def _free(self, gauges: Sequence[Gauge]) -> None:
+        if gauges:
+            self._freed += gauges
+            self.stirred = True
 
     def _clock(self) -> Clock:
         return Clock(trio.current_time(), self._now_unix_s())

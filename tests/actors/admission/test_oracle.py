@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
+from manus.actors.admission.line import Line
 from manus.messages.accounting import Reserve
-from manus.messages.ids import DeploymentId
+from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.limits import BudgetRule, LimitRule, Scope
 from tests.actors.admission.asking import PRICE, UNIX_S, Gate, in_doubt, make_reserve, released, settled
 
@@ -184,6 +186,15 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.gate.tell_others()
         self.write_down()
 
+    @rule()
+    def crash(self) -> None:
+        """Those in line are answered otherwise, and what is open stays open."""
+        for asker in self.gate.askers.values():
+            asker.answered = True
+        self.gate.line = Line(self.gate.admission, 12)
+        self.gate.admission.reconcile([(RequestId(name), 1) for name in self.gate.open])
+        self.write_down()
+
     def write_down(self) -> None:
         for name in self.gate.granted[self.read :]:
             day = (UNIX_S + self.gate.now + self.gate.skew_s) // DAY_S
@@ -293,5 +304,12 @@ def need(budget: BudgetRule, tokens: tuple[int, int]) -> int:
     return sum(tokens) * (1 if budget.unit == "tokens" else PRICE.input // 1_000_000)
 
 
+class LongAdmissionMachine(AdmissionMachine):
+    """The same, for as long as there is time."""
+
+
 AdmissionMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 test_admission_is_what_the_oracle_says = AdmissionMachine.TestCase
+
+LongAdmissionMachine.TestCase.settings = settings(max_examples=5_000, stateful_step_count=100, deadline=None)
+test_admission_is_what_the_oracle_says_again_and_again = pytest.mark.long(LongAdmissionMachine.TestCase)
