@@ -38,13 +38,13 @@ Errors = list[float]
 Read = tuple[Recorded, Measured]
 
 
-def print_estimates(rounds: int) -> None:
+def print_estimates(rounds: int, wire: Path = WIRE) -> None:
     """Hold everything against everything; `rounds` are those of the timing."""
     print_samples()
-    if not WIRE.is_dir():
+    if not wire.is_dir():
         print("\nno recorded traffic: it stands beside the checkout, in ../shared/wire")
         return
-    read = [(each, measure(each.request)) for each in recorded()]
+    read = [(each, measure(each.request)) for each in recorded(wire)]
     plain = [pair for pair in read if pair[0].is_plain]
     print_prompts(plain)
     print_learning(plain)

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 import trio
 
-from manus.actors.estimates.counting import Counted, count_exactly, roughly
+from manus.actors.estimates.counting import Counted, can_be_exact, count_exactly, roughly
 from manus.actors.estimates.families import family_of
 from manus.actors.estimates.tokenizer import NoTokenizer, is_installed
 from manus.errors import ConfigurationError, InvalidRequestError, error_of, error_of_terminal
@@ -85,7 +85,7 @@ async def count_prompt(request: ChatRequest, told: TokensTold, *, exact: bool | 
     """
     family = family_of(told.base)
     counted: Counted | None = None
-    if exact or (exact is None and is_installed()):
+    if exact or (exact is None and can_be_exact(family) and is_installed()):
         try:
             counted = await trio.to_thread.run_sync(
                 count_exactly, request, family, abandon_on_cancel=True, limiter=_limiter()
@@ -97,8 +97,8 @@ async def count_prompt(request: ChatRequest, told: TokensTold, *, exact: bool | 
             raise InvalidRequestError(
                 f"The prompt cannot be counted exactly for {told.model}: {why}. Leave out `exact`."
             )
-    if counted is None or (counted.kind != "exact" and exact is None):
-        # What was learnt of the model beats another vendor's vocabulary.
+    if counted is None or counted.kind != "exact":
+        # What was learnt of the model beats a count of what its vendor rewrites.
         counted = roughly(told.expected, family, is_plain=told.is_plain)
     return TokenCount(
         tokens=counted.tokens,

@@ -12,8 +12,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from benchmarks.estimates import print_estimates
 from benchmarks.hedging import SETTINGS, USUAL_S, simulate
 from manus.messages.requests import Strategy
+from tests.shared_data import shared_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -98,6 +100,18 @@ def test_hedging_is_simulated_with_and_without_in_one_run() -> None:
     assert 0 < hedged.hedges_won <= hedged.hedges <= 0.05 * requests
     assert sum(hedged.first_token_s) < 0.9 * sum(plain.first_token_s)
     assert min(hedged.first_token_s) >= USUAL_S[0]
+
+
+@pytest.mark.parametrize("recordings", [True, False], ids=["with recordings", "without"])
+def test_estimates_are_held_against_what_vendors_reported(
+    recordings: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_estimates(1, shared_dir("wire") if recordings else tmp_path / "wire")
+    printed = capsys.readouterr().out
+    assert "texts of one kind each" in printed
+    for row in ("held out", "after calibration", "records above theirs", "cost in microseconds"):
+        assert (row in printed) is recordings
+    assert ("../shared/wire" in printed) is not recordings
 
 
 def test_the_books_are_measured_beside_books_in_memory_and_a_walk_over_all_rows() -> None:

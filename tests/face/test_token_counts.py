@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 import manus
-from manus.actors.estimates import tokenizer
+from manus import token_counts
+from manus.actors.estimates import counting, tokenizer
+from manus.actors.estimates.counting import Counted
+from manus.actors.estimates.families import Family
 from manus.actors.estimates.tokenizer import is_installed
 from manus.agent import LLMAgent, open_agent
-from manus.messages.requests import Tool
+from manus.messages.requests import ChatRequest, Tool
 from tests.face.rig import KEY
 from tests.shared_data import unavailable
 
@@ -97,3 +102,20 @@ async def refused(agent: LLMAgent) -> None:
 async def test_a_request_that_is_wrong_or_nobodys_is_refused_as_it_would_be() -> None:
     async with open_agent(CONFIG, keep_books=False) as agent:
         await refused(agent)
+
+
+@pytest.mark.usefixtures("installed")
+async def test_the_loop_goes_on_while_a_prompt_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted_by: list[int] = []
+    truly = counting.count_exactly
+
+    def count(request: ChatRequest, family: Family) -> Counted | None:
+        counted_by.append(threading.get_ident())
+        return truly(request, family)
+
+    monkeypatch.setattr(token_counts, "count_exactly", count)
+    async with open_agent(CONFIG, keep_books=False) as agent:
+        assert (await agent.count_tokens(TEXT, model="gpt-4o")).kind == "exact"
+        await agent.count_tokens(TEXT, model="somebody-s")
+    assert len(counted_by) == 1, "a vocabulary that nobody publishes is not asked"
+    assert counted_by[0] != threading.get_ident()

@@ -189,8 +189,8 @@ ESTIMATE_MUTANTS = [
     Mutant(
         name="whoever speaks a vocabulary counts like its maker",
         file=COUNTING,
-        original="    if family.vocabulary is not None and family.hosted and",
-        mutated="    if family.vocabulary is not None and",
+        original="    return family.vocabulary is not None and family.hosted\n",
+        mutated="    return family.vocabulary is not None\n",
         killers=(f"{T_COUNTING}::test_no_other_vendors_count_is_called_exact",),
         rule="exact means exact",
     ),

@@ -46,6 +46,11 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     likely_error: float = 0.0
 
 
+def can_be_exact(family: Family) -> bool:
+    """Whether anybody knows how a family's vendor counts: its vocabulary is published, and nobody else serves it."""
+    return family.vocabulary is not None and family.hosted
+
+
 def roughly(tokens: int, family: Family, *, is_plain: bool = True) -> Counted:
     """Label an estimate; `is_plain` where nothing but text and tools is in the prompt."""
     return Counted(tokens=tokens, kind="estimated", likely_error=_near(family, is_plain=is_plain))
@@ -81,7 +86,7 @@ def count_exactly(request: ChatRequest, family: Family) -> Counted | None:
     except _TooLongError:
         return None
     tokens = prompt_tokens(measured, family)
-    if family.vocabulary is not None and family.hosted and _is_text_alone(measured, request):
+    if can_be_exact(family) and _is_text_alone(measured, request):
         return Counted(tokens=tokens, kind="exact", vocabulary=vocabulary)
     near = _near(family, is_plain=measured.is_plain)
     return Counted(tokens=tokens, kind="estimated", vocabulary=vocabulary, likely_error=near)

@@ -9,14 +9,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from manus.actors.estimates import tokenizer
 from manus.actors.estimates.counting import count_exactly, count_text, roughly, roughly_text
 from manus.actors.estimates.families import UNKNOWN, family_of
+from manus.actors.estimates.text import bound_tokens
 from manus.actors.estimates.tokenizer import (
     EXACT_CHARS_MAX,
     EXACT_TOKENS_MAX,
     NoTokenizer,
+    Vocabulary,
     exact_tokens,
     is_installed,
     tokenizer_of,
@@ -109,6 +113,16 @@ def test_no_text_is_counted_past_the_cap() -> None:
 @pytest.mark.usefixtures("installed")
 def test_a_prompt_that_is_too_long_is_not_counted() -> None:
     assert count_exactly(ask(text_turn("user", "x " * EXACT_CHARS_MAX)), GPT) is None
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("vocabulary", ["o200k_base", "cl100k_base"])
+@given(text=st.text(max_size=200))
+@settings(max_examples=150, deadline=None)
+def test_no_text_has_more_tokens_of_a_real_vocabulary_than_its_bound(vocabulary: Vocabulary, text: str) -> None:
+    tokens = exact_tokens(text, tokenizer_of(vocabulary))
+    assert tokens is not None
+    assert tokens <= bound_tokens(text)
 
 
 @pytest.mark.usefixtures("installed")
