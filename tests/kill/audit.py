@@ -179,7 +179,7 @@ class Audit:
                 figures.unread_tokens += max(0, line.output_tokens - row.usage.output)
 
     def _check_sums(self) -> None:
-        """Provider by provider: what is settled as reported is billed; no prompts are billed beyond books and bounds."""
+        """Provider by provider: what is settled as reported is billed; prompts are billed within the bounds."""
         for provider, bill in self._bills.items():
             mine = [row for row in self.rows if row.provider == provider]
             reported = [row for row in mine if row.state == "settled" and row.usage.source == "reported"]
