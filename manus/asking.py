@@ -39,7 +39,7 @@ TOKENS_MAX: Final = 10**9
 TIMEOUT_S_MAX: Final = 86_400.0
 STOPS_MAX: Final = 64
 TAGS_MAX: Final = 64
-TAGS_BYTES_MAX: Final = 8192
+TAGS_BYTES_MAX: Final = 12_288
 """All tags of a request together; they stand in the ledger's record of each of its attempts."""
 
 SEED_MAX: Final = 2**63 - 1

@@ -224,7 +224,7 @@ def test_a_bad_prompt_is_refused_by_name(prompt: object, message: str) -> None:
         ({"on_interrupt": "reset"}, "on_interrupt: expected auto, restart or error"),
         ({"tags": ["a", ""]}, "tags[1]: expected 1 to 256 characters"),
         ({"tags": ["x" * 257]}, "tags[0]: expected 1 to 256 characters"),
-        ({"tags": ["\u20ac" * 250] * 11}, "tags: more than 8192 bytes in all"),
+        ({"tags": ["\u20ac" * 250] * 17}, "tags: more than 12288 bytes in all"),
         ({"on_cancel": "drains"}, "on_cancel: expected abort or drain; did you mean 'drain'?"),
         ({"tags": "a"}, "tags: expected a list"),
         ({"tags": ["a"] * 100}, "tags: 100 of them; at most 64"),
