@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from manus.actors.admission.admission import Admission
+from manus.actors.admission.admission import Admission, Fit
 from manus.actors.admission.gauge import COME_BACK_S, ELSEWHERE, Gauge, Seniority, Shortage, Spot, refused
 from manus.actors.admission.groups import Asker, AttemptKey, Group, GroupName, Waiter
 from manus.actors.admission.needs import Clock
@@ -35,6 +35,10 @@ BATCH_BEHIND_S: Final = 10.0
 
 MOVES_MAX: Final = 4
 """From so many moves on a group keeps its places at the gauges that it comes from."""
+
+
+LAST: Final = (math.inf, 0)
+"""The seniority of one behind all others."""
 
 
 class Served(NamedTuple):
@@ -55,6 +59,7 @@ class Line:
     __slots__ = (
         "_admission",
         "_groups",
+        "_impatient",
         "_number",
         "_timers",
         "_waiting",
@@ -70,6 +75,7 @@ class Line:
         self._waiting_max = waiting_max
         self._waiting: dict[AttemptKey, Waiter] = {}
         self._groups: dict[GroupName, Group] = {}
+        self._impatient: list[Waiter] = []  # those who wait for nothing but to know what budgets have left
         self.gone: list[Waiter] = []
         """Those who were dropped because their askers had left; whoever put them in line clears the list."""
         self.stirred: list[Gauge] = []
@@ -102,6 +108,8 @@ class Line:
         if failure is not None:
             return failure
         waiter = Waiter(reserve, asker, patient=reserve.wait, deadline=deadline)
+        if not waiter.patient:
+            self._impatient.append(waiter)
         name = (self._admission.path_name(reserve), reserve.priority)
         group = self._groups.get(name)
         if group is not None:
@@ -128,6 +136,8 @@ class Line:
         self.stirred.clear()
         while work:
             self._serve(work.pop(), clock, served, work)
+        if self._impatient:
+            served += self._turn_away(clock)
         return served
 
     def due(self, clock: Clock) -> list[Served]:
@@ -172,6 +182,24 @@ class Line:
             self.stirred += group.spots
             if not len(group):
                 self._dissolve(group, self.stirred)
+
+    def _turn_away(self, clock: Clock) -> list[Served]:
+        """Refuse those who would not wait, behind others who do, once it is known what their budgets have left."""
+        turned: list[Served] = []
+        waiting = [waiter for waiter in self._impatient if waiter.group is not None]
+        self._impatient.clear()
+        for waiter in waiting:
+            group = waiter.group
+            assert group is not None, "it waits"
+            weighed = self._admission.weigh(waiter.reserve, clock, LAST)
+            if isinstance(weighed, Shortage) and weighed.loading:
+                self._impatient.append(waiter)
+            elif not isinstance(weighed, Fit):
+                turned.append(Served(waiter, weighed.failure if isinstance(weighed, Shortage) else weighed))
+                group.remove(waiter)
+                if not len(group):
+                    self._dissolve(group, self.stirred)
+        return turned
 
     # -- serving
 

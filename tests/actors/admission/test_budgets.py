@@ -242,6 +242,21 @@ def test_who_would_not_wait_is_refused_once_it_is_known_that_there_is_no_room() 
     assert gate.refused["a"].kind == "admission"
 
 
+def test_who_would_not_wait_is_refused_then_behind_one_that_does_wait_too() -> None:
+    gate = Gate(budgets=(DAY,), told=False)
+    assert gate.ask(make_reserve("patient", tokens=CALL, wait=True)) == "waiting"
+    assert gate.ask(make_reserve("impatient", tokens=CALL)) == "waiting"
+    assert gate.ask(make_reserve("elsewhere", tokens=CALL, deployment="alpha/large")) == "waiting"
+    held = SpentBucket(at_unix_s=UNIX_S, open_cost_nano_usd=10 * CENT)
+    gate.tell_others(**{"": Spent(scope=Scope(), buckets=(held,))})
+    assert gate.waiting("patient")
+    assert gate.refused["impatient"].kind == "admission"
+    assert gate.refused["elsewhere"].kind == "admission"
+    assert len(gate.line) == 1
+    gate.tell_others()
+    assert gate.granted == ["patient"]
+
+
 def test_what_the_ledger_cannot_say_refuses_and_what_it_said_before_stays() -> None:
     gate = Gate(budgets=(DAY,), told=False)
     gate.ask(make_reserve("a", tokens=CALL))
