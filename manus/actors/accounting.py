@@ -277,11 +277,11 @@ class Accounting:
 
     def _write(self, record: AnyRecord) -> Appended:
         """Have the store keep a step that was taken. Refused, it stays owed and is tried again later."""
-        self._books.unwritten.append(record)
         if self._look_at == math.inf:
             self._look_at = trio.current_time() + LOOK_S
             if self._look_at < self._sleeps_until:
                 self._wake.set()
+        self._books.unwritten.append(record)
         return self._write_owed()
 
     def _write_owed(self) -> Appended:
