@@ -13,8 +13,8 @@ class Call(Message, frozen=True, kw_only=True, tag="call", omit_defaults=True):
 
     The provider actor answers with a `CallEnded`; events go through the delivery in the envelope.
     `key` names the key to show, of an entry that has several; `patience_s` is how long it may be silent, where others
-    are to have their time too; `estimated_input_tokens`, `output_ratio` (tokens of this model for each that we estimate) and `output_max` (what
-    was set aside) let it say what was used where the vendor never reported it.
+    are to have their time too; `estimated_input_tokens`, `output_ratio` (tokens of this model for each that we
+    estimate) and `output_max` (what was set aside) let it say what was used where the vendor never reported it.
     """
 
     request: ChatRequest | EmbedRequest
