@@ -72,6 +72,7 @@ async def test_a_service_tier_that_nobody_has_priced_costs_nobody_knows_what(
     async with open_rig(("a", Upstreams(script)), cards=card(LIST)) as rig:
         cost, _, _ = await booked(rig, service_tier=asked)
         assert cost is None
+        assert rig.rows()[-1].price_version == "unknown"
         assert (rig.rows()[-1].bound_cost_nano_usd is None) is (asked is not None)
         await rig.check()
 

@@ -277,6 +277,17 @@ PRICE_MUTANTS = [
         rule="what the vendor counts is counted",
     ),
     Mutant(
+        name="a call whose price turned out unknown costs a budget nothing",
+        file="manus/actors/admission/budgets.py",
+        original="            return 0, need\n",
+        mutated="            return 0, 0\n",
+        killers=(
+            "tests/actors/admission/test_budgets.py"
+            "::test_a_call_whose_price_turned_out_unknown_is_in_doubt_of_its_bound",
+        ),
+        rule="an unknown price is unknown",
+    ),
+    Mutant(
         name="what nobody has priced is written as zero",
         file=TABLE,
         original='if line.cost_nano_usd else "unknown"',

@@ -175,9 +175,18 @@ class BudgetGauge(Gauge):
             ends_unix_s=None if account.period is None else account.period.ends_unix_s,
         )
 
-    def _came_to(self, booked: Booked) -> tuple[int, int]:
-        """Give what an attempt has spent, and what it is in doubt of."""
-        amount = booked.usage.total if self.rule.unit == "tokens" else booked.cost_nano_usd or 0
+    def _came_to(self, booked: Booked, need: int) -> tuple[int, int]:
+        """Give what an attempt that held `need` has spent, and what it is in doubt of.
+
+        One whose price turned out to be unknown (by what served it, or by a tool that ran) has not cost nothing: its
+        bound is in doubt.
+        """
+        if self.rule.unit == "tokens":
+            amount = booked.usage.total
+        elif booked.cost_nano_usd is None:
+            return 0, need
+        else:
+            amount = booked.cost_nano_usd
         match booked.state:
             case "settled":
                 return amount, 0
@@ -250,7 +259,7 @@ class CalendarBudget(BudgetGauge):
         """Book it in the period in which it was reserved."""
         assert isinstance(mark, Account)
         mark.reserved -= need
-        spent, in_doubt = self._came_to(ended.booked)
+        spent, in_doubt = self._came_to(ended.booked, need)
         mark.spent += spent
         mark.in_doubt += in_doubt
         self.warn_of(mark, ended.at)
@@ -332,7 +341,7 @@ class RollingBudget(BudgetGauge):
         account.reserved -= need
         if mark.is_over:
             return
-        spent, in_doubt = self._came_to(ended.booked)
+        spent, in_doubt = self._came_to(ended.booked, need)
         mark.spent += spent
         mark.in_doubt += in_doubt
         account.spent += spent

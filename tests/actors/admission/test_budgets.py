@@ -43,6 +43,17 @@ def test_open_calls_hold_their_bound_and_ended_ones_what_they_cost() -> None:
     assert budget(gate) == (CENT // 10, CENT, 0)
 
 
+@pytest.mark.parametrize("rule", [DAY, BudgetRule(amount=10 * CENT, period="rolling", window_s=HOUR_S)])
+def test_a_call_whose_price_turned_out_unknown_is_in_doubt_of_its_bound(rule: BudgetRule) -> None:
+    gate = Gate(budgets=(rule,))
+    gate.ask(make_reserve("a", tokens=CALL))
+    gate.end("a", settled((1, 1), cost=None))
+    assert budget(gate) == (0, CENT, 0)
+    gate.ask(make_reserve("b", tokens=CALL, price=UNKNOWN_PRICE))
+    gate.end("b", settled((1, 1), cost=None))
+    assert budget(gate) == (0, CENT, 0), "of a call that never had a price there is no bound"
+
+
 def test_where_open_calls_stand_in_the_way_it_is_waited_and_where_money_is_gone_it_is_refused() -> None:
     gate = Gate(budgets=(DAY,))
     for number in range(10):
