@@ -14,6 +14,7 @@ import msgspec
 
 from manus.actors.assembly import Assembly
 from manus.actors.estimates.text import estimate_tokens
+from manus.messages.calls import Call
 from manus.messages.failures import Failed
 from manus.messages.usage import Usage
 
@@ -78,6 +79,16 @@ def usage_received(
         input_uncached=reported.input_uncached if _told_input(assembly) else estimated_input_tokens,
         output=output,
         source="estimated",
+    )
+
+
+def usage_of_call(assembly: Assembly | None, call: Call) -> Usage:
+    """Say what `call` used of which `assembly` was received, by what it says of itself."""
+    return usage_received(
+        assembly,
+        estimated_input_tokens=call.estimated_input_tokens,
+        output_ratio=call.output_ratio,
+        output_max=call.output_max,
     )
 
 

@@ -22,7 +22,7 @@ from manus.actors.codecs.classify import request_id_of
 from manus.actors.credentials import REFUSALS, Authorisation
 from manus.actors.delivery import Delivery
 from manus.actors.journey.patience import hurried
-from manus.actors.metering import billed, usage_received
+from manus.actors.metering import billed, usage_of_call
 from manus.actors.response_facts import body_complete, lower_case
 from manus.actors.transport_errors import failure_of
 from manus.actors.upstream import CLOSE_S, Upstream, reports_phases
@@ -192,8 +192,7 @@ class ProviderCall:
             self._expect("first_content", timeouts.first_content_s)
         elif not body_complete(response):
             self._expect("idle", idle_s)
-        delivery = self._delivery
-        deliver, feed = delivery.deliver, decoder.feed
+        deliver, feed = self._delivery.deliver, decoder.feed
         async for data in body:
             events = feed(data)
             if events and not deliver(events) and not await self._wait_for_reader():
@@ -203,7 +202,7 @@ class ProviderCall:
             if streamed and decoder.finishing:
                 if self._decoder is None or _has_content(events):
                     self._decoder = decoder
-                    delivery.finishes()
+                    self._delivery.finishes()
                     self._expect("finish", timeouts.finish_s)
                 continue
             # An answer that is not streamed has no content before its end: there any byte is a sign of life.
@@ -356,16 +355,10 @@ class ProviderCall:
         upstream, delivery, call = self._upstream, self._delivery, self._call
         assembly = delivery.assembly
         sent = delivery.phase in ("sent", "streaming")
-        wire = self._dialect.codec.wire
-        bill = billed(failure, sent=sent, status=self._status, assembly=assembly, wire=wire)
+        bill = billed(failure, sent=sent, status=self._status, assembly=assembly, wire=self._dialect.codec.wire)
         usage = NO_USAGE
         if bill in ("reported", "estimated"):
-            usage = usage_received(
-                assembly,
-                estimated_input_tokens=call.estimated_input_tokens,
-                output_ratio=call.output_ratio,
-                output_max=call.output_max,
-            )
+            usage = usage_of_call(assembly, call)
         failure = self._told_credentials(failure)
         redact = upstream.spec.redact
         request_id = request_id_of(self._headers)

@@ -148,7 +148,10 @@ def test_everything_received_counts_as_output(events: tuple[StreamEvent, ...]) -
 
 
 def test_name_of_a_call_is_counted_once() -> None:
-    call = [ToolCallStarted(index=0, id="1", name="look"), ToolArgumentsDelta(index=0, json="{}")]
+    call: list[StreamEvent] = [
+        ToolCallStarted(index=0, id="1", name="look"),
+        ToolArgumentsDelta(index=0, json="{}"),
+    ]
     assert usage_received(folded(*call), estimated_input_tokens=9).output == 2
     assert usage_received(folded(*call, USAGE), estimated_input_tokens=9).output == REPORTED.output
 

@@ -76,7 +76,7 @@ ENDS_MUTANTS = [
     Mutant(
         name="counts that came with the finish wait for the end",
         file=CALL,
-        original="                    delivery.finishes()\n",
+        original="                    self._delivery.finishes()\n",
         mutated="",
         killers=(T_ENDS,),
         rule="usage that came after a finish is used",
