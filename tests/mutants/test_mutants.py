@@ -16,6 +16,7 @@ from tests.mutants.estimate_mutants import ESTIMATE_MUTANTS
 from tests.mutants.failover_mutants import FAILOVER_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
+from tests.mutants.kill_mutants import KILL_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
 from tests.mutants.ledger_sums_mutants import LEDGER_SUMS_MUTANTS
 from tests.mutants.limits_mutants import LIMITS_MUTANTS
@@ -41,6 +42,7 @@ MUTANTS: list[Mutant] = [
     *ENDS_MUTANTS,
     *RESCUE_MUTANTS,
     *FAILOVER_MUTANTS,
+    *KILL_MUTANTS,
     *LEDGER_MUTANTS,
     *LEDGER_SUMS_MUTANTS,
     *TRANSPORT_MUTANTS,
