@@ -229,7 +229,7 @@ def test_an_area_without_prices_is_warned_of() -> None:
 def test_the_example_of_the_documentation_is_good_and_has_every_cost() -> None:
     text = (Path(__file__).parents[2] / "docs" / "prices.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    checked = check_text(f"[providers.openai]\napi_key = 'k'\n{example}", file="llm.toml", environ={}, base=Path())
+    checked = check_text(example, file="llm.toml", environ={"OPENAI_API_KEY": "k"}, base=Path())
     assert checked.problems == ()
     costs = {field for field in ModelConfig.__struct_fields__ if "cost" in field}
     assert {cost for cost in costs if cost not in example} == {"cost_area"}
