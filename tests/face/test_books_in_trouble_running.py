@@ -278,3 +278,30 @@ async def test_a_clock_that_goes_back_while_a_call_is_under_way_books_it_all_the
             assert await books.ask(agent)
     books.check()
     assert any(row.ended_unix_s is not None and row.ended_unix_s < row.created_unix_s for row in books.rows())
+
+
+async def test_a_budget_knows_its_days_also_when_the_clock_goes_back_and_forth(tmp_path: Path) -> None:
+    rig = Rig()
+    tables = config(ledger={"path": str(tmp_path / "ledger.sqlite")}, budgets={"usd_per_day": 0.00068})
+    tables["providers"].pop("second")
+    now = [1_795_500_000.0]
+    day = 86_400.0
+
+    async def calls_that_fit(agent: LLMAgent) -> int:
+        for answered in range(100):
+            try:
+                await agent.generate("Hello", max_tokens=5)
+            except manus.BudgetExceededError:
+                return answered
+        raise AssertionError("the budget has no end")
+
+    transports = {"first": rig.transports()["first"]}
+    async with open_agent(tables, transports=transports, seed=1, now_unix_s=lambda: now[0]) as agent:
+        today = await calls_that_fit(agent)
+        assert today > 1
+        now[0] -= day
+        assert await calls_that_fit(agent) == today, "yesterday has a budget of its own"
+        now[0] += day
+        assert await calls_that_fit(agent) == 0, "and today's is used up still"
+        now[0] += day
+        assert await calls_that_fit(agent) == today
