@@ -27,7 +27,8 @@ TOLD_EVERY = 20
 _DESCRIPTION = """\
 Run the whole agent against simulated providers that fail in every way, crash its own actors, let its disk refuse,
 and set the clock: all of it drawn from a seed, in virtual time, with no network and no key. The same seed gives the
-same run. Then check every promise: one outcome per request, whole streams, exact books, isolation, no hang.
+same run. Then check every promise: one outcome per request, whole streams, exact books,
+limits and budgets that hold, isolation, no hang.
 
   safety      faults all along
   liveness    faults for a while, then everything must come right

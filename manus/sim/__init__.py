@@ -28,6 +28,8 @@ that the provider plans, so that the same script gives the same bytes either way
 | `determinism.py` | one schedule per seed |
 | `chaos_plan.py`, `chaos_world.py` | plans drawn from seeds, and the world that they strike |
 | `chaos_bugs.py`, `chaos_keys.py` | bugs of ours on purpose; keys and tokens that are refused and expire |
+| `chaos_books.py`, `chaos_limits.py` | what must hold of rows, bills and sums; of limits and budgets |
+| `chaos_books_draw.py` | limits, budgets and drains, drawn from seeds |
 | `chaos_invariants.py`, `chaos.py` | the promises that every run must keep; runs, verdicts and replays |
 
 A fault meets a request in one of four ways: it is in the script or the behaviour; the request names the

@@ -223,6 +223,32 @@ def told_as_booked(report: Report) -> list[str]:
     return wrong
 
 
+def drains_bring_the_count(report: Report) -> list[str]:
+    """P7: a call that is read to its end without its caller is booked by the vendor's own count.
+
+    Where actors are struck meanwhile, or answers come without their counts, it may be an estimate.
+    """
+    if report.plan.blows or any(
+        met.bug for client in report.plan.clients for each in client.meets.values() for met in each
+    ):
+        return []
+    served = served_calls(report)
+    rows = {(str(row.request_id), row.attempt): row for row in report.rows}
+    wrong: list[str] = []
+    for seen in report.seen:
+        if not isinstance(seen.outcome, Finished | Unfinished):
+            continue
+        for attempt in seen.outcome.route.attempts:
+            calls = served.get((attempt.provider, seen.client.number), [])
+            if attempt.booking != "open" or len(calls) != 1:
+                continue
+            row, call = rows.get((str(seen.outcome.request_id), attempt.number)), calls[0]
+            whole = call.bill.state == "complete" and call.visit.script.fault is None
+            if whole and (row is None or row.usage.source != "reported"):
+                wrong.append(f"client {seen.client.number} left a call that ended whole, and its row is {row}")
+    return wrong
+
+
 def _told_in_all(who: str, outcome: Finished | Unfinished, rows: list[LedgerRow]) -> Iterator[str]:
     if any(attempt.booking == "open" for attempt in outcome.route.attempts):
         return  # what it was told in all holds an estimate of what is still being read

@@ -37,13 +37,21 @@ def with_books(plan: Plan) -> Plan:
 
 def _with_drains(rng: random.Random, plan: Plan) -> Plan:
     choices: tuple[OnCancel | None, ...] = (None, "abort", "drain", "drain")
-    clients = tuple(msgspec.structs.replace(client, on_cancel=rng.choice(choices)) for client in plan.clients)
+    # Whoever leaves cancels, and hears the last word: only then is anything known of what is read without him.
+    clients = tuple(
+        msgspec.structs.replace(
+            client,
+            on_cancel=rng.choice(choices),
+            leaves=client.leaves if client.leaves_after_s is None else "cancel",
+        )
+        for client in plan.clients
+    )
     return msgspec.structs.replace(
         plan,
         clients=clients,
         on_cancel=rng.choice(("abort", "drain")),
-        drain_s=rng.choice((0.0, GRID_S, 1.0, 60.0)),
-        drains_max=rng.choice((0, 1, 64)),
+        drain_s=rng.choice((GRID_S, 1.0, 60.0, 60.0)),
+        drains_max=rng.choice((0, 64, 64)),
     )
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 from manus.messages.outcomes import Finished, Unfinished
-from manus.sim.chaos_books import exact_books, right_prices, sums_add_up, told_as_booked
+from manus.sim.chaos_books import drains_bring_the_count, exact_books, right_prices, sums_add_up, told_as_booked
 from manus.sim.chaos_bugs import InjectedBug
 from manus.sim.chaos_keys import SECRET
 from manus.sim.chaos_limits import budgets_hold, limits_hold, the_denied_reach_nobody
@@ -183,6 +183,7 @@ INVARIANTS: tuple[Callable[[Report], list[str]], ...] = (
     right_prices,
     sums_add_up,
     told_as_booked,
+    drains_bring_the_count,
     limits_hold,
     budgets_hold,
     the_denied_reach_nobody,
