@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mutants.admission_mutants import ADMISSION_MUTANTS
+from tests.mutants.books_chaos_mutants import BOOKS_CHAOS_MUTANTS
 from tests.mutants.bounds_mutants import BOUNDS_MUTANTS
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS, ROUTING_LIES
@@ -54,6 +55,7 @@ MUTANTS: list[Mutant] = [
     *CREDENTIALS_MUTANTS,
     *ADMISSION_MUTANTS,
     *RACE_MUTANTS,
+    *BOOKS_CHAOS_MUTANTS,
     *LIMITS_MUTANTS,
     *OPENAI_MUTANTS,
     *ROUTING_MUTANTS,
