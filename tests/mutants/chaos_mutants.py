@@ -98,7 +98,7 @@ ROUTING_LIES = [
         file="manus/actors/journey/retry.py",
         original="        if self._begun >= self._policy.attempts_max:\n            return self._give_up(",
         mutated="        if self._begun >= 1000:\n            return self._give_up(",
-        killers=(f"{AGENT_CHAOS}[4]",),
+        killers=(f"{AGENT_CHAOS}[1]",),
         rule="a plan is finite",
     ),
     Mutant(
