@@ -149,7 +149,7 @@ def _restart_row(base_url: str) -> None:
 
 
 def _import_row(peers: str | None) -> None:
-    taken = {"manus.agent": import_ms(OURS), "its dependencies alone": import_ms(OUR_DEPENDENCIES)}
+    taken = {"manus.opening": import_ms(OURS), "its dependencies alone": import_ms(OUR_DEPENDENCIES)}
     for module in PEER_IMPORTS if peers else ():
         assert peers is not None
         taken[module] = import_ms(module, python=peers, rounds=3)

@@ -18,7 +18,8 @@ import trio
 from trio.testing import MockClock
 
 from manus.actors.upstream import TransportFactory
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 from manus.sim.behaviour import Responder, Script
 from manus.sim.bill import BillTotals
 from manus.sim.memory import SimTransport

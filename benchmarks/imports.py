@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 
-OURS = "manus.agent"
+OURS = "manus.opening"
 OUR_DEPENDENCIES = "trio, httpx, msgspec, tomli, sqlite3, httptools"
 
 

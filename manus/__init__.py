@@ -18,7 +18,6 @@ from manus._version import __version__
 
 if TYPE_CHECKING:
     from manus.agent import LLMAgent as LLMAgent
-    from manus.agent import open_agent as open_agent
     from manus.asking import AskOptions as AskOptions
     from manus.attachments import document as document
     from manus.attachments import image as image
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from manus.errors import TokenLimitError as TokenLimitError
     from manus.limit_reports import RateLimiter as RateLimiter
     from manus.loading import load_config as load_config
+    from manus.messages.accounting import RequestStatus as RequestStatus
     from manus.messages.content import Document as Document
     from manus.messages.content import Image as Image
     from manus.messages.content import Text as Text
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from manus.messages.requests import RoutingCriteria as RoutingCriteria
     from manus.messages.requests import Tool as Tool
     from manus.messages.requests import ToolChoice as ToolChoice
+    from manus.opening import open_agent as open_agent
     from manus.reports import ProviderState as ProviderState
     from manus.reports import UsageLine as UsageLine
     from manus.reports import UsageReport as UsageReport
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
     from manus.token_tracker import TokenTracker as TokenTracker
 
 _MODULES = {
-    "agent": ("LLMAgent", "open_agent"),
+    "agent": ("LLMAgent",),
     "asking": ("AskOptions",),
     "attachments": ("document", "image"),
     "config.limit_schema": ("BudgetsConfig", "BudgetsTable", "LimitsConfig", "LimitsTable", "RollingBudget"),
@@ -110,9 +111,11 @@ _MODULES = {
     ),
     "limit_reports": ("RateLimiter",),
     "loading": ("load_config",),
+    "messages.accounting": ("RequestStatus",),
     "messages.content": ("Document", "Image", "Text", "ToolCall", "ToolResult", "Turn"),
     "messages.outcomes": ("Route",),
     "messages.requests": ("OutputFormat", "ReasoningOptions", "RoutingCriteria", "Tool", "ToolChoice"),
+    "opening": ("open_agent",),
     "reports": ("ProviderState", "UsageLine", "UsageReport"),
     "responses": ("LLMResponse", "ResponseUsage", "StreamChunk"),
     "streams": ("LLMStream", "SSEStream"),

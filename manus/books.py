@@ -10,8 +10,16 @@ import trio
 from manus.config.did_you_mean import listing, suggestion
 from manus.errors import InvalidRequestError, LedgerError, LLMError, error_of_terminal
 from manus.limit_reports import RateLimiter
-from manus.messages.accounting import StatsAsked, UsageDimension, UsageRow, UsageStats
+from manus.messages.accounting import (
+    RequestStatus,
+    RequestStatusAsked,
+    StatsAsked,
+    UsageDimension,
+    UsageRow,
+    UsageStats,
+)
 from manus.messages.failures import Failed
+from manus.messages.ids import RequestKey
 from manus.messages.limits import LimitsAsked, LimitsTold
 from manus.reports import UsageReport, usage_report
 from manus.supervisor.ref import Ref
@@ -60,6 +68,23 @@ async def ask_usage(accounting: Ref, *, since_unix_s: float | None, by: tuple[Us
         # A call counts under each of its tags, so that the lines add up to more than there was.
         (total,) = (await _stats(accounting, StatsAsked(since_unix_s=since_unix_s, by=()))).rows
     return usage_report(stats, total)
+
+
+async def ask_request(accounting: Ref, request_key: str) -> RequestStatus:
+    """Ask accounting what became of the latest request with a key.
+
+    Raises:
+        InvalidRequestError: that cannot be a key.
+        LedgerError: the ledger could not be read.
+        LLMError: accounting does not answer.
+    """
+    if not isinstance(request_key, str) or not request_key:
+        raise InvalidRequestError("request_key: expected the text that the request was made with")
+    asked = RequestStatusAsked(request_key=RequestKey(request_key))
+    answer = await accounting.ask(asked, deadline=trio.current_time() + BOOKS_S)
+    if isinstance(answer, RequestStatus):
+        return answer
+    raise _error_of(answer)
 
 
 async def ask_limits(accounting: Ref) -> RateLimiter:

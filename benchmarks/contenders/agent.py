@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.contract import MAX_TOKENS, PROMPT
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 
 LOOP = "trio"
 MODELS = ("whole", "paced", "burst", "hold")

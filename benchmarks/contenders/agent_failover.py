@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.contenders.agent import AgentClient, configuration
 from benchmarks.contract import MAX_TOKENS, PROMPT
-from manus.agent import open_agent
+from manus.opening import open_agent
 
 LOOP = "trio"
 

@@ -110,8 +110,8 @@ class Ask:
         say("[waiting for the answer to begin; Ctrl-C ends it]")
 
     async def _with_agent(self) -> int:
-        from manus.agent import open_agent
         from manus.errors import LLMError
+        from manus.opening import open_agent
 
         try:
             try:

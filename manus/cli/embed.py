@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 async def _embed(arguments: argparse.Namespace, texts: list[str]) -> int:
     import trio
 
-    from manus.agent import open_agent
     from manus.errors import LLMError
+    from manus.opening import open_agent
 
     try:
         async with open_agent(arguments.config) as agent:

@@ -68,7 +68,7 @@ def _budget(state: BudgetState) -> str:
 
 async def _route(arguments: argparse.Namespace, prompt: str) -> tuple[Route, tuple[BudgetState, ...], tuple[str, ...]]:
     """Plan the request; tell also which budgets the first candidate could never fit into."""
-    from manus.agent import open_agent
+    from manus.opening import open_agent
 
     # Books in memory: a question must not leave a ledger behind.
     async with open_agent(arguments.config, keep_books=False) as agent:

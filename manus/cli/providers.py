@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _states(path: str | None) -> tuple[list[ProviderState], tuple[str, ...]]:
-    from manus.agent import open_agent
+    from manus.opening import open_agent
 
     # Books in memory: listing providers must not leave a ledger behind.
     async with open_agent(path, keep_books=False) as agent:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import trio
 
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.demo import stage
 from manus.demo.audit import Account, Sum, audit, ledger_differs
 from manus.demo.callers import Told, ask_all, ask_while
 from manus.demo.reporter import Reporter
 from manus.demo.screen import Screen
 from manus.messages.usage import Price, format_usd, nano_usd
+from manus.opening import open_agent
 from manus.sim.server import SimServer, serve_sim
 from manus.testing.agents import COST_PER_INPUT, COST_PER_OUTPUT, crash_actor
 

@@ -11,7 +11,8 @@ import pytest
 import trio
 import trio.testing
 
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 from manus.reports import UsageLine
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.bill import BillRow

@@ -8,8 +8,9 @@ from typing import get_args
 import pytest
 import trio
 
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.errors import LLMError
+from manus.opening import open_agent
 from manus.reports import UsageLine
 from manus.sim.behaviour import Script, ScriptedCall
 from manus.sim.bill import BillRow

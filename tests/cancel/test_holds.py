@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import trio
 
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 from manus.testing import sim_config
 from tests.cancel.harness import SLOW, Fleet, OnCancel, by_closing, check_nothing_runs, fleet_of, lines_of
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from manus.agent import open_agent
+from manus.opening import open_agent
 from manus.reports import UsageLine
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Cut, Rejected

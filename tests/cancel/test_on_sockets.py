@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from manus.agent import open_agent
+from manus.opening import open_agent
 from manus.sim.behaviour import Script
 from manus.sim.provider import SimProvider
 from manus.sim.wire import WireName

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from manus.agent import open_agent
 from manus.config.dated_facts import RETIRES_WITHIN_DAYS, dated_warnings, retiring_models, stale_prices
 from manus.messages.policy import ModelCard, ProviderPolicy
 from manus.messages.usage import UNKNOWN_PRICE, Price
+from manus.opening import open_agent
 
 READ = date(2026, 11, 23)
 PRICE = Price(input=1, output=2, version="catalogue 2026-11-23")

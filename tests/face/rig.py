@@ -8,7 +8,8 @@ from typing import Any
 
 import trio
 
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider

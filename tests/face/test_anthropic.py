@@ -11,9 +11,9 @@ import pytest
 from trio.testing import MockClock
 
 import manus
-from manus.agent import open_agent
 from manus.messages.content import Reasoning, Text, ToolResult, Turn, text_turn
 from manus.messages.requests import Tool
+from manus.opening import open_agent
 from manus.sim.behaviour import Behaviour, Responder, Script, ScriptedCall
 from manus.sim.faults import FAULTS
 from manus.sim.memory import SimTransport

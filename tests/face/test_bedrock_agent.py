@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 import manus
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.messages.content import Text, ToolResult, Turn, text_turn
+from manus.opening import open_agent
 from manus.sim.behaviour import Script, ScriptedCall
 from manus.sim.embeddings import DIMENSIONS, vector_of
 from manus.sim.faults import fault_named

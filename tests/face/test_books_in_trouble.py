@@ -17,7 +17,7 @@ import pytest
 
 import manus
 from manus.actors.ledger.file import open_file
-from manus.agent import open_agent
+from manus.opening import open_agent
 from tests.cli.rig import LIMIT_S, Terminal, simulated
 from tests.face.rig import Rig, config
 

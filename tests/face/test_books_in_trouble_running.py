@@ -26,8 +26,9 @@ from manus.actors.ledger.file import open_file_to_read
 from manus.actors.ledger.journaled import runs_directory
 from manus.actors.ledger.rows import LedgerRow
 from manus.actors.ledger.sqlite import all_rows
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.messages.accounting import LedgerHealed, LedgerTroubled
+from manus.opening import open_agent
 from manus.supervisor.bus import Subscription
 from tests.face.rig import Rig, config
 

@@ -19,8 +19,9 @@ import trio.testing
 
 import manus
 from manus.actors.redaction import redactor
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.event_log import LOGGER
+from manus.opening import open_agent
 from manus.supervisor.bus import Subscription
 
 CANARY = "canary-9c1f2e7a"

@@ -13,7 +13,7 @@ import trio
 import manus
 from manus.actors.credentials import fingerprint_of
 from manus.actors.credentials.tokens import PAUSE_S
-from manus.agent import open_agent
+from manus.opening import open_agent
 from manus.sim.behaviour import Script
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider

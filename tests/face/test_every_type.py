@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import manus
-from manus.agent import open_agent
+from manus.opening import open_agent
 from manus.sim.behaviour import Script
 from manus.sim.provider import SimProvider
 from manus.sim.server import serve_sim

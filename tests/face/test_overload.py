@@ -9,7 +9,8 @@ import trio
 import trio.testing
 
 import manus
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 from manus.sim.behaviour import Script
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider

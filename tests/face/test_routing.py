@@ -8,9 +8,10 @@ import pytest
 import trio.testing
 
 import manus
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.config import load
 from manus.messages.outcomes import Route
+from manus.opening import open_agent
 from manus.sim.behaviour import Script
 from manus.sim.faults import FAULTS, Rejected
 from tests.face.rig import KEY, TEXT, Rig, config, open_rig

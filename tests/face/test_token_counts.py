@@ -12,8 +12,9 @@ from manus.actors.estimates import counting, tokenizer
 from manus.actors.estimates.counting import Counted
 from manus.actors.estimates.families import Family
 from manus.actors.estimates.tokenizer import is_installed
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.messages.requests import ChatRequest, Tool
+from manus.opening import open_agent
 from tests.face.rig import KEY
 from tests.shared_data import unavailable
 

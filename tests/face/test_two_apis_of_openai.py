@@ -10,10 +10,10 @@ import pytest
 from trio.testing import MockClock
 
 import manus
-from manus.agent import open_agent
 from manus.config.load import load
 from manus.messages.content import Reasoning, Text, ToolResult, Turn, text_turn
 from manus.messages.requests import Tool
+from manus.opening import open_agent
 from manus.sim.behaviour import Script, ScriptedCall
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider

@@ -8,8 +8,8 @@ import pytest
 import trio.testing
 
 import manus
-from manus.agent import open_agent
 from manus.messages.usage import nano_usd
+from manus.opening import open_agent
 from manus.sim.behaviour import Script
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider

@@ -9,10 +9,10 @@ import pytest
 import trio
 
 import manus
-from manus.agent import open_agent
 from manus.books import dimensions_of
 from manus.messages.accounting import UsageRow, UsageStats
 from manus.messages.usage import Usage
+from manus.opening import open_agent
 from manus.reports import UsageLine, usage_report
 from manus.sim.behaviour import Script
 from tests.face.rig import Rig, config, open_rig

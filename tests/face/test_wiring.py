@@ -15,11 +15,11 @@ import manus
 from manus.actors.codecs.base import HttpRequest
 from manus.actors.credentials import Authorisation, fingerprint_of
 from manus.actors.ledger.store import MemoryStore
-from manus.agent import open_agent
 from manus.config.load import load
 from manus.config.problems import InvalidConfig
 from manus.config.secrets import Secret
 from manus.messages.policy import KeyPolicy
+from manus.opening import open_agent
 from manus.supervisor.spec import ChildSpec, SupervisorSpec
 from manus.supervisor.spec_check import check_tree
 from manus.wiring import Wiring, tree_spec, wire

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
 from manus.messages.requests import OnInterrupt
+from manus.opening import open_agent
 from manus.sim.behaviour import Behaviour
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import final
 
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 from manus.sim.behaviour import Behaviour
 from manus.sim.provider import SimProvider
 from manus.sim.serve import serve_all

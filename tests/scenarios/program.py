@@ -10,8 +10,8 @@ import sys
 import msgspec
 import trio
 
-from manus.agent import open_agent
 from manus.messages.requests import OnInterrupt
+from manus.opening import open_agent
 from tests.scenarios import caller
 from tests.scenarios.vocabulary import Method
 

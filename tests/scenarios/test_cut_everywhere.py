@@ -13,7 +13,8 @@ import pytest
 from trio.testing import MockClock
 
 from manus.actors.upstream import TransportFactory
-from manus.agent import LLMAgent, open_agent
+from manus.agent import LLMAgent
+from manus.opening import open_agent
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider
