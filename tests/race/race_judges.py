@@ -169,13 +169,13 @@ def _longest_s(rule: LimitRule, callers: list[Caller]) -> float:
     minute_s = MINUTE_S + longest_s
     took_s = 2 * minute_s
     weight = rule.counting.output_weight
-    sizes = {
-        rule.requests_per_minute: [1 for _ in callers],
-        rule.tokens_per_minute: [caller.input_bound + weight * caller.cap_tokens for caller in callers],
-        rule.input_tokens_per_minute: [caller.input_bound for caller in callers],
-        rule.output_tokens_per_minute: [weight * caller.cap_tokens for caller in callers],
-    }
-    for limit, needs in sizes.items():
+    sizes = (
+        (rule.requests_per_minute, [1 for _ in callers]),
+        (rule.tokens_per_minute, [caller.input_bound + weight * caller.cap_tokens for caller in callers]),
+        (rule.input_tokens_per_minute, [caller.input_bound for caller in callers]),
+        (rule.output_tokens_per_minute, [weight * caller.cap_tokens for caller in callers]),
+    )
+    for limit, needs in sizes:
         if limit is not None:
             # What does not fit any more leaves up to the largest need unused in every minute.
             took_s += minute_s * math.ceil(sum(needs) / max(1, limit - max(needs) + 1))
