@@ -93,7 +93,7 @@ class Told(msgspec.Struct, kw_only=True):
 
 
 class RaceReport(msgspec.Struct, kw_only=True):
-    """One race, over. `rows` are those of all runs; `limits` is what accounting said at the end."""
+    """One race, over. `rows` are those of all runs; `limits` is what accounting said at the end, at `limits_at`."""
 
     plan: RacePlan
     told: list[Told]
@@ -104,6 +104,7 @@ class RaceReport(msgspec.Struct, kw_only=True):
     events: list[object]
     excesses: list[Excess]
     statuses: tuple[ActorStatus, ...]
+    limits_at: float
 
 
 class RaceStore(MemoryStore):
@@ -151,6 +152,7 @@ class Race:
         self._events: list[object] = []
         self._killed = False
         self._statuses: tuple[ActorStatus, ...] = ()
+        self._limits_at = 0.0
 
     async def run(self) -> RaceReport:
         """Drive the plan to its end: one run of the program, or two where it is restarted."""
@@ -175,6 +177,7 @@ class Race:
             events=self._events,
             excesses=self._excesses,
             statuses=self._statuses,
+            limits_at=self._limits_at,
         )
 
     async def _life(self, blows: tuple[BlowPlan, ...], *, until: float) -> LimitsTold:
@@ -209,6 +212,7 @@ class Race:
                 assert isinstance(answer, LimitsTold)
                 told = answer
                 self._statuses = tree.status()
+                self._limits_at = trio.current_time()
         return told
 
     def _recover(self) -> None:
