@@ -14,9 +14,6 @@ import msgspec
 import trio
 
 from manus.actors.accounting import ACCOUNTING, accounting_child
-from manus.actors.ledger.records import AnyRecord
-from manus.actors.ledger.rows import LedgerRow
-from manus.actors.ledger.store import Fault, MemoryStore, Pending, Refused
 from manus.messages.accounting import (
     Booked,
     Denied,
@@ -26,11 +23,7 @@ from manus.messages.accounting import (
     Release,
     Reserve,
     Settle,
-    Spent,
-    SpentAsked,
-    SpentBucket,
 )
-from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.limits import Answered, LimitsAsked, LimitsTold
 from manus.messages.policy import LedgerPolicy
@@ -44,7 +37,9 @@ from manus.supervisor.spec import Backoff, Intensity, SupervisorSpec
 from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 from manus.supervisor.tree import Tree, open_tree
+from tests.race.race_disk import FaultSwitch, RaceStore
 from tests.race.race_plan import PRICE, BlowPlan, Caller, RacePlan
+from tests.race.race_report import Bill, RaceReport, Told
 
 TRIES_MAX = 8
 """How often a caller asks again whose reservation was lost in a crash of accounting."""
@@ -52,90 +47,9 @@ TRIES_MAX = 8
 AGAIN_S = 0.2
 BOOKED_S = 30.0
 
-End = Literal["answered", "refused", "broken", "denied", "expired", "left", "lost", "killed", "waiting"]
-"""What became of a caller. `lost`: accounting crashed on it too often. `killed`: its process ended."""
-
 
 class InjectedCrash(Exception):
     """What a crash of accounting is made of."""
-
-
-class Bill(msgspec.Struct, kw_only=True):
-    """One call as its vendor billed it. Changes while it is served."""
-
-    caller: int
-    attempt: int
-    vendor: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """All that is billed."""
-        return self.input_tokens + self.output_tokens
-
-
-class Told(msgspec.Struct, kw_only=True):
-    """What one caller lived through, in seconds of the loop's clock; NaN for what never came.
-
-    `attempt` is the last one it made; `asked_at` is when that one was asked for, and `answered_at` when it was told.
-    """
-
-    caller: Caller
-    end: End = "waiting"
-    attempt: int = 0
-    asked_at: float = math.nan
-    answered_at: float = math.nan
-    granted_at: float = math.nan
-    arrived_at: float = math.nan
-    ended_at: float = math.nan
-    failure: Failed | None = None
-
-
-class RaceReport(msgspec.Struct, kw_only=True):
-    """One race, over. `rows` are those of all runs; `limits` is what accounting said at the end, at `limits_at`."""
-
-    plan: RacePlan
-    told: list[Told]
-    rows: list[LedgerRow]
-    bills: list[Bill]
-    quotas: dict[str, Quota]
-    limits: LimitsTold
-    events: list[object]
-    excesses: list[Excess]
-    statuses: tuple[ActorStatus, ...]
-    limits_at: float
-
-
-class RaceStore(MemoryStore):
-    """Books in memory that know of those of an earlier run, as a file would."""
-
-    def __init__(self, run_id: str, faults: FaultSwitch, earlier: RaceStore | None = None) -> None:
-        super().__init__(run_id=run_id, rows_max=10_000, faults=faults)
-        self.earlier = earlier
-
-    def spent(self, asked: tuple[SpentAsked, ...]) -> Pending[tuple[Spent, ...] | Refused]:
-        """Say what was spent, by the earlier run as well."""
-        own = super().spent(asked)
-        if self.earlier is None:
-            return own
-        before = self.earlier.spent(tuple(msgspec.structs.replace(one, others_only=False) for one in asked))
-        assert not isinstance(own.value, Refused)
-        assert not isinstance(before.value, Refused)
-        pending: Pending[tuple[Spent, ...] | Refused] = Pending()
-        pending.resolve(tuple(_joined(one, other) for one, other in zip(before.value, own.value, strict=True)))
-        return pending
-
-
-class FaultSwitch:
-    """The disk: well, or refusing, or slow to confirm, for as long as the plan says."""
-
-    def __init__(self) -> None:
-        self.now: Literal["well", "refuse", "stall"] = "well"
-
-    def __call__(self, point: Literal["before", "after"], record: AnyRecord) -> Fault | None:
-        """Give the disk's fault, on the way to it."""
-        return None if self.now == "well" or point == "after" else self.now
 
 
 class Race:
@@ -464,13 +378,3 @@ def run_race(plan: RacePlan, trace: Trace | None = None) -> RaceReport:
     """
     trace = StepCount() if trace is None else trace
     return simulate(Race(plan).run, schedule_seed=plan.schedule_seed, horizon_s=plan.horizon_s, trace=trace)
-
-
-def _joined(one: Spent, other: Spent) -> Spent:
-    buckets: dict[float, SpentBucket] = {}
-    for bucket in (*one.buckets, *other.buckets):
-        known = buckets.get(bucket.at_unix_s, SpentBucket(at_unix_s=bucket.at_unix_s))
-        fields = msgspec.structs.asdict(bucket)
-        sums = {name: value + getattr(known, name) for name, value in fields.items() if name != "at_unix_s"}
-        buckets[bucket.at_unix_s] = SpentBucket(at_unix_s=bucket.at_unix_s, **sums)
-    return Spent(scope=one.scope, buckets=tuple(buckets[at] for at in sorted(buckets)))

@@ -12,7 +12,8 @@ import pytest
 from manus.sim.determinism import Trace
 from tests.race.race_judges import judged
 from tests.race.race_plan import CALLERS, race_from_seed
-from tests.race.race_world import RaceReport, run_race
+from tests.race.race_report import RaceReport
+from tests.race.race_world import run_race
 
 FIXED = range(48)
 LONG = 10_000

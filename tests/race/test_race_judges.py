@@ -18,11 +18,9 @@ from tests.race.race_judges import (
     comes_to_rest,
     conserved,
     judged,
-    lines_of,
     nobody_is_refused_early,
     nobody_overtakes,
     nothing_is_held,
-    refused_by_budget,
     rejects_cost_nothing,
     room_is_used,
     tags_take_turns,
@@ -30,7 +28,9 @@ from tests.race.race_judges import (
     who_waits_is_answered,
 )
 from tests.race.race_plan import PATIENT_S, Kind, race_from_seed
-from tests.race.race_world import RaceReport, Told, run_race
+from tests.race.race_readings import lines_of, refused_by_budget
+from tests.race.race_report import RaceReport, Told
+from tests.race.race_world import run_race
 
 SEEDS = 24
 
