@@ -1,4 +1,4 @@
-"""Own the failures that a call finds itself: waits that ran out, a caller who does not read, a page for an answer."""
+"""Own the failures that a call finds itself: waits that ran out, ends without evidence, callers who do not read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from manus.actors.assembly import Assembly
 from manus.messages.failures import Advice, Failed, TimeoutPhase
 
 WAITS: dict[TimeoutPhase, str] = {
@@ -58,6 +59,14 @@ def without_evidence() -> Failed:
         kind="incomplete",
         message="The answer ended without the vendor's end marker or a finish reason: it may be cut short.",
     )
+
+
+def verdict_of(assembly: Assembly | None) -> Failed | None:
+    """Believe the end of an answer that has begun only on evidence; None where it is whole."""
+    assert assembly is not None
+    if assembly.failure is not None:
+        return assembly.failure
+    return without_evidence() if assembly.ended is None or assembly.ended.evidence == "none" else None
 
 
 def stalled() -> Failed:

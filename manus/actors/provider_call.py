@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from manus.actors.assembly import Assembly
-from manus.actors.call_failures import passed_over, redacted, stalled, timed_out, web_page, without_evidence
+from manus.actors.call_failures import passed_over, redacted, stalled, timed_out, verdict_of, web_page
 from manus.actors.codecs.base import Decoder, HttpRequest
 from manus.actors.codecs.classify import request_id_of
 from manus.actors.credentials import REFUSALS, Authorisation
@@ -216,7 +216,7 @@ class ProviderCall:
             events = decoder.finish()
             if events and not deliver(events) and not await self._wait_for_reader():
                 return stalled()
-        failure = self._verdict()
+        failure = verdict_of(self._delivery.assembly)
         if failure is None and not self._delivery.flush_held() and not await self._wait_for_reader():
             return stalled()
         return failure
@@ -327,7 +327,7 @@ class ProviderCall:
         assert self._decoder is not None
         delivery = self._delivery
         has_room = delivery.deliver(self._decoder.finish())
-        if self._verdict() is not None:
+        if verdict_of(delivery.assembly) is not None:
             return False
         if delivery.flush_held() and has_room:
             return True
@@ -341,14 +341,6 @@ class ProviderCall:
         return self._dialect.codec.failure(
             self._status, self._headers, bytes(self._error), now_unix_s=upstream.spec.now_unix_s()
         )
-
-    def _verdict(self) -> Failed | None:
-        """Believe the end of an answer only on evidence."""
-        assembly = self._delivery.assembly
-        assert assembly is not None
-        if assembly.failure is not None:
-            return assembly.failure
-        return without_evidence() if assembly.ended is None or assembly.ended.evidence == "none" else None
 
     def _ended(self, failure: Failed | None) -> CallEnded:
         """Draw the line: the answer as far as it came, the failure with its circumstances, and the bill."""

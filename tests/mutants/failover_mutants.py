@@ -178,7 +178,7 @@ FAILOVER_MUTANTS = [
     Mutant(
         name="a finished stream without its end is thrown away",
         file=CALL,
-        original="        if self._verdict() is not None:\n            return False",
+        original="        if verdict_of(delivery.assembly) is not None:\n            return False",
         mutated="        return False",
         killers=(f"{T_PROVIDER_ENDS}::test_end_that_does_not_come_after_the_finish_reason_is_waited_for_shortly",),
         rule="an answer with its finish reason is finalised",

@@ -255,9 +255,9 @@ JOURNEY_MUTANTS = [
     ),
     Mutant(
         name="no terminal marker is believed",
-        file=CALL,
-        original="            return assembly.failure\n        return without_evidence() if assembly.ended is None or",
-        mutated="            return None\n        return without_evidence() if assembly.ended is None and",
+        file="manus/actors/call_failures.py",
+        original="        return assembly.failure\n    return without_evidence() if assembly.ended is None or",
+        mutated="        return None\n    return without_evidence() if assembly.ended is None and",
         killers=(f"{T_PROVIDER_ENDS}::test_answer_that_is_cut_is_a_failure_with_what_came",),
         rule="a stream is a success only on evidence",
     ),
