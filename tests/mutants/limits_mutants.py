@@ -23,6 +23,7 @@ T_BUDGETS = f"{T_ROOM}/test_budgets.py"
 T_LEARNING = f"{T_ROOM}/test_learning.py"
 T_LINE = f"{T_ROOM}/test_line.py"
 T_ACTOR = f"{T_ROOM}/test_accounting_admission.py"
+T_SPENT = f"{T_ROOM}/test_accounting_spent.py"
 T_ROUTER = f"{T_ROOM}/test_router_limits.py"
 
 LIMITS_MUTANTS = [
@@ -220,7 +221,7 @@ LIMITS_MUTANTS = [
         file=BUDGETS,
         original="        self.loaded = False\n",
         mutated="        self.loaded = True\n",
-        killers=(f"{T_ACTOR}::test_nothing_is_granted_before_the_ledger_has_said_what_was_spent",),
+        killers=(f"{T_SPENT}::test_nothing_is_granted_before_the_ledger_has_said_what_was_spent",),
         rule="budgets survive restarts",
     ),
     Mutant(
