@@ -10,7 +10,7 @@
 | `health/` | breakers, cooldowns and latency of deployments |
 | `estimates/` | what a call may use at most, and is expected to use |
 | `provider.py`, `upstream.py` | the actor of one provider, and what its calls share |
-| `provider_call.py`, `call_failures.py`, `provider_probe.py` | one attempt at a vendor, how it fails, and a free probe |
+| `provider_call.py`, `call_failures.py`, `provider_probe.py` | an attempt at a vendor, its failures, a free probe |
 | `dialect.py`, `wire_choice.py`, `codecs/` | what is said to a vendor, and how it is written and read |
 | `transport.py`, `transport_errors.py`, `small_exchange.py`, `response_facts.py`, `http1/` | how it gets there |
 | `credentials/`, `redaction.py` | what calls show to be let in, and that nobody else sees it |
@@ -20,6 +20,6 @@
 | `accounting.py`, `confirmations.py`, `questions.py` | the actor that keeps the books, and what it answers when |
 | `entrance.py`, `admission/` | who may call now: limits, budgets, and the line of those who wait |
 | `ledger/` | the books and the stores that keep them |
-| `validate.py`, `fitness.py`, `shaping.py`, `schema_rules.py`, `documents.py`, `pictures.py` | what may be asked, of whom |
+| `validate.py`, `fitness.py`, `shaping.py`, `schema_rules.py`, `documents.py`, `pictures.py` | what may be asked |
 | `jitter.py` | chance that depends on nobody else |
 """
