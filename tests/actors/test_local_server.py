@@ -71,9 +71,12 @@ def _runs(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    status = Path(f"/proc/{pid}/stat")
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has gone since, or this system has no /proc
+        return not Path("/proc").is_dir()
     # A zombie has ended: it only waits for its parent to ask.
-    return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def _parent_of(pid: int) -> int:

@@ -4,8 +4,9 @@ The promises, row by row:
 
 - A row has ended, once: settled, released or in doubt. What never left has no line on any bill.
 - Settled as *reported*: the bill, to the token. Settled as *estimated*: a prompt within `ERROR_SHARE` of the bill and a
-  few tokens; an answer not above it by more, and not below what its caller had been given of it. What a vendor had made
-  and nobody had read when the call was broken off is missing, and that depends on who was how fast: it is only counted.
+  few tokens; an answer not above it by more than that and some emoji, and not below what its caller had been given of
+  it. What a vendor had made and nobody had read when the call was broken off is missing, and that depends on who was
+  how fast: it is only counted.
 - In doubt: sent, and the bill is at most the bound. Released: the bill is zero.
 - Whatever a caller was told of his request is what the ledger says, and so is what it says of his request key.
 
@@ -33,6 +34,10 @@ ERROR_SHARE = 0.35
 
 ERROR_TOKENS = 12
 """And how far beyond that: a short text is a few words."""
+
+EMOJI_TOKENS = 40
+"""And how far an answer may be beyond that: several of its thirty words may be emoji of three characters, which are one
+token to the simulated vendor and some six to any vocabulary in use."""
 
 Where = tuple[str, str, str]
 """Provider, model, name of the request."""
@@ -298,7 +303,7 @@ def _explains(row: LedgerRow, line: BillLine, *, torn: bool) -> bool:
         case _:
             (prompt_owed, prompt_booked), (answer_owed, answer_booked) = used
             within = abs(prompt_owed - prompt_booked) <= ERROR_SHARE * prompt_owed + ERROR_TOKENS
-            return line.billed and within and answer_booked <= answer_owed * (1 + ERROR_SHARE) + ERROR_TOKENS
+            return line.billed and within and answer_booked <= answer_owed * (1 + ERROR_SHARE) + EMOJI_TOKENS
 
 
 def _by_attempt(row: LedgerRow) -> int:

@@ -139,11 +139,14 @@ class _Run:
 
 
 def _copy_package(base: Path) -> None:
-    """Lay out, once, what the tests need: the package, the tests, the settings."""
+    """Lay out, once, what the tests need: the package, the tests, the settings; and the shared data beside them."""
     left_out = shutil.ignore_patterns("mutants", "golden", ".hypothesis")
     shutil.copytree(REPOSITORY / "manus", base / "manus")
     shutil.copytree(REPOSITORY / "tests", base / "tests", ignore=left_out)
     shutil.copy2(REPOSITORY / "pyproject.toml", base)
+    shared = REPOSITORY.parent / "shared"
+    if shared.is_dir():
+        (base.parent / "shared").symlink_to(shared)
 
 
 def _lay_out(base: Path, copy: Path, mutant: Mutant | None) -> None:
