@@ -284,7 +284,7 @@ def explore(strategy: Strategy, ordered: bool, children: tuple[tuple[Restart, On
     ("strategy", "ordered", "children", "depth"),
     [
         ("one_for_one", False, (("permanent", "quarantine"), ("transient", "escalate")), 5),
-        ("one_for_all", True, (("permanent", "quarantine"), ("transient", "escalate")), 7),
+        ("one_for_all", True, (("permanent", "quarantine"), ("transient", "escalate")), 6),
         ("rest_for_one", True, (("permanent", "escalate"), ("permanent", "quarantine")), 6),
     ],
 )
