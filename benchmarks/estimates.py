@@ -13,10 +13,11 @@ import tomllib
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.recorded_requests import WIRE, Recorded, recorded
+from benchmarks.recorded_requests import NOT_AS_SENT, WIRE, Recorded, recorded
 from manus.actors.estimates.bound import bound_of
 from manus.actors.estimates.calibration import Calibration
 from manus.actors.estimates.counting import count_exactly
@@ -44,6 +45,7 @@ def print_estimates(rounds: int, wire: Path = WIRE) -> None:
     if not wire.is_dir():
         print("\nno recorded traffic: it stands beside the checkout, in ../shared/wire")
         return
+    print(f"\nleft out, since their recorded prompts are not what was sent: {', '.join(sorted(NOT_AS_SENT))}")
     read = [(each, measure(each.request)) for each in recorded(wire)]
     plain = [pair for pair in read if pair[0].is_plain]
     print_prompts(plain)
@@ -87,13 +89,11 @@ def print_prompts(plain: Sequence[Read]) -> None:
     def by_family(pair: Read) -> float:
         return error_of(prompt_tokens(pair[1], family_of(pair[0].model)), pair[0].prompt_tokens)
 
-    _print_head("prompts, by classes of characters alone")
-    _print_groups(plain, by_classes, lambda pair: pair[0].vendor)
-    _print_head("prompts, by family")
-    _print_groups(plain, by_family, lambda pair: pair[0].vendor)
     _print_head("prompts, by family: with pictures, whose sizes cannot be read from URLs, and without")
     _print_groups(plain, by_family, lambda pair: "text and tools" if pair[1].is_plain else "with pictures")
     plain = [pair for pair in plain if pair[1].is_plain]
+    _print_head("text and tools, by one set of figures for everybody: by vendor")
+    _print_groups(plain, by_classes, lambda pair: pair[0].vendor)
     _print_head("text and tools, by family: by vendor")
     _print_groups(plain, by_family, lambda pair: pair[0].vendor)
     _print_head("text and tools, by family: the half that was fitted to, and the one held out")
@@ -177,9 +177,9 @@ def print_costs(read: Sequence[Read], rounds: int) -> None:
     for name, (each, measured) in (("median prompt", ordered[len(ordered) // 2]), ("longest prompt", ordered[-1])):
         family, card = family_of(each.model), ModelCard(name=each.model)
         timed: dict[str, Callable[[], object]] = {
-            "measure": lambda each=each: measure(each.request),  # type: ignore[misc]
-            "estimate": lambda measured=measured, family=family: prompt_tokens(measured, family),  # type: ignore[misc]
-            "bound": lambda each=each, measured=measured, card=card: bound_of(measured, each.request, card),  # type: ignore[misc]
+            "measure": partial(measure, each.request),
+            "estimate": partial(prompt_tokens, measured, family),
+            "bound": partial(bound_of, measured, each.request, card),
         }
         told = ", ".join(f"{what} {_best_us(call, rounds):.1f}" for what, call in timed.items())
         print(f"    {name:<16}({measured.text_bytes} bytes of text): {told}")

@@ -20,11 +20,9 @@ from tests.shared_data import shared_dir
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("row", ["one after another", "64 in flight", "one burst"])
-def test_the_benchmark_prints_its_rows(row: str) -> None:
-    contenders = ["agent", "transport", "httptools_floor"]
+def run_benchmark(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--rounds", "1", "--rows", row, "--only", *contenders],
+        [sys.executable, "-m", module, *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -33,6 +31,13 @@ def test_the_benchmark_prints_its_rows(row: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    return done
+
+
+@pytest.mark.parametrize("row", ["one after another", "64 in flight", "one burst"])
+def test_the_benchmark_prints_its_rows(row: str) -> None:
+    contenders = ["agent", "transport", "httptools_floor"]
+    done = run_benchmark("benchmarks", "--rounds", "1", "--rows", row, "--only", *contenders)
     assert row in done.stdout
     for contender in contenders:
         assert contender in done.stdout
@@ -40,16 +45,7 @@ def test_the_benchmark_prints_its_rows(row: str) -> None:
 
 
 def test_the_codecs_are_measured_beside_the_parsers_of_their_vendors() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "codecs", "--rounds", "1"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = run_benchmark("benchmarks", "codecs", "--rounds", "1")
     rows = {words[0]: words[1:] for line in done.stdout.splitlines()[2:] if (words := line.split())}
     assert set(rows) == {"openai-chat", "openai-responses", "anthropic", "bedrock", "ollama"}
     for figures in rows.values():
@@ -57,32 +53,14 @@ def test_the_codecs_are_measured_beside_the_parsers_of_their_vendors() -> None:
 
 
 def test_a_failover_is_measured_beside_the_same_by_hand() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "failover", "--rounds", "1"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = run_benchmark("benchmarks", "failover", "--rounds", "1")
     figures = [line.split() for line in done.stdout.splitlines() if line.startswith("    ") and line.strip()[0] in "ah"]
     assert [words[0] for words in figures] == ["agent", "httpx", "agent", "httpx"]
     assert all(float(words[-1]) != 0 for words in figures)
 
 
 def test_a_routing_decision_is_measured_beside_the_least_that_an_order_costs() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "routing", "--rounds", "1"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = run_benchmark("benchmarks", "routing", "--rounds", "1")
     rows = [line.split() for line in done.stdout.splitlines()[2:]]
     assert {words[0] for words in rows} >= {"sorted()", *get_args(Strategy)}
     assert all(len([word for word in words if word.endswith("x")]) == 3 for words in rows)
@@ -115,15 +93,6 @@ def test_estimates_are_held_against_what_vendors_reported(
 
 
 def test_the_books_are_measured_beside_books_in_memory_and_a_walk_over_all_rows() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.ledger", "--rounds", "1", "--seconds", "0.1", "--rows", "2000"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = run_benchmark("benchmarks.ledger", "--rounds", "1", "--seconds", "0.1", "--rows", "2000")
     for row in ("books in memory", "journal, process, slow disk", "last day, by conversation", "a walk over all rows"):
         assert row in done.stdout
