@@ -21,43 +21,7 @@ from manus.actors.ledger.sums import DAY_S
 from manus.messages.accounting import Spent, SpentAsked, StatsAsked, UsageDimension
 from manus.messages.limits import Scope
 from tests.actors.books import dispatched, doubted, released, reserved, settled
-
-# The file as the first version made it, word for word. It is never to be changed.
-FIRST_VERSION = """
-    CREATE TABLE attempts (
-        id INTEGER PRIMARY KEY,
-        request_id TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        run_id TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('intent', 'dispatched', 'settled', 'released', 'in_doubt')),
-        provider TEXT NOT NULL,
-        model TEXT NOT NULL,
-        deployment TEXT NOT NULL,
-        created_unix_s REAL NOT NULL,
-        bound TEXT NOT NULL,
-        estimate TEXT NOT NULL,
-        request_key TEXT,
-        conversation_id TEXT,
-        key_fingerprint TEXT,
-        tags TEXT,
-        dispatched_unix_s REAL,
-        ended_unix_s REAL,
-        bound_cost_nano_usd INTEGER,
-        estimate_cost_nano_usd INTEGER,
-        price_version TEXT NOT NULL,
-        input_uncached INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_short INTEGER NOT NULL,
-        cache_write_long INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-        audio_input INTEGER NOT NULL, audio_output INTEGER NOT NULL, server_tool_calls INTEGER NOT NULL,
-        source TEXT NOT NULL CHECK (source IN ('reported', 'estimated', 'bound', 'missing')),
-        cost_nano_usd INTEGER,
-        finish TEXT,
-        reason TEXT,
-        UNIQUE (request_id, attempt, run_id)
-    );
-    CREATE INDEX attempts_open ON attempts (run_id) WHERE ended_unix_s IS NULL;
-    CREATE INDEX attempts_in_doubt ON attempts (ended_unix_s) WHERE state = 'in_doubt';
-    CREATE INDEX attempts_named ON attempts (request_key) WHERE request_key IS NOT NULL;
-"""
+from tests.kill.old_ledgers import VERSION_1
 
 EVERY_WAY: tuple[tuple[UsageDimension, ...], ...] = (
     (),
@@ -92,7 +56,7 @@ def history() -> list[AnyRecord]:
 def make_first_version(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(FIRST_VERSION)
+    connection.executescript(VERSION_1)
     connection.execute("PRAGMA user_version = 1")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     with transaction(connection):

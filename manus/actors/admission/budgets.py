@@ -7,6 +7,7 @@ is told from time to time (`learn_others`), and until it was told for a period n
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -97,17 +98,17 @@ class BudgetGauge(Gauge):
 
     # -- what the kinds say
 
+    @abstractmethod
     def present(self, clock: Clock) -> Account:
         """Give the account that an attempt which is reserved now counts in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def asks(self, clock: Clock) -> SpentAsked:
         """Say what is to be asked of the ledger about others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def free_in_s(self, account: Account, need: int, clock: Clock) -> float | None:
         """Tell when `need` fits beside what is gone; None where nobody knows."""
-        raise NotImplementedError
 
     # -- as a gauge
 

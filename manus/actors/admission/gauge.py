@@ -6,6 +6,7 @@ Nothing here waits or decides: that is `admission`'s and the line's.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -58,7 +59,7 @@ class Shortage(msgspec.Struct, frozen=True, kw_only=True):
     loading: bool = False
 
 
-class Gauge:
+class Gauge(ABC):
     """One bound of one scope.
 
     Args:
@@ -76,37 +77,37 @@ class Gauge:
         self.line: list[Spot] = []
         """Who is held up here, as a heap whose first is in line; `line.Line` keeps it."""
 
+    @abstractmethod
     def need(self, reserve: Reserve) -> int:
         """Give what an attempt takes while it is open."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self, reserve: Reserve, need: int, clock: Clock) -> Failed | None:
         """Say why it cannot have what it needs however long it waits; None where it may."""
-        raise NotImplementedError
 
+    @abstractmethod
     def has_room(self, reserve: Reserve, need: int, clock: Clock) -> bool:
         """Tell whether `need` fits now, beside all that counts, and nothing refuses it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shortage(self, reserve: Reserve, need: int, clock: Clock) -> Shortage:
         """Say what is missing, to one that there is no room for or that others stand before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, need: int, clock: Clock) -> object:
         """Count an attempt as open; gives what the gauge wants back with its end."""
-        raise NotImplementedError
 
     def answered(self, reserve: Reserve, mark: object, need: int, now: float) -> object:
         """Note that the vendor has counted the request by now; gives the mark anew."""
         return mark
 
+    @abstractmethod
     def end(self, reserve: Reserve, mark: object, need: int, ended: Ended) -> None:
         """Count what came of an attempt in place of what it held."""
-        raise NotImplementedError
 
+    @abstractmethod
     def put_back(self, mark: object, need: int) -> None:
         """Take an attempt back that was not made after all."""
-        raise NotImplementedError
 
 
 def name_of(scope: Scope) -> str:

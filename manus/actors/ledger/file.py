@@ -131,7 +131,20 @@ def _migrate(connection: sqlite3.Connection) -> None:
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Do the block whole or not at all, as the only writer of the file."""
-    connection.execute("BEGIN IMMEDIATE")
+    with _between(connection, "BEGIN IMMEDIATE"):
+        yield
+
+
+@contextlib.contextmanager
+def one_state(connection: sqlite3.Connection) -> Iterator[None]:
+    """See one state of the file for as long as the block lasts; what it writes is of temporary tables alone."""
+    with _between(connection, "BEGIN"):
+        yield
+
+
+@contextlib.contextmanager
+def _between(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
     done = False
     try:
         yield

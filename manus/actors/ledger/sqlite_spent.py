@@ -12,6 +12,7 @@ from typing import assert_never
 
 import msgspec
 
+from manus.actors.ledger.file import one_state
 from manus.actors.ledger.schema import (
     COUNTS,
     FINE_MARK,
@@ -24,7 +25,7 @@ from manus.actors.ledger.schema import (
     values_of,
 )
 from manus.actors.ledger.spans import Piece
-from manus.actors.ledger.sqlite_sums import mark, reading
+from manus.actors.ledger.sqlite_sums import mark
 from manus.actors.ledger.sums import FINE_S, HOUR_S, bucket_of, fine_from_unix_s, sum_buckets
 from manus.messages.accounting import Spent, SpentAsked, SpentBucket
 from manus.messages.limits import Scope
@@ -68,7 +69,7 @@ def usage_spent(
     """
     if any(one.others_only for one in asked):
         _keep_own_sums(connection, own_run_id, own_after_id)
-    with reading(connection):
+    with one_state(connection):
         rows_from = mark(connection, ROWS_MARK)
         fine_from = max(float(fine_from_unix_s(now_unix_s)), mark(connection, FINE_MARK))
         return tuple(_spent(connection, one, rows_from, fine_from, own_run_id) for one in asked)
@@ -109,7 +110,7 @@ def _keep_own_sums(connection: sqlite3.Connection, run_id: str, after_id: int) -
     if connection.execute("SELECT 1 FROM temp.sqlite_master WHERE name = 'own_sums'").fetchone() is not None:
         return
     connection.execute("PRAGMA temp_store = MEMORY")  # a full disk shall not keep the books from being written
-    with reading(connection):
+    with one_state(connection):
         for statement in own_sums(run_id, after_id):
             connection.execute(statement)
 

@@ -6,14 +6,13 @@ writes meanwhile. Its groups are few; names of keys, tags and days are made of t
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sqlite3
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
+from manus.actors.ledger.file import one_state
 from manus.actors.ledger.schema import COUNTS, LABELS, ROWS_MARK, VALUES, added_up, labels_of, start_of, values_of
 from manus.actors.ledger.spans import Piece, cut
 from manus.actors.ledger.sums import DAY_S, HOUR_S, NOTHING, Labels, Part, sum_parts
@@ -33,21 +32,6 @@ def mark(connection: sqlite3.Connection, name: str) -> float:
     """Say since when what the mark is about is all there; since ever where nothing was cleared away."""
     found = connection.execute("SELECT since_unix_s FROM marks WHERE name = ?", (name,)).fetchone()
     return -math.inf if found is None else float(found[0])
-
-
-@contextlib.contextmanager
-def reading(connection: sqlite3.Connection) -> Iterator[None]:
-    """See one state of the file for as long as the block lasts; what it writes is of temporary tables alone."""
-    connection.execute("BEGIN")
-    done = False
-    try:
-        yield
-        connection.execute("COMMIT")
-        done = True
-    finally:
-        if not done:
-            with contextlib.suppress(sqlite3.Error):  # the first error tells; there may be nothing left to undo
-                connection.execute("ROLLBACK")
 
 
 # -- what is read, under the same names wherever it comes from
@@ -94,7 +78,7 @@ def usage_sums(connection: sqlite3.Connection, asked: StatsAsked) -> tuple[Usage
     until = math.inf if asked.until_unix_s is None else asked.until_unix_s
     conversations = "conversation" in asked.by
     sources, values = [_OPEN], [since, until]
-    with reading(connection):
+    with one_state(connection):
         lengths_s = (DAY_S,) if conversations else (DAY_S, HOUR_S)
         for piece in cut(since, until, mark(connection, ROWS_MARK), *lengths_s):
             for source in _sources(piece, conversations=conversations):
