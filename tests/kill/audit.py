@@ -36,9 +36,9 @@ ERROR_TOKENS = 12
 """And how far beyond that: a short text is a few words."""
 
 BEYOND_ASCII_TOKENS = 20
-"""And how far an answer may be beyond that instead: its words beyond ASCII, of which an emoji of three characters is the
-dearest, are one token each to the simulated vendor and up to six to the vocabularies that we count by. The most that was
-found in 6,000 drawn answers, broken off anywhere, is 16."""
+"""And how far an answer may be beyond that instead: its words beyond ASCII, of which an emoji of three characters is
+the dearest, are one token each to the simulated vendor and up to six to the vocabularies that we count by. The most
+that was found in 6,000 drawn answers, broken off anywhere, is 16."""
 
 Where = tuple[str, str, str]
 """Provider, model, name of the request."""
