@@ -20,7 +20,6 @@ from tests.kill.tearing import TEARS, Tear, tear_tail
 from tests.kill.test_books_survive import Killed, planned_state
 from tests.kill.totals import check_totals
 
-
 PATIENCE = 8
 """How many times the usual rounds a run may take until its plug is pulled while something is unconfirmed."""
 
