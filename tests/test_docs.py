@@ -25,7 +25,7 @@ def test_every_link_to_a_file_finds_it(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_named_exists(page: Path) -> None:
     named = set(re.findall(r"`(?:\$ )?manus ([a-z]+)", page.read_text(encoding="utf-8")))
-    assert named - set(COMMANDS) - {"serve"} == set()  # `serve` is named as what there is not yet
+    assert named - set(COMMANDS) == set()
 
 
 def test_every_command_is_in_the_readme() -> None:

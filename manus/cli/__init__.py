@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "doctor",
     "usage",
     "config",
+    "serve",
     "sim",
     "demo",
     "chaos",
