@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from manus._version import __version__
 
 if TYPE_CHECKING:
+    from manus.agent import AgentEvents as AgentEvents
     from manus.agent import LLMAgent as LLMAgent
     from manus.asking import AskOptions as AskOptions
     from manus.attachments import document as document
@@ -79,9 +80,11 @@ if TYPE_CHECKING:
     from manus.token_counts import TokenCount as TokenCount
     from manus.token_tracker import TokenTotals as TokenTotals
     from manus.token_tracker import TokenTracker as TokenTracker
+    from manus.trio_agent import TrioAgent as TrioAgent
+    from manus.trio_stream import TrioStream as TrioStream
 
 _MODULES = {
-    "agent": ("LLMAgent",),
+    "agent": ("AgentEvents", "LLMAgent"),
     "asking": ("AskOptions",),
     "attachments": ("document", "image"),
     "config.limit_schema": ("BudgetsConfig", "BudgetsTable", "LimitsConfig", "LimitsTable", "RollingBudget"),
@@ -121,6 +124,8 @@ _MODULES = {
     "streams": ("LLMStream", "SSEStream"),
     "token_counts": ("TokenCount",),
     "token_tracker": ("TokenTotals", "TokenTracker"),
+    "trio_agent": ("TrioAgent",),
+    "trio_stream": ("TrioStream",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

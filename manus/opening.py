@@ -21,7 +21,6 @@ from manus.actors.ledger.file import LedgerUnusable
 from manus.actors.ledger.opening import open_ledger
 from manus.actors.redaction import redactor
 from manus.actors.upstream import TransportFactory
-from manus.agent import LLMAgent
 from manus.config.dated_facts import dated_warnings
 from manus.config.load import Loaded, Source
 from manus.config.problems import InvalidConfig
@@ -31,6 +30,7 @@ from manus.loading import load_source, state_directory_of_user
 from manus.supervisor.shield import bounded_shield
 from manus.supervisor.stall import StallPolicy
 from manus.supervisor.tree import RuntimeFailed, open_tree
+from manus.trio_agent import TrioAgent
 from manus.wiring import Wiring, secrets_of, tree_spec, wire
 
 SERVER_S: Final = 5.0
@@ -52,7 +52,7 @@ async def open_agent(
     seed: int | None = None,
     stall: StallPolicy | None = None,
     now_unix_s: Callable[[], float] = time.time,
-) -> AsyncIterator[LLMAgent]:
+) -> AsyncIterator[TrioAgent]:
     """Open an agent in the running Trio loop.
 
     Leaving the block by itself lets requests in flight drain for `drain_s`; an exception or a cancellation ends them
@@ -89,7 +89,7 @@ async def open_agent(
                     tree.bus.add_listener(log_event)
                     for note in loaded.notes:
                         LOGGER.log(WARNING if note in dated else INFO, "%s", note)
-                yield LLMAgent(tree, wiring, loaded, now_unix_s=now_unix_s)
+                yield TrioAgent(tree, wiring, loaded, now_unix_s=now_unix_s)
     except LedgerUnusable as error:
         raise ConfigurationError(str(error)) from None
     except RuntimeFailed as error:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import trio
 
-from manus.agent import LLMAgent
 from manus.demo import stage
 from manus.demo.audit import Account, Sum, audit, ledger_differs
 from manus.demo.callers import Told, ask_all, ask_while
@@ -20,6 +19,7 @@ from manus.messages.usage import Price, format_usd, nano_usd
 from manus.opening import open_agent
 from manus.sim.server import SimServer, serve_sim
 from manus.testing.agents import COST_PER_INPUT, COST_PER_OUTPUT, crash_actor
+from manus.trio_agent import TrioAgent
 
 PRICE = Price(input=nano_usd(COST_PER_INPUT), output=nano_usd(COST_PER_OUTPUT), version="sim")
 
@@ -39,7 +39,7 @@ async def play(screen: Screen) -> bool:
 class _Play:
     """One performance."""
 
-    def __init__(self, screen: Screen, servers: dict[str, SimServer], agent: LLMAgent) -> None:
+    def __init__(self, screen: Screen, servers: dict[str, SimServer], agent: TrioAgent) -> None:
         self._screen = screen
         self._servers = servers
         self._agent = agent

@@ -10,7 +10,7 @@ from manus.sim.server import SimServer
 from manus.sim.wire import WireName
 
 if TYPE_CHECKING:
-    from manus.agent import LLMAgent
+    from manus.trio_agent import TrioAgent
 
 COST_PER_INPUT, COST_PER_OUTPUT = 1.0, 2.0
 """What the models of `sim_config` cost, in USD per million tokens."""
@@ -63,7 +63,7 @@ def sim_entry(server: SimServer | SimProvider, *, priority: int = 1) -> dict[str
     }
 
 
-def crash_actor(agent: LLMAgent, name: str, error: Exception | None = None) -> None:
+def crash_actor(agent: TrioAgent, name: str, error: Exception | None = None) -> None:
     """Raise `error` inside the running actor of provider `name`, as a bug in its own code would.
 
     What it has in hand is answered at once, what is queued for it waits for its next incarnation.

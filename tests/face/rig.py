@@ -8,12 +8,12 @@ from typing import Any
 
 import trio
 
-from manus.agent import LLMAgent
 from manus.opening import open_agent
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.memory import SimTransport
 from manus.sim.provider import SimProvider
 from manus.supervisor.bus import Subscription
+from manus.trio_agent import TrioAgent
 
 KEY = "sk-canary-0b1d7e"
 TEXT = "One two three four five six."
@@ -77,7 +77,7 @@ def names_of(events: Subscription) -> list[str]:
 
 
 @asynccontextmanager
-async def open_rig(rig: Rig, tables: Mapping[str, object] | None = None) -> AsyncIterator[LLMAgent]:
+async def open_rig(rig: Rig, tables: Mapping[str, object] | None = None) -> AsyncIterator[TrioAgent]:
     """Open an agent over the rig."""
     async with open_agent(config(**(tables or {})), transports=rig.transports(), seed=1) as agent:
         yield agent

@@ -26,10 +26,10 @@ from manus.actors.ledger.file import open_file_to_read
 from manus.actors.ledger.journaled import runs_directory
 from manus.actors.ledger.rows import LedgerRow
 from manus.actors.ledger.sqlite import all_rows
-from manus.agent import LLMAgent
 from manus.messages.accounting import LedgerHealed, LedgerTroubled
 from manus.opening import open_agent
 from manus.supervisor.bus import Subscription
+from manus.trio_agent import TrioAgent
 from tests.face.rig import Rig, config
 
 WAIT_S = 30.0
@@ -52,7 +52,7 @@ class Books:
         self._numbers = itertools.count()
 
     @asynccontextmanager
-    async def open(self, **options: Any) -> AsyncIterator[LLMAgent]:
+    async def open(self, **options: Any) -> AsyncIterator[TrioAgent]:
         """Open an agent with this ledger, and no other provider than the first."""
         tables = config(ledger={"path": str(self.path)}, retry={"base_s": 0.001})
         tables["providers"].pop("second")
@@ -60,7 +60,7 @@ class Books:
         async with open_agent(tables, transports=transports, seed=1, **options) as agent:
             yield agent
 
-    async def ask(self, agent: LLMAgent, tags: tuple[str, ...] = ()) -> bool:
+    async def ask(self, agent: TrioAgent, tags: tuple[str, ...] = ()) -> bool:
         """Make a call; False where it was refused for the ledger's sake, and nothing was sent."""
         sent = len(self.rig.first.bill)
         refusal: manus.LLMError | None = None
@@ -91,7 +91,7 @@ class Books:
         assert len(self.rig.first.bill) == len(self.told)
         assert list(runs_directory(self.path).iterdir()) == [], "the run ended in good order"
 
-    async def ask_until(self, agent: LLMAgent, events: Subscription, kind: type[object]) -> Any:
+    async def ask_until(self, agent: TrioAgent, events: Subscription, kind: type[object]) -> Any:
         """Make calls, some of which may be refused, until this kind of event has come. Any: the event."""
         with trio.fail_after(WAIT_S):
             while True:
@@ -288,7 +288,7 @@ async def test_a_budget_knows_its_days_also_when_the_clock_goes_back_and_forth(t
     now = [1_795_500_000.0]
     day = 86_400.0
 
-    async def calls_that_fit(agent: LLMAgent) -> int:
+    async def calls_that_fit(agent: TrioAgent) -> int:
         for answered in range(100):
             try:
                 await agent.generate("Hello", max_tokens=5)

@@ -19,10 +19,10 @@ import trio.testing
 
 import manus
 from manus.actors.redaction import redactor
-from manus.agent import LLMAgent
 from manus.event_log import LOGGER
 from manus.opening import open_agent
 from manus.supervisor.bus import Subscription
+from manus.trio_agent import TrioAgent
 
 CANARY = "canary-9c1f2e7a"
 PROMPT_CANARY = "prompt-canary-5d3b"
@@ -133,7 +133,7 @@ def files_below(directory: Path) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file()]
 
 
-async def see_the_agent(agent: LLMAgent, everything: Everything) -> None:
+async def see_the_agent(agent: TrioAgent, everything: Everything) -> None:
     for value in (
         agent,
         agent._wiring,
@@ -149,7 +149,7 @@ async def see_the_agent(agent: LLMAgent, everything: Everything) -> None:
         everything.see(value)
 
 
-async def crash_everything(agent: LLMAgent, everything: Everything, events: Subscription) -> None:
+async def crash_everything(agent: TrioAgent, everything: Everything, events: Subscription) -> None:
     """Crash each actor with an error that quotes the key, as a careless library's would."""
     for actor in ("provider/one", "router", "accounting"):
         agent._tree.crash(actor, RuntimeError(f"cannot connect with {CANARY}"))

@@ -11,10 +11,10 @@ import trio
 import trio.testing
 
 import manus
-from manus.agent import LLMAgent
 from manus.sim.behaviour import Script, ScriptedCall
 from manus.sim.faults import Cut, ErrorInside, Malformed, NoMarker, Rejected, Slow, Stall
 from manus.streams import LLMStream
+from manus.trio_agent import TrioAgent
 from tests.face.rig import TEXT, Rig, open_rig
 
 
@@ -138,29 +138,29 @@ async def test_tool_calls_come_in_pieces_that_fit_together(autojump_clock: trio.
     assert json.loads("".join(piece.arguments for piece in pieces)) == {"city": "Oslo"}
 
 
-async def leave_the_block(agent: LLMAgent) -> None:
+async def leave_the_block(agent: TrioAgent) -> None:
     async with agent.stream("Hello") as stream:
         await anext(stream)
 
 
-async def close_it(agent: LLMAgent) -> None:
+async def close_it(agent: TrioAgent) -> None:
     stream = agent.stream("Hello")
     await anext(stream)
     await stream.aclose()
 
 
-async def break_out_of_the_loop(agent: LLMAgent) -> None:
+async def break_out_of_the_loop(agent: TrioAgent) -> None:
     async for _ in agent.stream("Hello"):
         break
 
 
-async def drop_the_last_reference(agent: LLMAgent) -> None:
+async def drop_the_last_reference(agent: TrioAgent) -> None:
     stream = agent.stream("Hello")
     await anext(stream)
     del stream
 
 
-async def drop_it_inside_a_cycle(agent: LLMAgent) -> None:
+async def drop_it_inside_a_cycle(agent: TrioAgent) -> None:
     cycle: list[object] = [agent.stream("Hello")]
     await trio.sleep(1.5)
     cycle.append(cycle)
@@ -168,18 +168,18 @@ async def drop_it_inside_a_cycle(agent: LLMAgent) -> None:
     gc.collect()
 
 
-async def never_read_it(agent: LLMAgent) -> None:
+async def never_read_it(agent: TrioAgent) -> None:
     agent.stream("Hello")
     await trio.lowlevel.checkpoint()
 
 
-async def be_cancelled_while_reading(agent: LLMAgent) -> None:
+async def be_cancelled_while_reading(agent: TrioAgent) -> None:
     with trio.move_on_after(1.5):
         async for _ in agent.stream("Hello"):
             pass
 
 
-async def raise_while_reading(agent: LLMAgent) -> None:
+async def raise_while_reading(agent: TrioAgent) -> None:
     async def fail_at_the_first() -> None:
         async for _ in agent.stream("Hello"):
             raise ZeroDivisionError
@@ -189,7 +189,7 @@ async def raise_while_reading(agent: LLMAgent) -> None:
     del caught  # its traceback holds the frame, and the frame the stream
 
 
-async def leave_the_events(agent: LLMAgent) -> None:
+async def leave_the_events(agent: TrioAgent) -> None:
     async with agent.stream_sse("Hello") as events:
         await anext(events)
 
@@ -209,7 +209,7 @@ async def leave_the_events(agent: LLMAgent) -> None:
     ],
 )
 async def test_however_a_stream_is_abandoned_upstream_is_cancelled_at_once_and_the_use_is_booked(
-    autojump_clock: trio.testing.MockClock, abandon: Callable[[LLMAgent], Awaitable[None]]
+    autojump_clock: trio.testing.MockClock, abandon: Callable[[TrioAgent], Awaitable[None]]
 ) -> None:
     rig = Rig(PACED)
     async with open_rig(rig) as agent:

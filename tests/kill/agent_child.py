@@ -32,13 +32,13 @@ import msgspec
 import trio
 
 import manus
-from manus.agent import LLMAgent
 from manus.embedding import EmbeddingResponse
 from manus.errors import LLMError
 from manus.messages.accounting import RequestStatus, RequestStatusAsked
 from manus.messages.ids import RequestKey
 from manus.responses import LLMResponse
 from manus.sim.words import count_tokens
+from manus.trio_agent import TrioAgent
 from tests.kill.fleet import EMBEDDER, EMBEDDERS
 from tests.kill.killing import EXITED
 from tests.kill.notes import Notes
@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Load:
     """Clients that ask without end, each request in a way that chance decides."""
 
-    def __init__(self, agent: LLMAgent, settings: Settings, notes: Notes) -> None:
+    def __init__(self, agent: TrioAgent, settings: Settings, notes: Notes) -> None:
         self.ending = False
         self._agent = agent
         self._notes = notes
@@ -158,7 +158,7 @@ class Load:
         self._notes.write("told", name, request_id, how, *told)
 
 
-async def ask_about(agent: LLMAgent, settings: Settings, notes: Notes) -> None:
+async def ask_about(agent: TrioAgent, settings: Settings, notes: Notes) -> None:
     """Note what the books say of requests that an earlier process made."""
     for name in settings.ask_about:
         deadline = trio.current_time() + 30
