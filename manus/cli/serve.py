@@ -1,4 +1,4 @@
-"""Own `manus serve`: the agent as a subprocess or a service, for hosts that speak its protocol over pipes or a socket."""
+"""Own `manus serve`: the agent as a subprocess or a service, for programs that speak its protocol."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CONFIGURED: Final = "configured"
 WINDOW_MAX: Final = 1_000_000
 
 _DESCRIPTION: Final = """\
-Serve the agent to a host program: JSON-RPC 2.0, one object a line, over stdin and stdout, over a Unix socket of this user,
-or both. One agent serves all of them: its limits, budgets and books are shared.
+Serve the agent to a host program: JSON-RPC 2.0, one object a line, over stdin and stdout, over a Unix socket of this
+user, or both. One agent serves all of them: its limits, budgets and books are shared.
 
 It ends when stdin ends (with --stdio), when the host says `shutdown`, or by a signal: the first SIGTERM or SIGINT lets
 requests in flight drain, a second ends it at once. SIGHUP reads the configuration again; what did not change is not
@@ -41,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         nargs="?",
         const=CONFIGURED,
         metavar="PATH",
-        help="serve at this socket (mode 0600, this user only); without PATH at the ipc.socket_path of the configuration",
+        help="serve at this socket (mode 0600, this user only); PATH left out, at ipc.socket_path of the configuration",
     )
     parser.add_argument(
         "--window",
