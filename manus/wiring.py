@@ -4,6 +4,7 @@
 root ── accounting
      ── providers ── provider/NAME ...
      ── router              asks provider/* and accounting
+     ── adapters            empty until somebody serves (`manus.ipc.serve`); stops first
 ```
 Nothing runs here: it makes specs. Behind it nobody knows that there was a configuration.
 """
@@ -62,6 +63,10 @@ WIRES: Final = {
 
 ROOT_INTENSITY: Final = Intensity(max_restarts=5, period_s=60.0)
 """The root gives up early: what its children cannot mend, a restart of the program may."""
+
+
+ADAPTERS: Final = SupervisorSpec(id="adapters", restart="transient", ordered=False)
+"""Where what serves hosts of other processes is added; the last child of the root, so that it stops before all else."""
 
 
 class Wiring(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +148,7 @@ def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], fl
     return SupervisorSpec(
         id="manus",
         intensity=ROOT_INTENSITY,
-        children=(accounting, providers, router_child(router)),
+        children=(accounting, providers, router_child(router), ADAPTERS),
     )
 
 

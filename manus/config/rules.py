@@ -12,7 +12,7 @@ from typing import Final
 
 from manus.config import limit_rules, routing_rules
 from manus.config.problems import Problem, child_path
-from manus.config.schema import IpcConfig, LLMConfig
+from manus.config.schema import LLMConfig
 
 Rule = Callable[[LLMConfig], Iterator[Problem]]
 
@@ -68,13 +68,6 @@ def ledger_path_names_a_file(config: LLMConfig) -> Iterator[Problem]:
         yield Problem(path="ledger.path", message=message)
 
 
-def what_is_not_enforced_is_said(config: LLMConfig) -> Iterator[Problem]:
-    """A key that is accepted and not acted upon would be a lie if nobody said so."""
-    for field in config.ipc.__struct_fields__:
-        if getattr(config.ipc, field) != getattr(IpcConfig(), field):
-            yield _not_yet(f"ipc.{field}", "is accepted, but this version has no `manus serve` that could act on it")
-
-
 def provider_names_differ_by_more_than_case(config: LLMConfig) -> Iterator[Problem]:
     """Names that look alike are told apart by nobody."""
     seen: set[str] = set()
@@ -101,9 +94,4 @@ RULES: Final[tuple[Rule, ...]] = (
     *limit_rules.RULES,
     ledger_path_names_a_file,
     provider_names_differ_by_more_than_case,
-    what_is_not_enforced_is_said,
 )
-
-
-def _not_yet(path: str, message: str) -> Problem:
-    return Problem(path=path, message=message, severity="warning")

@@ -2,8 +2,8 @@
 
 `LLMConfig` is the whole file; `[general]` stands flat in it, as programs write it:
 `LLMConfig(default_provider="openai", providers={"openai": ProviderConfig(...)})`. The tables about routing are in
-`routing_schema`, those about limits and budgets in `limit_schema`, what numbers may be in `units`, and rules across
-keys in `rules`.
+`routing_schema`, those about limits and budgets in `limit_schema`, `[ipc]` in `ipc_schema`, what numbers may be in
+`units`, and rules across keys in `rules`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from manus.config.ipc_schema import IpcConfig
 from manus.config.limit_schema import BudgetsConfig, BudgetsTable, LimitsConfig, LimitsTable
 from manus.config.price_schema import CostTier, ServiceCost
 from manus.config.routing_schema import HealthConfig, HedgeConfig, RetryConfig, RoutingConfig, RoutingStrategy
@@ -21,7 +22,6 @@ from manus.config.secrets import Secret
 from manus.config.units import (
     Count,
     CountOrNone,
-    InFlight,
     Seconds,
     Section,
     Usd,
@@ -302,16 +302,6 @@ class LedgerConfig(Section, frozen=True, kw_only=True):
     durability: Literal["process", "power"] = "process"
     confirm_s: Seconds = 5.0
     keep_days: Annotated[float, Meta(ge=1, le=36_500, description="days, 1 or more")] | None = None
-
-
-class IpcConfig(Section, frozen=True, kw_only=True):
-    """`[ipc]`: how `manus serve` talks to its host."""
-
-    socket_path: str | None = None
-    window: Count | None = None
-    in_flight_max: InFlight = 1024
-    consumer_stall_s: Seconds = 30.0
-    drain_s: Seconds = 30.0
 
 
 class General(Section, frozen=True, kw_only=True):

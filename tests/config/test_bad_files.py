@@ -80,7 +80,9 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
         ("[ledger]\npath = ''\n", "ledger.path", "names no file; name one"),
         ("[ledger]\npath = 'books/'\n", "ledger.path", "names no file"),
         ("[ledger]\npath = ['a']\n", "ledger.path", "expected a string; got an array"),
-        ("[ipc]\nwindow = 0\n", "ipc.window", "expected a whole number, 1 or more; got 0"),
+        ("[ipc]\nwindow = 0\n", "ipc.window", "expected a whole number from 1 to 65536; got 0"),
+        ("[ipc]\nframe_bytes_max = 100\n", "ipc.frame_bytes_max", "a whole number from 1024 to"),
+        ("[ipc]\nconnections_max = 0\n", "ipc.connections_max", "a whole number from 1 to 4096; got 0"),
         ("[budgets]\nusd_per_day = -0.01\n", "budgets.usd_per_day", "got -0.01"),
         ("[providers.x]\n", "providers.x", "needs a type"),
         ("[providers.olama]\n", "providers.olama", "did you mean 'ollama'?"),
@@ -219,7 +221,6 @@ def test_monstrous_toml_is_refused_and_not_a_crash(text: str) -> None:
         ),
         ("[providers.local]\ncommand = 'x'\n", "providers.local.args", "put {port} where it belongs"),
         ("[providers.o2]\ntype = 'openai'\n", "providers.o2.api_key", "is missing"),
-        ("[ipc]\nwindow = 5\n", "ipc.window", "no `manus serve`"),
     ],
 )
 def test_each_mistake_is_named_with_its_place_and_line(added: str, path: str, message: str) -> None:

@@ -172,9 +172,9 @@ def test_wrong_types_from_a_program_are_problems_and_not_crashes(keys: object) -
 
 def test_warnings_become_notes(tmp_path: Path) -> None:
     path = put(tmp_path / "llm.toml", "m")
-    path.write_text(path.read_text() + "[ipc]\nwindow = 5\n")
+    path.write_text(path.read_text() + "[timeouts]\ntotal_s = 5\nidle_s = 9\n")
     (note,) = load_file(path, environ={}).notes
-    assert note.startswith(f"{path}:5: warning: ipc.window: ")
+    assert note.startswith(f"{path}:6: warning: timeouts.idle_s: ")
 
 
 SEEDS_SAMPLE = """\
