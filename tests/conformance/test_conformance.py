@@ -1,0 +1,80 @@
+"""Every host gives every case the outcome that a Trio program gets, field by field; its books are as the bills say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.conformance.books import check_books
+from tests.conformance.cases import (
+    ALONE,
+    SHARED,
+    Case,
+    answers_many_at_once,
+    cancels_midway,
+    embeds,
+    generates,
+    generates_elsewhere,
+    leaves,
+    streams,
+)
+from tests.conformance.driver import Driver
+from tests.conformance.hosts import HOSTS, REFERENCE
+from tests.conformance.vendors import Vendors, served
+
+DRAIN_S = 1.5
+"""What a host gives its requests in flight; the slowest that is to end within it takes a third of a second."""
+
+
+class Stage:
+    """One host with the providers that it alone asks."""
+
+    def __init__(self, host: str, stack: ExitStack) -> None:
+        self.name = host
+        self.vendors: Vendors = stack.enter_context(served())
+        self.driver: Driver = stack.enter_context(HOSTS[host](self.vendors.configuration(), DRAIN_S))
+
+    def play(self, case: Case) -> Any:  # Any: each case's own record
+        """Play one case."""
+        return case(self.driver, self.vendors)
+
+
+@pytest.fixture(scope="module", params=list(HOSTS))
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(request.param, stack)
+
+
+@pytest.mark.parametrize("case", SHARED, ids=lambda case: case.__name__)
+def test_a_host_gives_the_outcome_of_the_reference(stage: Stage, case: Case) -> None:
+    assert stage.play(case) == expected(case)
+
+
+@pytest.mark.parametrize("case", ALONE, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("host", list(HOSTS))
+def test_a_fresh_host_gives_the_outcome_of_the_reference(host: str, case: Case) -> None:
+    assert played_alone(host, case) == expected(case)
+
+
+def test_a_host_s_books_agree_with_the_bills(stage: Stage) -> None:
+    for case in (generates, generates_elsewhere, embeds, streams, cancels_midway, leaves, answers_many_at_once):
+        stage.play(case)
+    found = check_books(stage.driver, stage.vendors)
+    assert found["exact"] > 0
+    assert found["estimated"] > 0
+
+
+@cache
+def expected(case: Case) -> Any:  # Any: each case's own record
+    """Play a case at the reference, once."""
+    return played_alone(REFERENCE, case)
+
+
+def played_alone(host: str, case: Case) -> Any:  # Any: each case's own record
+    """Play a case at a host of its own."""
+    with ExitStack() as stack:
+        return Stage(host, stack).play(case)
