@@ -18,6 +18,7 @@ from manus.cli import exits
 
 COMMANDS: Final = (
     "ask",
+    "chat",
     "explain",
     "tokens",
     "embed",

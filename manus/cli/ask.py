@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from manus.cli import exits
 from manus.cli.output import say, status_of, story_of, story_of_failure, write_all
-from manus.cli.request_arguments import add_request_arguments, prompt_of, request_options
+from manus.cli.request_arguments import add_prompt_argument, add_request_arguments, prompt_of, request_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,6 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=exits.MEANINGS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_prompt_argument(parser)
     add_request_arguments(parser)
     parser.add_argument("--no-stream", action="store_true", help="ask for the answer in one piece")
     parser.add_argument(

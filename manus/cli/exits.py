@@ -14,6 +14,12 @@ BAD_INPUT: Final = 2
 LIMITED: Final = 3
 """A limit or budget of the configuration has no room for the request; nothing was sent. Later it may have."""
 
+DEGRADED: Final = 4
+"""`manus health --strict`: requests are answered, but not all is well."""
+
+HUNG_UP: Final = 129
+"""The terminal went away: 128 + SIGHUP, as shells count."""
+
 INTERRUPTED: Final = 130
 """Ctrl-C: 128 + SIGINT, as shells count."""
 
@@ -29,6 +35,7 @@ exit status:
   1    the request failed
   2    wrong usage, configuration or input
   3    a limit or budget of yours has no room for it; nothing was sent
+  129  the terminal went away
   130  interrupted by Ctrl-C
   141  the reader of the output went away
   143  ended by SIGTERM

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from manus.cli import exits
 from manus.cli.output import say, status_of
-from manus.cli.request_arguments import add_request_arguments, prompt_of, request_options
+from manus.cli.request_arguments import add_prompt_argument, add_request_arguments, prompt_of, request_options
 
 if TYPE_CHECKING:
     from manus.messages.limits import BudgetState
@@ -25,6 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=exits.MEANINGS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_prompt_argument(parser)
     add_request_arguments(parser)
     parser.add_argument("--no-stream", action="store_true", help="plan for an answer in one piece")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -1,4 +1,4 @@
-"""Own what `manus ask` and `manus explain` have in common: the arguments that make a request, and where a prompt is."""
+"""Own what `manus ask`, `explain` and `chat` have in common: the arguments of a request, and where a prompt is."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ NEEDS: Final = {
 PREFERENCES: Final = ("cheap", "fast", "reliable")
 
 
+def add_prompt_argument(parser: argparse.ArgumentParser) -> None:
+    """Describe where the prompt is."""
+    parser.add_argument("prompt", nargs="?", help="the question; left out or '-', it is read from stdin")
+
+
 def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of a request. Which names there are (strategies, entries, models) its check tells."""
-    parser.add_argument("prompt", nargs="?", help="the question; left out or '-', it is read from stdin")
     parser.add_argument("--system", metavar="TEXT", help="a system prompt")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="upper bound of the answer")
     parser.add_argument("--temperature", type=float, metavar="X", help="0 is the most predictable")

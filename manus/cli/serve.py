@@ -62,6 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.stdio and sys.stdin is not None and sys.stdin.isatty():
         say("[this reads JSON lines from a program; for a conversation with people there is `manus chat`]")
 
+    from manus.ipc.stdio_guard import take_stdio
+
+    # Before anything else is imported: what prints while it is imported must not get into the channel.
+    stdio = take_stdio() if arguments.stdio else False
+
     import trio
 
     from manus.errors import LLMError
@@ -69,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     unix = arguments.unix if arguments.unix in (None, CONFIGURED) else Path(arguments.unix)
     try:
-        return trio.run(partial(serve, arguments.config, stdio=arguments.stdio, unix=unix, window=arguments.window))
+        return trio.run(partial(serve, arguments.config, stdio=stdio, unix=unix, window=arguments.window))
     except LLMError as error:
         say(f"manus: {error}")
         return status_of(error)
