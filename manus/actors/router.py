@@ -220,6 +220,9 @@ class Router:
             expected=self._desk.cell.calibration.prompt_tokens(first.provider, first.model, base, measured),
             bound=bound_of(measured, request, first.card).input_total,
             is_plain=measured.is_plain,
+            window_tokens=first.card.context_tokens,
+            prompt_tokens_max=first.card.longest_prompt_tokens,
+            output_tokens_max=first.card.max_output_tokens,
         )
         return plan, standing, told
 

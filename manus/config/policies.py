@@ -12,12 +12,15 @@ from manus.config.costs import priced
 from manus.config.model_cards import CardFinder, known_card
 from manus.config.provider_places import base_url_of, type_of
 from manus.config.schema import LLMConfig, ModelConfig, ProviderConfig, TimeoutsConfig
+from manus.messages.conversations import ConversationPolicy
 from manus.messages.policy import LedgerPolicy, LocalPolicy, ModelCard, ProviderPolicy, Timeouts
 from manus.messages.requests import OnUnsupported
 from manus.messages.routing_policy import HealthPolicy, HedgePolicy, RetryPolicy, RouterPolicy
 
 IN_MEMORY: Final = ":memory:"
 """The ledger path that means books which end with the process, spelt as SQLite spells it."""
+
+DAY_S: Final = 86_400.0
 
 LEDGER_NAME: Final = "ledger.sqlite"
 
@@ -145,6 +148,25 @@ def ledger_policy(config: LLMConfig, *, base: Path, state: Path | None) -> Ledge
         durability=config.ledger.durability,
         confirm_s=config.ledger.confirm_s,
         keep_days=config.ledger.keep_days,
+    )
+
+
+def conversation_policy(config: LLMConfig, *, base: Path) -> ConversationPolicy:
+    """Say how conversations are kept; `base` is where a relative path starts."""
+    table, path = config.conversations, config.conversations.path
+    file = None if path is None or path == IN_MEMORY else base / os.path.expanduser(path)
+    return ConversationPolicy(
+        path=None if file is None else str(file.absolute()),
+        conversations_max=table.conversations_max,
+        bytes_max=table.bytes_max,
+        conversation_bytes_max=table.conversation_bytes_max,
+        idle_s=None if table.idle_days is None else table.idle_days * DAY_S,
+        when_full=table.when_full,
+        waiting_max=table.waiting_max,
+        in_hand_max=table.in_hand_max,
+        answer_tokens=table.answer_tokens,
+        trim_to=table.trim_to,
+        confirm_s=table.confirm_s,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from manus.config import limit_rules, routing_rules
+from manus.config import conversation_rules, limit_rules, routing_rules
 from manus.config.problems import Problem, child_path
 from manus.config.schema import LLMConfig
 
@@ -93,5 +93,7 @@ RULES: Final[tuple[Rule, ...]] = (
     routing_rules.hedging_can_happen,
     *limit_rules.RULES,
     ledger_path_names_a_file,
+    conversation_rules.conversations_path_names_a_file,
+    conversation_rules.a_conversation_fits_among_all,
     provider_names_differ_by_more_than_case,
 )

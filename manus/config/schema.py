@@ -2,8 +2,8 @@
 
 `LLMConfig` is the whole file; `[general]` stands flat in it, as programs write it:
 `LLMConfig(default_provider="openai", providers={"openai": ProviderConfig(...)})`. The tables about routing are in
-`routing_schema`, those about limits and budgets in `limit_schema`, `[ipc]` in `ipc_schema`, what numbers may be in
-`units`, and rules across keys in `rules`.
+`routing_schema`, those about limits and budgets in `limit_schema`, chat memory in `conversation_schema`, `[ipc]` in
+`ipc_schema`, what numbers may be in `units`, and rules across keys in `rules`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from manus.config.conversation_schema import ConversationsConfig
 from manus.config.ipc_schema import IpcConfig
 from manus.config.limit_schema import BudgetsConfig, BudgetsTable, LimitsConfig, LimitsTable
 from manus.config.price_schema import CostTier, ServiceCost
@@ -344,6 +345,7 @@ class LLMConfig(General, frozen=True, kw_only=True):
     ledger: LedgerConfig = LedgerConfig()
     limits: LimitsConfig = LimitsConfig()
     budgets: BudgetsConfig = BudgetsConfig()
+    conversations: ConversationsConfig = ConversationsConfig()
     ipc: IpcConfig = IpcConfig()
 
 

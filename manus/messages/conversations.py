@@ -46,11 +46,11 @@ class ConversationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     conversations_max: int = 10_000
     bytes_max: int = 256 * 1024 * 1024
-    conversation_bytes_max: int = 16 * 1024 * 1024
+    conversation_bytes_max: int = 4 * 1024 * 1024
     idle_s: float | None = None
     when_full: WhenFull = "forget_oldest"
     waiting_max: int = 16
-    in_hand_max: int = 1024
+    in_hand_max: int = 2048
     answer_tokens: int = 1024
     trim_to: float = 0.75
     confirm_s: float = 5.0
@@ -141,6 +141,14 @@ class ConversationTold(Message, frozen=True, kw_only=True, tag="conversation_tol
     forgotten: int = 0
     in_hand: int = 0
     on_disk: bool = False
+
+
+class ConversationsReconfigured(
+    Message, frozen=True, kw_only=True, tag="conversations_reconfigured", omit_defaults=True
+):
+    """Keep conversations by `policy` from now on; its `path` is not looked at. Answered with the policy that holds."""
+
+    policy: ConversationPolicy
 
 
 class ConversationUnknown(Message, frozen=True, kw_only=True, tag="conversation_unknown", omit_defaults=True):

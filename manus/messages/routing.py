@@ -28,6 +28,8 @@ class TokensTold(Message, frozen=True, kw_only=True, tag="tokens_told", omit_def
     """How many tokens a prompt is expected to have at a model, by what was learnt of it, and at most.
 
     `base` is its vendor's name for the model; `is_plain` tells that nothing but text and tools is in the prompt.
+    `window_tokens` is how long prompt and answer may be there together, `prompt_tokens_max` the prompt alone and
+    `output_tokens_max` the answer alone; None is unknown.
     """
 
     provider: str
@@ -36,6 +38,9 @@ class TokensTold(Message, frozen=True, kw_only=True, tag="tokens_told", omit_def
     expected: int
     bound: int
     is_plain: bool = True
+    window_tokens: int | None = None
+    prompt_tokens_max: int | None = None
+    output_tokens_max: int | None = None
 
 
 class RoutingMetricsAsked(Message, frozen=True, kw_only=True, tag="routing_metrics_asked", omit_defaults=True):

@@ -123,6 +123,10 @@ class Question:
             await self._envelope.wait()
         return self._envelope.answer
 
+    def cancel(self) -> None:
+        """Cancel the work; the answer, which is the handler's last word, is still to come. Synchronous."""
+        self._envelope.cancel_work("the asker cancelled")
+
     def leave(self) -> None:
         """Want no answer any more: the work is cancelled. Synchronous; once it is answered, and twice, harmless."""
         self._envelope.leave()
