@@ -47,8 +47,8 @@ PENALTY_MAX: Final = 2.0
 LOGPROBS_MAX: Final = 20
 
 
-class AskOptions(TypedDict, total=False):
-    """What `generate` and `stream` take besides the prompt. What is left out is the vendor's or the configuration's.
+class ChatOptions(TypedDict, total=False):
+    """What `chat` takes besides the message. What is left out is the vendor's or the configuration's.
 
     Args:
         provider, model: the first choice; failover may go elsewhere, unless `fallback_providers=[]`.
@@ -69,7 +69,7 @@ class AskOptions(TypedDict, total=False):
         on_cancel: what happens to the call when you leave: `abort` (it is broken off, and what came is booked as an
             estimate), `drain` (it is read to its end for the vendor's count); left out, what the configuration says.
         on_unsupported: what happens to a parameter that the model rejects: `drop` it with a warning, or `refuse`.
-        tags, conversation_id: labels kept in the ledger.
+        tags: labels kept in the ledger.
         end_user_id: who asks, in your own words; some vendors want to know it. Never a name or an address.
         service_tier: the vendor's own name for how fast and dear the call is to be.
         request_key: the host's own name for the request, to ask the ledger about it after a crash.
@@ -101,11 +101,21 @@ class AskOptions(TypedDict, total=False):
     on_cancel: OnCancel | None
     on_unsupported: OnUnsupported
     tags: Sequence[str]
-    conversation_id: str | None
     end_user_id: str | None
     service_tier: str | None
     request_key: str | None
     extra: Mapping[str, Any]  # Any: options of vendors' own making
+
+
+class AskOptions(ChatOptions, total=False):
+    """What `generate` and `stream` take besides the prompt: what `chat` does, and the name of a conversation.
+
+    Args:
+        conversation_id: a label kept in the ledger, by which routing keeps a conversation's requests together. Its
+            history is the caller's own; `chat` is what keeps one.
+    """
+
+    conversation_id: str | None
 
 
 OPTIONS: Final = tuple(AskOptions.__annotations__)

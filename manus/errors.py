@@ -4,6 +4,7 @@
 LLMError
 ├── ConfigurationError          the configuration cannot be used; `.problems` has all that is wrong
 ├── InvalidRequestError         the request itself is wrong, as we or the provider found (also a ValueError)
+│   └── ConversationNotFoundError   there is no conversation of the name that was given
 ├── ProviderError               a provider refused or broke
 │   ├── AuthenticationError     key missing, wrong or without permission
 │   ├── RateLimitError          too fast for a limit, the provider's or yours, or its quota is used up; `.retry_after_s`
@@ -154,6 +155,10 @@ class ConfigurationError(LLMError):
 
 class InvalidRequestError(LLMError, ValueError):
     """The request is wrong in itself; the text names the place and the mend. Nothing was billed for it."""
+
+
+class ConversationNotFoundError(InvalidRequestError):
+    """There is no conversation of this name: it was never begun, was deleted, or was forgotten."""
 
 
 class ProviderError(LLMError):

@@ -67,6 +67,7 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
         finish_reason: why it ended: `stop`, `length`, `tool_calls`, `content_filter`, `refusal`, `pause`; `cancelled`
             where the caller ended it.
         provider, model: who answered.
+        conversation_id: the conversation that it is a turn of; None for what was not asked by `chat`.
         request_id, vendor_request_id: ours in the ledger, and the vendor's own for its support desk.
         latency_ms: from the request to its end, all attempts included.
         warnings: what the caller asked for and did not get, in words, such as a parameter that the model rejects.
@@ -85,6 +86,7 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = ""
     model: str = ""
     usage: ResponseUsage = ResponseUsage()
+    conversation_id: str | None = None
     request_id: str = ""
     vendor_request_id: str | None = None
     latency_ms: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import final
 
+import msgspec
 import trio
 
 from manus.chunks import chunks_of, final_chunk
@@ -28,14 +29,18 @@ class TrioStream(LLMStream):
         "_asked",
         "_chunks",
         "_closed",
+        "_conversation_id",
         "_dialog",
         "_error",
         "_response",
         "_shown",
     )
 
-    def __init__(self, dialog: Dialog, *, request_id: str, asked: ResponseFormat | None) -> None:
+    def __init__(
+        self, dialog: Dialog, *, request_id: str, asked: ResponseFormat | None, conversation_id: str | None = None
+    ) -> None:
         self._dialog = dialog
+        self._conversation_id = conversation_id
         self._asked = asked
         self._chunks: deque[StreamChunk] = deque()
         self._response: LLMResponse | None = None
@@ -61,6 +66,20 @@ class TrioStream(LLMStream):
                 self._take(events)
         return self._chunks.popleft()
 
+    async def some(self) -> list[StreamChunk]:
+        """Give all chunks that have arrived, but at least one: what one read of the socket brought. Empty at the end.
+
+        Raises:
+            LLMError: the request failed.
+        """
+        try:
+            some = [await anext(self)]
+        except StopAsyncIteration:
+            return []
+        some += self._chunks
+        self._chunks.clear()
+        return some
+
     async def response(self) -> LLMResponse:
         async for _ in self:
             pass
@@ -75,11 +94,11 @@ class TrioStream(LLMStream):
             self._chunks.clear()
             match outcome:
                 case Unfinished(failure=Failed(kind="cancelled")):
-                    self._response = cut_response_of(outcome)
+                    self._response = self._named(cut_response_of(outcome))
                 case Withdrawn():  # the router had not even begun: nothing was sent
                     unsent = ResponseUsage(cost_nano_usd=0)
-                    self._response = LLMResponse(
-                        content="", finish_reason="cancelled", request_id=self.request_id, usage=unsent
+                    self._response = self._named(
+                        LLMResponse(content="", finish_reason="cancelled", request_id=self.request_id, usage=unsent)
                     )
                 case _:
                     self._end(outcome)
@@ -111,13 +130,18 @@ class TrioStream(LLMStream):
     def _end(self, outcome: object) -> None:
         """Take the terminal: the final chunk of a success, or the error that is raised."""
         try:
-            self._response = response_or_error(outcome, self.request_id, self._asked)
+            self._response = self._named(response_or_error(outcome, self.request_id, self._asked))
         except LLMError as error:
             if error.partial is None and self._shown:
                 error.partial = Answer(parts=(Text(text="".join(self._shown)),))
             self._error = error
             raise
         self._chunks.append(final_chunk(self._response))
+
+    def _named(self, response: LLMResponse) -> LLMResponse:
+        if self._conversation_id is None:
+            return response
+        return msgspec.structs.replace(response, conversation_id=self._conversation_id)
 
 
 def response_or_error(outcome: object, request_id: str, asked: ResponseFormat | None) -> LLMResponse:

@@ -4,6 +4,7 @@
 root ── accounting
      ── providers ── provider/NAME ...
      ── router              asks provider/* and accounting
+     ── conversations       asks the router
      ── adapters            empty until somebody serves (`manus.ipc.serve`); stops first
 ```
 Nothing runs here: it makes specs. Behind it nobody knows that there was a configuration.
@@ -21,6 +22,8 @@ import msgspec
 
 from manus.actors.accounting import accounting_child
 from manus.actors.codecs.base import CodecOptions
+from manus.actors.conversations.actor import conversations_child
+from manus.actors.conversations.store import ConversationStore, MemoryStore
 from manus.actors.credentials import fingerprint_of
 from manus.actors.credentials.tokens import TokenProvider
 from manus.actors.ledger.store import LedgerStore
@@ -34,6 +37,7 @@ from manus.actors.upstream import ProviderSpec, TransportFactory
 from manus.config.limit_policies import admission_policy
 from manus.config.policies import (
     concurrency_of,
+    conversation_policy,
     ledger_policy,
     local_policy,
     provider_policy,
@@ -44,6 +48,7 @@ from manus.config.problems import InvalidConfig, Problem, child_path
 from manus.config.provider_places import base_url_of, is_openai, type_of
 from manus.config.schema import LLMConfig, ProviderConfig
 from manus.config.secrets import Secret
+from manus.messages.conversations import ConversationPolicy
 from manus.messages.limits import AdmissionPolicy
 from manus.messages.policy import Bounds, LedgerPolicy, ProviderPolicy
 from manus.messages.routing_policy import RouterPolicy
@@ -82,6 +87,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     router: RouterPolicy
     ledger: LedgerPolicy
     admission: AdmissionPolicy = AdmissionPolicy()
+    conversations: ConversationPolicy = ConversationPolicy()
 
     @property
     def servers(self) -> tuple[LocalServer, ...]:
@@ -125,11 +131,21 @@ def wire(
         router=router,
         ledger=ledger_policy(config, base=base, state=state),
         admission=admission_policy(config, fingerprint_of),
+        conversations=conversation_policy(config, base=base),
     )
 
 
-def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], float] = time.time) -> SupervisorSpec:
-    """Describe the tree, over an open ledger store. Children start in this order and stop in reverse."""
+def tree_spec(
+    wiring: Wiring,
+    store: LedgerStore,
+    *,
+    memory: ConversationStore | None = None,
+    now_unix_s: Callable[[], float] = time.time,
+) -> SupervisorSpec:
+    """Describe the tree, over an open ledger store. Children start in this order and stop in reverse.
+
+    `memory` keeps conversations; None keeps them for as long as the tree lives.
+    """
     fingerprints = {provider.name: provider.credentials.fingerprint for provider in wiring.providers}
     router = RouterSpec(
         policy=wiring.router,
@@ -145,10 +161,11 @@ def tree_spec(wiring: Wiring, store: LedgerStore, *, now_unix_s: Callable[[], fl
         children=tuple(provider_child(provider) for provider in wiring.providers),
     )
     accounting = accounting_child(store, wiring.ledger, now_unix_s=now_unix_s, admission=wiring.admission)
+    conversations = conversations_child(memory or MemoryStore(), wiring.conversations, now_unix_s=now_unix_s)
     return SupervisorSpec(
         id="manus",
         intensity=ROOT_INTENSITY,
-        children=(accounting, providers, router_child(router), ADAPTERS),
+        children=(accounting, providers, router_child(router), conversations, ADAPTERS),
     )
 
 
