@@ -18,6 +18,7 @@ import msgspec
 import trio
 
 from manus.actors.admission.admission import Admission
+from manus.actors.admission.needs import Clock
 from manus.actors.confirmations import Confirmations
 from manus.actors.entrance import Entrance
 from manus.actors.ledger.ledger import Booking, Ledger
@@ -39,7 +40,7 @@ from manus.messages.accounting import (
     StatsAsked,
 )
 from manus.messages.failures import Failed
-from manus.messages.limits import AdmissionPolicy, Answered, LimitsAsked
+from manus.messages.limits import AdmissionChanged, AdmissionPolicy, Answered, LimitsAsked
 from manus.messages.policy import LedgerPolicy
 from manus.supervisor.context import Context
 from manus.supervisor.envelope import LATER, Envelope
@@ -62,10 +63,11 @@ NO_LIMITS = AdmissionPolicy()
 class Books:
     """What survives the actor's crashes: its durable cell."""
 
-    __slots__ = ("admission", "in_hand", "ledger", "store", "unwritten")
+    __slots__ = ("admission", "confirm_s", "in_hand", "ledger", "store", "unwritten")
 
     def __init__(self, store: LedgerStore, policy: LedgerPolicy, admission: AdmissionPolicy) -> None:
         self.admission = Admission(admission)
+        self.confirm_s = policy.confirm_s
         self.ledger = Ledger(open_max=policy.open_max, recent_max=policy.recent_max)
         self.store = store
         # Steps that were taken and that the store has not accepted, in order. Bounded by the open attempts: while it
@@ -89,7 +91,7 @@ def accounting_child(
     """
 
     async def start(context: Context) -> None:
-        await Accounting(context, policy, now_unix_s, admission).run()
+        await Accounting(context, policy, now_unix_s).run()
 
     return ChildSpec(
         id=ACCOUNTING,
@@ -102,9 +104,7 @@ def accounting_child(
 class Accounting:
     """One incarnation of the actor: turns messages into steps of the books."""
 
-    def __init__(
-        self, context: Context, policy: LedgerPolicy, now_unix_s: Callable[[], float], admission: AdmissionPolicy
-    ) -> None:
+    def __init__(self, context: Context, policy: LedgerPolicy, now_unix_s: Callable[[], float]) -> None:
         books = context.cell
         assert isinstance(books, Books)
         self._books = books
@@ -120,11 +120,10 @@ class Accounting:
         self._sleeps_until = math.inf
         self._wake = trio.Event()
         self._trouble: str | None = None
-        self._learns = admission.learn
         self._questions = Questions(books.store, self._hear)
         self._entrance = Entrance(
             books.admission,
-            admission,
+            books.admission.policy,
             books.store,
             now_unix_s=now_unix_s,
             let_in=self._let_in,
@@ -172,10 +171,20 @@ class Accounting:
                 return None
             case LimitsAsked():
                 return self._entrance.told()
+            case AdmissionChanged() as changed:
+                self._reconfigure(changed)
+                return changed
             case (StatsAsked() | RequestStatusAsked()) as question:
                 return self._questions.answer(envelope, question)
             case other:
                 raise TypeError(f"accounting is not asked {type(other).__name__}")
+
+    def _reconfigure(self, changed: AdmissionChanged) -> None:
+        books = self._books
+        books.confirm_s = changed.confirm_s
+        clock = Clock(trio.current_time(), self._now_unix_s())
+        books.admission.adopt(changed.policy, books.ledger.open_attempts(), clock)
+        self._entrance.adopt(changed.policy)
 
     def _reserve(self, envelope: Envelope, reserve: Reserve) -> object:
         self._tell_trouble()
@@ -227,7 +236,7 @@ class Accounting:
         return _or_denied(self._books.ledger.grant(key), watched)
 
     def _give_up(self, key: AttemptKey) -> Denied:
-        reason = f"the ledger's disk did not confirm the intent within {self._policy.confirm_s:g} s (ledger.confirm_s)"
+        reason = f"the ledger's disk did not confirm the intent within {self._books.confirm_s:g} s (ledger.confirm_s)"
         self._release(key, reason)
         return Denied(failure=ledger_failure(reason))
 
@@ -261,7 +270,7 @@ class Accounting:
         """Take down how an attempt ended, in the books and in admission, in one step."""
         ledger, now_unix_s = self._books.ledger, self._now_unix_s()
         key = (ending.request_id, ending.attempt)
-        intent = ledger.intent_of(key) if ending.rate_limits and self._learns else None
+        intent = ledger.intent_of(key) if ending.rate_limits and self._books.admission.policy.learn else None
         match ending:
             case Settle():
                 booking = ledger.settle(ending, now_unix_s)
@@ -304,7 +313,7 @@ class Accounting:
         kept: Callable[[], object],
         lost: Callable[[], object],
     ) -> object:
-        deadline = trio.current_time() + self._policy.confirm_s
+        deadline = trio.current_time() + self._books.confirm_s
         confirmation = self._confirmations.add(envelope, deadline, kept=kept, lost=lost)
         pending.then(lambda kept: self._hear(lambda: confirmation.settle(kept)))
         self._wake.set()

@@ -13,6 +13,7 @@ import trio
 
 from manus.actors.admission.admission import Admission
 from manus.actors.admission.gauge import Gauge, Shortage
+from manus.actors.admission.groups import Waiter
 from manus.actors.admission.line import Line, Served
 from manus.actors.admission.needs import Clock
 from manus.actors.ledger.records import AttemptKey
@@ -114,6 +115,23 @@ class Entrance:
         self._let_on(())
         return LATER if failure is None else Denied(failure=failure)
 
+    def adopt(self, policy: AdmissionPolicy) -> None:
+        """Have all who wait ask again, in their order, after admission has adopted another policy."""
+        former, clock = self._line, self._clock()
+        self._policy = policy
+        self._line = Line(self._admission, policy.waiting_max)
+        self._look_at = -math.inf if self._admission.has_budgets else math.inf
+        self._freed.clear()  # those gauges may not even be there any more, and everybody asks again
+        self._gone(former)
+        for seniority, waiter in former.everybody():
+            if waiter.asker.answered:
+                _reply(waiter, Denied(failure=LEFT))  # nobody hears it, but nothing stays in hand
+                continue
+            served = self._line.rejoin(waiter, seniority, clock)
+            if served is not None:
+                self._let_on((served,))
+        self.stirred = True
+
     # -- what changes what there is room for
 
     def put_back(self, key: AttemptKey) -> None:
@@ -173,11 +191,12 @@ class Entrance:
             answer = Denied(failure=failure) if failure else self._let_in(envelope, waiter.reserve, watched)
             if answer is not LATER:
                 envelope.reply(answer)
-        for waiter in self._line.gone:
-            envelope = waiter.asker
-            assert isinstance(envelope, Envelope), "only envelopes are put in line"
-            envelope.reply(Denied(failure=LEFT))  # nobody hears it, but nothing stays in hand
-        self._line.gone.clear()
+        self._gone(self._line)
+
+    def _gone(self, line: Line) -> None:
+        for waiter in line.gone:
+            _reply(waiter, Denied(failure=LEFT))  # nobody hears it, but nothing stays in hand
+        line.gone.clear()
 
     def _look_up_others(self) -> None:
         """Ask the ledger what other runs have spent; it may answer at once."""
@@ -195,8 +214,10 @@ class Entrance:
         self._looking = False
         if isinstance(told, Refused):
             self._free(self._admission.others_not_told(told.reason))
-        else:
-            self._free(self._admission.learn_others(dict(zip(asked, told, strict=True)), asked_at))
+            return
+        self._free(self._admission.learn_others(dict(zip(asked, told, strict=True)), asked_at))
+        if self._admission.others_unknown(self._clock()):
+            self._look_at = -math.inf  # it was asked before a budget was there, or while one of ours ended
 
     def _free(self, gauges: Sequence[Gauge]) -> None:
         if gauges:
@@ -205,3 +226,9 @@ class Entrance:
 
     def _clock(self) -> Clock:
         return Clock(trio.current_time(), self._now_unix_s())
+
+
+def _reply(waiter: Waiter, answer: Denied) -> None:
+    envelope = waiter.asker
+    assert isinstance(envelope, Envelope), "only envelopes are put in line"
+    envelope.reply(answer)

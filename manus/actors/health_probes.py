@@ -1,6 +1,6 @@
 """Own the task of the router that asks for lists of models where deployments rest, so that no request need try first.
 
-Only where `probe_interval_s` is set. It asks when a rest is over, and never earlier: a vendor that is down is asked
+Only while `probe_interval_s` is set. It asks when a rest is over, and never earlier: a vendor that is down is asked
 no more often by this than it would be by requests.
 """
 
@@ -16,6 +16,7 @@ from manus.actors.journey.attempt import failure_of_terminal
 from manus.actors.provider_probe import PROBE_S
 from manus.actors.router_desk import Desk
 from manus.messages.calls import ProbeAsked, Probed
+from manus.supervisor.ref import Ref
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 
 ANSWER_S: Final = PROBE_S + 1.0
@@ -25,12 +26,10 @@ ANSWER_S: Final = PROBE_S + 1.0
 class HealthProbes:
     """The probes of one incarnation of the router; at most one at a time for each key of each provider."""
 
-    __slots__ = ("_asked", "_desk", "_interval_s", "_jitter", "_rng")
+    __slots__ = ("_asked", "_desk", "_rng")
 
-    def __init__(self, desk: Desk, interval_s: float) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._interval_s = interval_s
-        self._jitter = desk.spec.policy.health.jitter
         seed = desk.spec.seed
         self._rng = random.Random(None if seed is None else f"free probes of {seed}")
         self._asked: set[tuple[str, str | None]] = set()
@@ -40,7 +39,13 @@ class HealthProbes:
         health = self._desk.cell.health
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             while True:
-                await trio.sleep(self._interval_s * (1.0 - self._jitter * self._rng.random()))
+                policy, changed = self._desk.spec.policy.health, self._desk.reconfigured
+                if policy.probe_interval_s is None:
+                    await changed.wait()
+                    continue
+                with trio.move_on_after(policy.probe_interval_s * (1.0 - policy.jitter * self._rng.random())):
+                    await changed.wait()
+                    continue
                 now = trio.current_time()
                 for provider, key in health.probes_due(now):
                     if (provider, key) in self._asked:
@@ -48,15 +53,14 @@ class HealthProbes:
                     probe = health.begin_probe(provider, key, now)
                     if probe is not None:
                         self._asked.add((provider, key))
-                        nursery.start_soon(self._ask, probe)
+                        nursery.start_soon(self._ask, probe, self._desk.lane(provider).ref)
 
-    async def _ask(self, probe: FreeProbe) -> None:
+    async def _ask(self, probe: FreeProbe, provider: Ref) -> None:
         desk = self._desk
         name = (probe.provider, probe.key)
         try:
-            answer = await desk.provider(probe.provider).ask(
-                ProbeAsked(key=probe.key), deadline=trio.current_time() + ANSWER_S, shed=True
-            )
+            deadline = trio.current_time() + ANSWER_S
+            answer = await provider.ask(ProbeAsked(key=probe.key), deadline=deadline, shed=True)
         finally:
             self._asked.discard(name)
         match answer:

@@ -20,7 +20,8 @@ from manus.actors.estimates.prompt import prompt_tokens
 from manus.actors.health_probes import HealthProbes
 from manus.actors.journey.embed_run import EmbedRun
 from manus.actors.journey.request import RequestRun
-from manus.actors.router_desk import Desk, RouterCell, RouterSpec
+from manus.actors.lanes import LANE_FREE, LaneAsked, LaneFree
+from manus.actors.router_desk import Desk, Reconfigure, Reconfigured, RouterCell, RouterSpec
 from manus.actors.routing.candidates import candidates_of
 from manus.actors.routing.expected_cost import reservation_of
 from manus.actors.routing.plan import Plan
@@ -42,16 +43,16 @@ def router_child(spec: RouterSpec) -> ChildSpec:
     """Describe the router to its supervisor."""
     return ChildSpec(
         id="router",
-        start=partial(run_router, spec),
+        start=run_router,
         mailbox=MailboxSpec(capacity=spec.policy.in_flight_max, overflow="block"),
         uses=("accounting", "provider/*"),
         cell=partial(RouterCell, spec),
     )
 
 
-async def run_router(spec: RouterSpec, ctx: Context) -> None:
-    """Serve requests until drained, cancelled or broken."""
-    router = Router(spec, ctx)
+async def run_router(ctx: Context) -> None:
+    """Serve requests until drained, cancelled or broken. What is configured is in the durable cell."""
+    router = Router(ctx)
     ctx.started()
     async with trio.open_nursery(strict_exception_groups=True) as nursery:
         router.start_probes(nursery)
@@ -63,12 +64,11 @@ async def run_router(spec: RouterSpec, ctx: Context) -> None:
 class Router:
     """One incarnation."""
 
-    __slots__ = ("_desk", "_room", "_spec")
+    __slots__ = ("_desk", "_room")
 
-    def __init__(self, spec: RouterSpec, ctx: Context) -> None:
-        self._spec = spec
-        self._desk = Desk(spec, ctx)
-        policy = spec.policy
+    def __init__(self, ctx: Context) -> None:
+        self._desk = Desk(ctx)
+        policy = self._desk.spec.policy
         self._room = WaitingRoom(
             policy.in_flight_max,
             batch_share=policy.batch_share,
@@ -77,10 +77,8 @@ class Router:
         )
 
     def start_probes(self, nursery: trio.Nursery) -> None:
-        """Have resting deployments asked for their lists of models, where that is wanted, until the nursery ends."""
-        interval_s = self._spec.policy.health.probe_interval_s
-        if interval_s is not None:
-            nursery.start_soon(HealthProbes(self._desk, interval_s).run)
+        """Have resting deployments asked for their lists of models, while that is wanted, until the nursery ends."""
+        nursery.start_soon(HealthProbes(self._desk).run)
 
     def answer_at_once(self, env: Envelope) -> object:
         """Answer what takes no work: a question, or a request for which there is no room. All else is `LATER`'s."""
@@ -97,12 +95,18 @@ class Router:
             case RoutingMetricsAsked():
                 metrics = self._desk.cell.metrics(self._room.taken)
                 return msgspec.structs.replace(metrics, waiting=self._room.waiting)
+            case Reconfigure() as message:
+                return self._reconfigure(message)
+            case LaneAsked(actor=actor):
+                return LANE_FREE if self._desk.leaving(actor) is None else LATER
             case other:
                 raise TypeError(f"the router was sent a {type(other).__name__}")
 
-    async def handle(self, env: Envelope) -> Outcome:
+    async def handle(self, env: Envelope) -> Outcome | LaneFree:
         """Answer a request with its `Outcome`."""
         request = env.message
+        if isinstance(request, LaneAsked):
+            return await self._free_lane(env, request.actor)
         assert isinstance(request, ChatRequest | EmbedRequest), "all else is answered at once"
         batch = _is_batch(request)
         began_at = trio.current_time()
@@ -111,6 +115,19 @@ class Router:
         if batch and self._room.has_room(batch=True):
             return await self._run_in_turn(env, request)
         return self._shed(request, began_at, batch=batch)  # others of the same moment were faster
+
+    def _reconfigure(self, message: Reconfigure) -> Reconfigured:
+        self._desk.reconfigure(message)
+        policy = message.spec.policy
+        self._room.resize(policy.in_flight_max, batch_share=policy.batch_share, waiting_max=policy.batch_waiting_max)
+        return Reconfigured()
+
+    async def _free_lane(self, env: Envelope, actor: str) -> LaneFree:
+        """Wait until no attempt keeps to an actor any more; whoever asks may leave."""
+        with env.scope:
+            while (lane := self._desk.leaving(actor)) is not None:
+                await lane.free()
+        return LANE_FREE
 
     async def _run(self, env: Envelope, request: ChatRequest | EmbedRequest, began_at: float) -> Outcome:
         """Answer a request that has its place, and give the place back."""
@@ -143,7 +160,7 @@ class Router:
     async def _counted(
         self, env: Envelope, request: ChatRequest | EmbedRequest, first: Callable[[], Awaitable[None]] | None
     ) -> Outcome:
-        problem = problem_of(request, self._spec.bounds)
+        problem = problem_of(request, self._desk.spec.bounds)
         if problem is not None:
             return Unfinished(request_id=request.request_id, failure=problem, cost_nano_usd=0)
         cell = self._desk.cell
@@ -165,7 +182,7 @@ class Router:
 
     def _shed(self, request: ChatRequest | EmbedRequest, now: float, *, batch: bool) -> Unfinished:
         self._desk.cell.count("shed")
-        policy = self._spec.policy
+        policy = self._desk.spec.policy
         if batch:
             why = f"{policy.batch_waiting_max} batch requests wait, the most that may (`batch_waiting_max`)."
         else:
@@ -202,7 +219,7 @@ class Router:
 
     def _rehearse(self, request: ChatRequest) -> tuple[Plan, Standing, TokensTold] | Failed:
         """Plan a request that is not made, and measure its prompt for its first candidate."""
-        problem = problem_of(request, self._spec.bounds)
+        problem = problem_of(request, self._desk.spec.bounds)
         if problem is not None:
             return problem
         standing = self._desk.standing(request.request_id, trio.current_time()).rehearsal()

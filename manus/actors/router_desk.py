@@ -1,8 +1,14 @@
-"""Own what all requests of one router incarnation share: the table, the refs, and the counts that survive a crash."""
+"""Own what all requests of one router incarnation share: the table, the refs, and the counts that survive a crash.
+
+What is configured is in the durable cell as well, and changes while requests run (`Reconfigure`): each attempt keeps
+to the actor that it was begun for (`Lane`), and a plan that is older than the table is made up to date before anybody
+else is asked (`RequestRun`).
+"""
 
 from __future__ import annotations
 
 import random
+from typing import Final
 
 import msgspec
 import trio
@@ -15,16 +21,16 @@ from manus.actors.jitter import Jitter
 from manus.actors.journey.attempt import OpenAttempt
 from manus.actors.journey.drains import Drains
 from manus.actors.journey.traffic_share import TrafficShares
+from manus.actors.lanes import Lane
 from manus.actors.routing.affinity import Affinity, Turns
 from manus.actors.routing.plan import Choice
 from manus.actors.routing.standing import Standing
 from manus.actors.routing.table import RoutingTable
-from manus.messages.ids import DeploymentId, RequestId
+from manus.messages.ids import DeploymentId, RequestId, deployment_id
 from manus.messages.policy import Bounds, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics
 from manus.messages.routing_policy import RouterPolicy
 from manus.supervisor.context import Context
-from manus.supervisor.ref import Ref
 
 DEPLOYMENTS_COUNTED = 1024
 """Deployments whose attempts are counted one by one; an entry that takes any model name could invent more."""
@@ -34,7 +40,8 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What the router needs to know.
 
     Args:
-        providers: the enabled entries; each has an actor `provider/<name>`.
+        providers: the enabled entries.
+        actors: the ids of their actors, by entry; `provider/<name>` where nothing is said.
         disabled: names of the entries that are switched off.
         fingerprints: per entry, what names its key in the books.
         wires: per entry, the wire it speaks; an entry that is not named takes any request.
@@ -45,12 +52,32 @@ class RouterSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     policy: RouterPolicy
     providers: tuple[ProviderPolicy, ...]
+    actors: dict[str, str] = {}
     disabled: tuple[str, ...] = ()
     fingerprints: dict[str, str] = {}
     wires: dict[str, str] = {}
     confirm_s: float = 5.0
     bounds: Bounds = Bounds()
     seed: int | None = None
+
+
+class Reconfigure(msgspec.Struct, frozen=True, kw_only=True):
+    """Go by another configuration from this step on; answered with `Reconfigured`.
+
+    Args:
+        spec: what is configured now.
+        proven: the entries and keys (None: the entry's only one) that are reached as before, so that what is known of
+            their health is still true.
+        replaced: entries behind which somebody else may answer now: nothing that was learnt of their models counts.
+    """
+
+    spec: RouterSpec
+    proven: frozenset[tuple[str, str | None]] = frozenset()
+    replaced: tuple[str, ...] = ()
+
+
+class Reconfigured(msgspec.Struct, frozen=True):
+    """It is done, all of it."""
 
 
 class RouterCell:
@@ -66,10 +93,13 @@ class RouterCell:
         "hedge_budget",
         "rng",
         "seed",
+        "spec",
         "turns",
     )
 
     def __init__(self, spec: RouterSpec) -> None:
+        self.spec = spec
+        """What is configured."""
         retry = spec.policy.retry
         self.budget = TrafficShares(retry.budget_ratio, retry.budget_min)
         self.hedge_budget = TrafficShares(spec.policy.hedge.budget_ratio)
@@ -101,6 +131,30 @@ class RouterCell:
         )
         self._by_deployment: dict[DeploymentId, dict[str, int]] = {}
 
+    def reconfigure(self, message: Reconfigure) -> None:
+        """Go by another configuration. What was counted, spent and remembered stays as far as it is still true."""
+        spec = self.spec = message.spec
+        policy, names = spec.policy, [provider.name for provider in spec.providers]
+        self.budget.adopt(policy.retry.budget_ratio, policy.retry.budget_min)
+        self.hedge_budget.adopt(policy.hedge.budget_ratio)
+        for shares in (self.budget, self.hedge_budget):
+            shares.keep_only(names)
+        listed = {
+            deployment_id(provider.name, card.name, key)
+            for provider in spec.providers
+            for card in provider.models
+            for key in [each.name for each in provider.keys] or _ONE_KEY
+        }
+        any_model = {provider.name for provider in spec.providers if provider.any_model}
+        self.health.reconfigure(
+            policy.health,
+            lambda provider, key, deployment: (
+                (provider, key) in message.proven and (provider in any_model or deployment in listed)
+            ),
+        )
+        for name in message.replaced:
+            self.calibration.forget(name)
+
     def count(self, what: str) -> None:
         """Note that `what` happened once more."""
         self.counts[what] += 1
@@ -131,18 +185,49 @@ class RouterCell:
 class Desk:
     """What one incarnation's requests share."""
 
-    __slots__ = ("_ctx", "_providers", "accounting", "cell", "drains", "emit", "spec", "table")
+    __slots__ = ("_ctx", "_lanes", "_leaving", "accounting", "cell", "drains", "emit", "reconfigured", "spec", "table")
 
-    def __init__(self, spec: RouterSpec, ctx: Context) -> None:
-        self.spec = spec
+    def __init__(self, ctx: Context) -> None:
         self.cell: RouterCell = ctx.cell
+        spec = self.spec = self.cell.spec
         self.cell.health.new_incarnation()
-        self.table = RoutingTable(spec.providers, spec.policy, disabled=spec.disabled)
+        self.table = table_of(spec)
+        self.reconfigured = trio.Event()
+        """Set when the configuration changes; then there is a new one."""
         self.accounting = ctx.ref("accounting")
         self.emit = ctx.emit
         self.drains = Drains(ctx.nursery, spec.policy, self._drained)
         self._ctx = ctx
-        self._providers: dict[str, Ref] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._leaving: dict[str, Lane] = {}
+
+    def reconfigure(self, message: Reconfigure) -> None:
+        """Go by another configuration, in one step; attempts that run keep to their actors.
+
+        Raises:
+            ValueError: it names what does not exist; nothing has changed.
+        """
+        table = table_of(message.spec)
+        former, spec = self.spec, message.spec
+        for name, lane in list(self._lanes.items()):
+            actor = actor_of(former, name)
+            if name not in {each.name for each in spec.providers} or actor_of(spec, name) != actor:
+                del self._lanes[name]
+                if lane.attempts:
+                    self._leaving[actor] = lane
+        self.cell.reconfigure(message)
+        self.spec, self.table = spec, table
+        self.drains.adopt(spec.policy)
+        self.reconfigured.set()
+        self.reconfigured = trio.Event()
+
+    def leaving(self, actor: str) -> Lane | None:
+        """Give the lane of an actor that has left the table and that attempts still keep to."""
+        lane = self._leaving.get(actor)
+        if lane is not None and not lane.attempts:
+            del self._leaving[actor]
+            return None
+        return lane
 
     def embeds(self, provider: str) -> bool:
         """Whether an entry's wire carries embeddings; of an unknown wire that is assumed."""
@@ -163,12 +248,31 @@ class Desk:
         return Standing(now=now, health=cell.health, chance=chance, turns=cell.turns, affinity=cell.affinity)
 
     def _drained(self, attempt: OpenAttempt) -> None:
+        attempt.leave_lane()
         self.cell.count("drains")
         self.emit(attempt.reported(trio.current_time()))
 
-    def provider(self, name: str) -> Ref:
-        """Give the ref of a provider entry's actor."""
-        ref = self._providers.get(name)
-        if ref is None:
-            ref = self._providers[name] = self._ctx.ref(f"provider/{name}")
-        return ref
+    def lane(self, name: str) -> Lane:
+        """Give the way to the actor of an entry that is in the table."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(self._ctx.ref(actor_of(self.spec, name)))
+        return lane
+
+
+_ONE_KEY: Final[list[str | None]] = [None]
+"""The key of an entry that has but one, by which no deployment is named."""
+
+
+def table_of(spec: RouterSpec) -> RoutingTable:
+    """Make the table of what is configured.
+
+    Raises:
+        ValueError: it names what does not exist.
+    """
+    return RoutingTable(spec.providers, spec.policy, disabled=spec.disabled)
+
+
+def actor_of(spec: RouterSpec, name: str) -> str:
+    """Name the actor of an entry."""
+    return spec.actors.get(name) or f"provider/{name}"

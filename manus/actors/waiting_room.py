@@ -61,6 +61,15 @@ class WaitingRoom:
         self._moved_at = math.inf
         self._owed = 0
 
+    def resize(self, places: int, *, batch_share: float, waiting_max: int) -> None:
+        """Have another number of places. Whoever has one keeps it; whoever waits gets what is new."""
+        self._places = places
+        self._batch_places = max(1, math.ceil(places * batch_share))
+        self._waiting_max = waiting_max
+        while self._lot and self.taken < self._batch_places:
+            self.taken += 1
+            self._lot.unpark()
+
     @property
     def waiting(self) -> int:
         """How many wait."""

@@ -105,6 +105,17 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     refresh_s: float = 1.0
 
 
+class AdmissionChanged(Message, frozen=True, kw_only=True, tag="admission_changed", omit_defaults=True):
+    """Have accounting go by another policy from this step on; answered with the message itself, once it does.
+
+    What is used and held under the former one stays used and held. `confirm_s` is how long an answer waits for the
+    books from now on.
+    """
+
+    policy: AdmissionPolicy
+    confirm_s: float
+
+
 class BudgetWarned(Message, frozen=True, kw_only=True, tag="budget_warned", omit_defaults=True):
     """A share of a budget is used up. Told once per share and period.
 

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from manus.actors.admission import budget_words as words
-from manus.actors.admission.budgets import budget_gauge
-from manus.actors.admission.flows import ConcurrencyGauge, RateGauge
 from manus.actors.admission.gauge import Gauge, Seniority, Shortage
 from manus.actors.admission.learning import Learnt
 from manus.actors.admission.needs import Clock, Ended, bound_cost
 from manus.actors.admission.rules import Path, PathName, Rules
+from manus.actors.admission.succession import budget_gauges, flow_gauges, successors
 from manus.messages.accounting import Booked, Reserve, Spent, SpentAsked
 from manus.messages.failures import Failed
 from manus.messages.ids import DeploymentId, RequestId
@@ -61,15 +60,14 @@ class Hold:
 class Admission:
     """Limits and budgets of one run, and what its open attempts hold of them."""
 
-    __slots__ = ("_holds", "_learnt", "_policy", "_priced", "_rules", "_unpriced", "told")
+    __slots__ = ("_holds", "_learnt", "_priced", "_rules", "_unpriced", "policy", "told")
 
     def __init__(self, policy: AdmissionPolicy) -> None:
         self.told: list[Told] = []
         """Events that are due; whoever emits them clears the list."""
-        warn_at = tuple(sorted(policy.warn_at))
-        self._policy = policy
-        self._rules = Rules(policy.limits, [budget_gauge(rule, warn_at, self.told.append) for rule in policy.budgets])
-        self._priced = policy.usd_per_request is not None or policy.on_unknown_price == "refuse"
+        self.policy = policy
+        self._rules = Rules(flow_gauges(policy), budget_gauges(policy, self.told.append))
+        self._priced = _is_priced(policy)
         self._holds: dict[AttemptKey, Hold] = {}
         self._learnt = Learnt()
         self._unpriced: set[DeploymentId] = set()
@@ -186,7 +184,7 @@ class Admission:
         self, deployment: DeploymentId, readings: Iterable[RateLimitReading], *, answered_at: float, now: float
     ) -> list[Gauge]:
         """Take down what the vendor's headers say, after the end of the attempt that they came with."""
-        if not self._policy.learn:
+        if not self.policy.learn:
             return []
         return self._learnt.learn(deployment, readings, answered_at=answered_at, now=now)
 
@@ -199,7 +197,8 @@ class Admission:
 
     def others_asked(self, clock: Clock) -> dict[SpentAsked, None]:
         """Say what is to be asked of the ledger, each question once."""
-        return {budget.asks(clock): None for budget in self._rules.budgets}
+        own = (budget.asks_own(clock) for budget in self._rules.budgets)
+        return dict.fromkeys((*(budget.asks(clock) for budget in self._rules.budgets), *filter(None, own)))
 
     def others_unknown(self, clock: Clock) -> bool:
         """Whether a budget waits for the ledger to say what others have spent in the present period."""
@@ -208,11 +207,7 @@ class Admission:
     def learn_others(self, told: dict[SpentAsked, Spent], asked_at: Clock) -> tuple[Gauge, ...]:
         """Take down what others have spent, by what was asked at a moment; gives the gauges that may have room now."""
         for budget in self._rules.budgets:
-            asked = budget.asks(asked_at)
-            spent = told.get(asked)
-            if spent is not None:
-                budget.trouble = None
-                budget.learn_others(asked, spent, asked_at)
+            budget.learn(told, asked_at)
         return self._rules.budgets
 
     def others_not_told(self, reason: str) -> tuple[Gauge, ...]:
@@ -220,6 +215,47 @@ class Admission:
         for budget in self._rules.budgets:
             budget.trouble = reason
         return self._rules.budgets
+
+    # -- another configuration
+
+    def adopt(self, policy: AdmissionPolicy, open_attempts: Iterable[tuple[Reserve, bool]], clock: Clock) -> None:
+        """Go by another policy from now on, in one step; nothing that is used or held is forgotten.
+
+        A bound that was there before keeps what it has counted, whatever it allows now. A new one begins with what is
+        open, and a new budget looks up in the ledger what was spent before. Whoever is in line has to ask again.
+
+        Args:
+            policy: what holds from now on.
+            open_attempts: all that are open by the books, each with whether any of it was sent.
+            clock: now.
+        """
+        self.policy = policy
+        self._priced = _is_priced(policy)
+        self._rules = successors(self._rules, policy, self.told.append, clock)
+        if not policy.learn:
+            self._learnt.forget()
+        if not self._rules:
+            return
+        for reserve, sent in open_attempts:
+            key = (reserve.request_id, reserve.attempt)
+            if key not in self._holds:
+                self._holds[key] = Hold(reserve, Fit((), ()), [])
+                self._holds[key].sent = sent
+        for hold in self._holds.values():
+            self._extend(hold, clock)
+
+    def _extend(self, hold: Hold, clock: Clock) -> None:
+        """Have an open attempt hold its part of bounds that are younger than it."""
+        reserve = hold.reserve
+        for gauge in self._rules.path_of(reserve).gauges:
+            if gauge in hold.gauges:
+                continue
+            need = gauge.need(reserve)
+            mark = gauge.take(need, clock)
+            if hold.answered_at is not None:
+                mark = gauge.answered(reserve, mark, need, clock.at)
+            hold.gauges, hold.needs = (*hold.gauges, gauge), (*hold.needs, need)
+            hold.marks.append(mark)
 
     # -- around a crash, and reading
 
@@ -242,7 +278,6 @@ class Admission:
         """Tell how far everything is used; `waiting` says how many stand in line at a gauge."""
         limits: list[LimitState] = []
         for gauge in self._rules.flows:
-            assert isinstance(gauge, RateGauge | ConcurrencyGauge)
             limits.append(
                 LimitState(
                     source=gauge.source,
@@ -263,7 +298,7 @@ class Admission:
 
     def _price_refused(self, reserve: Reserve, path: Path) -> Failed | None:
         """Say why its price forbids an attempt; where it is merely unknown under a budget in USD, warn of it once."""
-        policy, bound = self._policy, bound_cost(reserve)
+        policy, bound = self.policy, bound_cost(reserve)
         if bound is None:
             if policy.on_unknown_price == "refuse":
                 return words.unpriced(reserve)
@@ -283,6 +318,10 @@ class Admission:
                 deployment=deployment, provider=reserve.provider, model=reserve.model, source=budget.source
             )
         )
+
+
+def _is_priced(policy: AdmissionPolicy) -> bool:
+    return policy.usd_per_request is not None or policy.on_unknown_price == "refuse"
 
 
 def _worse(one: Shortage | None, other: Shortage) -> Shortage:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
 
 from manus.actors.admission import budget_words as words
+from manus.actors.admission.budget_accounts import Account, Slice, difference, least_age_s, sum_of
 from manus.actors.admission.gauge import Gauge, Shortage
 from manus.actors.admission.needs import Clock, Ended, bound_cost
 from manus.actors.admission.periods import Period, period_of
@@ -30,54 +33,6 @@ REARM: Final = 0.9
 """A rolling budget is warned of again after its use had fallen below this part of the share."""
 
 
-class Used(NamedTuple):
-    """Amounts of a budget's unit: settled, in doubt, and held for open attempts."""
-
-    spent: int = 0
-    in_doubt: int = 0
-    reserved: int = 0
-
-
-class Account:
-    """What is used of a budget in one period, or now of a rolling window."""
-
-    __slots__ = ("in_doubt", "loaded", "others", "period", "reserved", "spent", "told")
-
-    def __init__(self, period: Period | None) -> None:
-        self.period = period
-        self.spent = 0
-        self.in_doubt = 0
-        self.reserved = 0
-        self.others = Used()
-        """By other runs, as they last told."""
-        self.loaded = False
-        """Whether anybody has said what others have used."""
-        self.told = 0
-        """Of how many shares it was warned."""
-
-    @property
-    def gone(self) -> int:
-        """What no ending gives back: settled and in doubt, ours and others'."""
-        return self.spent + self.in_doubt + self.others.spent + self.others.in_doubt
-
-    @property
-    def held(self) -> int:
-        """What endings may give back."""
-        return self.reserved + self.others.reserved
-
-
-class Slice:
-    """What was reserved in one slice of a rolling window."""
-
-    __slots__ = ("begins_at", "in_doubt", "is_over", "spent")
-
-    def __init__(self, begins_at: float) -> None:
-        self.begins_at = begins_at
-        self.spent = 0
-        self.in_doubt = 0
-        self.is_over = False
-
-
 class BudgetGauge(Gauge):
     """A bound on what one scope uses in a period. A base: what the present account is, is for the kinds to say.
 
@@ -86,7 +41,7 @@ class BudgetGauge(Gauge):
         warn: told of each.
     """
 
-    __slots__ = ("_warn", "_warn_at", "rule", "trouble")
+    __slots__ = ("_is_late", "_stirred", "_warn", "_warn_at", "rule", "trouble")
 
     def __init__(self, rule: BudgetRule, warn_at: tuple[float, ...], warn: Callable[[BudgetWarned], None]) -> None:
         super().__init__(rule.scope, rule.source)
@@ -95,8 +50,62 @@ class BudgetGauge(Gauge):
         """Why the ledger could not say what others have used; None where it could."""
         self._warn_at = warn_at
         self._warn = warn
+        self._is_late = False
+        self._stirred = False  # whether an attempt has ended since it was asked what ours have used
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """A unit of a scope in a kind of period, whatever its amount."""
+        rule = self.rule
+        return (rule.unit, rule.period, rule.window_s, rule.scope)
+
+    def adopt(self, rule: BudgetRule, warn_at: tuple[float, ...], clock: Clock) -> None:
+        """Allow what `rule` does from now on; what is used and held stays. Shares are warned of anew where it grew."""
+        self.rule, self.source, self._warn_at = rule, rule.source, warn_at
+        account = self.present(clock)
+        account.told = min(account.told, sum(account.gone >= share * rule.amount for share in warn_at))
+        self.warn_of(account, clock.at)
+
+    # -- where it is younger than the run, and our own attempts before it are known to the ledger alone
+
+    def begin_late(self) -> None:
+        """Look up what our own attempts have used so far; until that is known nobody knows whether there is room."""
+        self._is_late = True
+
+    def asks_own(self, clock: Clock) -> SpentAsked | None:
+        """Say what is to be asked of the ledger about ours and others' together; None where ours are counted here."""
+        if not self.is_late(clock):
+            return None
+        self._stirred = False
+        return msgspec.structs.replace(self.asks(clock), others_only=False)
+
+    def learn(self, told: Mapping[SpentAsked, Spent], clock: Clock) -> None:
+        """Take down what the ledger says to what was asked at a moment; of ours, unless one of them has ended since."""
+        asked = self.asks(clock)
+        others, own = told.get(asked), told.get(msgspec.structs.replace(asked, others_only=False))
+        if others is None:
+            return
+        self.trouble = None
+        if self.is_late(clock):
+            if own is None or self._stirred:
+                return
+            self._is_late = False
+            self.learn_own(difference(own, others), clock)
+        self.learn_others(asked, others, clock)
 
     # -- what the kinds say
+
+    @abstractmethod
+    def is_late(self, clock: Clock) -> bool:
+        """Whether attempts of ours count in the present account that it has not seen."""
+
+    @abstractmethod
+    def learn_own(self, spent: Spent, clock: Clock) -> None:
+        """Take down what all our ended attempts have used, in place of what was counted of them."""
+
+    @abstractmethod
+    def learn_others(self, asked: SpentAsked, spent: Spent, clock: Clock) -> None:
+        """Take down what others have used."""
 
     @abstractmethod
     def present(self, clock: Clock) -> Account:
@@ -196,15 +205,6 @@ class BudgetGauge(Gauge):
             case "released":
                 return 0, 0
 
-    def _sum(self, spent: Spent, period: Period | None) -> Used:
-        """Add up what others have used within `period`; None is all that was told."""
-        buckets = [one for one in spent.buckets if period is None or period.holds(one.at_unix_s)]
-        if self.rule.unit == "tokens":
-            parts = [(one.tokens, one.in_doubt_tokens, one.open_tokens) for one in buckets]
-        else:
-            parts = [(one.cost_nano_usd, one.in_doubt_cost_nano_usd, one.open_cost_nano_usd) for one in buckets]
-        return Used(*(sum(column) for column in zip(*parts, strict=True))) if parts else Used()
-
 
 class CalendarBudget(BudgetGauge):
     """A budget of a day or a month, by the wall's clock.
@@ -213,13 +213,29 @@ class CalendarBudget(BudgetGauge):
     what is counted where is never more than one look at the clock, and nothing waits for it.
     """
 
-    __slots__ = ("_account", "_accounts", "_period")
+    __slots__ = ("_account", "_accounts", "_late_from", "_period")
 
     def __init__(self, rule: BudgetRule, warn_at: tuple[float, ...], warn: Callable[[BudgetWarned], None]) -> None:
         super().__init__(rule, warn_at, warn)
         self._accounts: dict[float, Account] = {}  # by when their periods begin, the latest use last
         self._account: Account | None = None
+        self._late_from: float | None = None
         self._period = Period(0.0, 0.0)
+
+    def is_late(self, clock: Clock) -> bool:
+        """Whether the period is still the one in which it began late."""
+        if not self._is_late:
+            return False
+        self.present(clock)
+        if self._late_from is None:
+            self._late_from = self._period.begins_unix_s
+        return self._period.begins_unix_s <= self._late_from
+
+    def learn_own(self, spent: Spent, clock: Clock) -> None:
+        """Take down what ours have used in the present period."""
+        account = self.present(clock)
+        used = sum_of(spent, self.rule.unit, account.period)
+        account.spent, account.in_doubt = used.spent, used.in_doubt
 
     def present(self, clock: Clock) -> Account:
         """Give the account of the period that it is now."""
@@ -242,7 +258,7 @@ class CalendarBudget(BudgetGauge):
         account = self._accounts.get(asked.since_unix_s)
         if account is None:
             return
-        account.others = self._sum(spent, account.period)
+        account.others = sum_of(spent, self.rule.unit, account.period)
         account.loaded = True
         self.warn_of(account, clock.at)
 
@@ -259,6 +275,7 @@ class CalendarBudget(BudgetGauge):
     def end(self, reserve: Reserve, mark: object, need: int, ended: Ended) -> None:
         """Book it in the period in which it was reserved."""
         assert isinstance(mark, Account)
+        self._stirred = True
         mark.reserved -= need
         spent, in_doubt = self._came_to(ended.booked, need)
         mark.spent += spent
@@ -300,6 +317,26 @@ class RollingBudget(BudgetGauge):
             account.told -= 1
         return account
 
+    def is_late(self, clock: Clock) -> bool:
+        """Whether nobody has said yet what ours had used before."""
+        return self._is_late
+
+    def learn_own(self, spent: Spent, clock: Clock) -> None:
+        """Take down what ours have used in the window; a bucket counts as if all of it were of its last moment."""
+        account = self.present(clock)
+        for known in self._slices:
+            known.spent = known.in_doubt = 0  # of what has ended; attempts that are open end on these
+        account.spent = account.in_doubt = 0
+        latest = self._slices[0].begins_at if self._slices else clock.at
+        for bucket in reversed(spent.buckets):
+            old = Slice(min(latest, clock.at - least_age_s(bucket, clock.unix_s)))
+            used = sum_of(bucket, self.rule.unit)
+            old.spent, old.in_doubt = used.spent, used.in_doubt
+            account.spent += used.spent
+            account.in_doubt += used.in_doubt
+            self._slices.appendleft(old)
+            latest = old.begins_at
+
     def asks(self, clock: Clock) -> SpentAsked:
         """Ask for the window that ends now."""
         return SpentAsked(scope=self.scope, since_unix_s=clock.unix_s - self.rule.window_s, others_only=True)
@@ -307,10 +344,10 @@ class RollingBudget(BudgetGauge):
     def learn_others(self, asked: SpentAsked, spent: Spent, clock: Clock) -> None:
         """Take down what others have used in the window."""
         account = self.present(clock)
-        account.others = self._sum(spent, None)
+        account.others = sum_of(spent, self.rule.unit)
         account.loaded = True
         ages = [max(0.0, clock.unix_s - one.at_unix_s) for one in spent.buckets]
-        amounts = [sum(self._sum(Spent(scope=spent.scope, buckets=(one,)), None)[:2]) for one in spent.buckets]
+        amounts = [sum(sum_of(one, self.rule.unit)[:2]) for one in spent.buckets]
         self._others_over_at = tuple(
             (clock.at - age + self.rule.window_s, amount) for age, amount in zip(ages, amounts, strict=True)
         )
@@ -338,6 +375,7 @@ class RollingBudget(BudgetGauge):
     def end(self, reserve: Reserve, mark: object, need: int, ended: Ended) -> None:
         """Book it at the time at which it was reserved; where that has left the window, nowhere."""
         assert isinstance(mark, Slice)
+        self._stirred = True
         account = self._account
         account.reserved -= need
         if mark.is_over:

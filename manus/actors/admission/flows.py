@@ -32,6 +32,20 @@ class RateGauge(Gauge):
         self._counting = rule.counting
         self._minute = SlidingMinute()
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """A dimension of a scope."""
+        return (self.dimension, self.scope)
+
+    def adopt(self, other: RateGauge) -> None:
+        """Allow, and count by, what `other` does from now on; what is counted and held stays."""
+        self.limit, self.source, self.watches, self._counting = (
+            other.limit,
+            other.source,
+            other.watches,
+            other._counting,
+        )
+
     def need(self, reserve: Reserve) -> int:
         """Give the most that the vendor can count; at most the limit, so that one alone is let through."""
         return 1 if self._is_requests else min(self._tokens(reserve, reserve.bound, ended=False), self.limit)
@@ -146,6 +160,15 @@ class ConcurrencyGauge(Gauge):
         self.limit = limit
         self.open = 0
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """The calls at once of a scope."""
+        return (self.dimension, self.scope)
+
+    def adopt(self, other: ConcurrencyGauge) -> None:
+        """Allow what `other` does from now on; what is open stays open."""
+        self.limit, self.source = other.limit, other.source
+
     def need(self, reserve: Reserve) -> int:
         """One."""
         return 1
@@ -190,9 +213,9 @@ class ConcurrencyGauge(Gauge):
         return None
 
 
-def gauges_of(rule: LimitRule) -> list[Gauge]:
+def gauges_of(rule: LimitRule) -> list[RateGauge | ConcurrencyGauge]:
     """Make the gauges of one rule; those of what is there at once come first, being the cheapest to ask."""
-    gauges: list[Gauge] = []
+    gauges: list[RateGauge | ConcurrencyGauge] = []
     if rule.concurrency is not None:
         gauges.append(ConcurrencyGauge(rule, rule.concurrency))
     rates: tuple[tuple[RateDimension, int | None], ...] = (

@@ -77,6 +77,11 @@ class Gauge(ABC):
         self.line: list[Spot] = []
         """Who is held up here, as a heap whose first is in line; `line.Line` keeps it."""
 
+    @property
+    @abstractmethod
+    def identity(self) -> tuple[object, ...]:
+        """What makes it the same gauge after the configuration has changed: all but how much it allows."""
+
     @abstractmethod
     def need(self, reserve: Reserve) -> int:
         """Give what an attempt takes while it is open."""

@@ -101,6 +101,11 @@ class Group:
             self.drop(flow[0])
         return None
 
+    def everybody(self) -> list[Waiter]:
+        """List all of its own, in the order of their turns as far as that is known now."""
+        flows = [list(flow) for flow in self._flows.values()]
+        return [flow[turn] for turn in range(max(map(len, flows), default=0)) for flow in flows if turn < len(flow)]
+
     def take_first(self) -> None:
         """Let the one whose turn it is go, and give the turn to the next flow."""
         tags, flow = next(iter(self._flows.items()))

@@ -59,6 +59,11 @@ class LearntGauge(Gauge):
         self._base = 0  # counted in the second of the reading, and known to be in it
         self._ended = (-1, 0)  # where and with how much the latest end was counted: it is mostly the one that tells
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """A vendor's limit of a deployment."""
+        return ("learnt", self.scope, self.dimension)
+
     def holds(self, now: float) -> bool:
         """Whether its reading still holds."""
         return now < self.until
@@ -193,6 +198,10 @@ class Learnt:
         """Give those of a deployment that hold now."""
         known = self._gauges.get(deployment)
         return [] if known is None else [gauge for gauge in known.values() if gauge.holds(now)]
+
+    def forget(self) -> None:
+        """Go by no reading any more; open calls end on the gauges that they hold."""
+        self._gauges.clear()
 
     def all(self) -> list[LearntGauge]:
         """Give every gauge that there is."""

@@ -107,6 +107,12 @@ class Line:
         failure = self._cannot_wait(shortage, deadline) or self._is_full(reserve)
         if failure is not None:
             return failure
+        self._line_up(reserve, asker, shortage, seniority, deadline=deadline)
+        return None
+
+    def _line_up(
+        self, reserve: Reserve, asker: Asker, shortage: Shortage, seniority: Seniority, *, deadline: float
+    ) -> None:
         waiter = Waiter(reserve, asker, patient=reserve.wait, deadline=deadline)
         if not waiter.patient:
             self._impatient.append(waiter)
@@ -114,11 +120,34 @@ class Line:
         group = self._groups.get(name)
         if group is not None:
             group.add(waiter)
-            return None
+            return
         group = self._groups[name] = Group(name, seniority, self._waiting, self.gone)
         group.add(waiter)
         self._stand(group, shortage)
+
+    def rejoin(self, waiter: Waiter, seniority: Seniority, clock: Clock) -> Served | None:
+        """Have one that stood in another line ask again, as senior as it was; gives it where it need not wait.
+
+        Those have their places already, however many may wait.
+        """
+        reserve, deadline = waiter.reserve, waiter.deadline
+        weighed = self._admission.weigh(reserve, clock, seniority)
+        if isinstance(weighed, Failed):
+            return Served(waiter, weighed)
+        if not isinstance(weighed, Shortage):
+            return Served(waiter, None, self._admission.take(reserve, weighed, clock))
+        if not waiter.patient and not weighed.loading:
+            return Served(waiter, weighed.failure)
+        failure = self._cannot_wait(weighed, deadline)
+        if failure is not None:
+            return Served(waiter, failure)
+        self._line_up(reserve, waiter.asker, weighed, seniority, deadline=deadline)
         return None
+
+    def everybody(self) -> list[tuple[Seniority, Waiter]]:
+        """List those who wait, each as senior as its group, in their order."""
+        found = [(group.seniority, waiter) for group in self._groups.values() for waiter in group.everybody()]
+        return sorted(found, key=_seniority_of)
 
     def leave(self, key: AttemptKey, clock: Clock) -> list[Served]:
         """Let an attempt go whose asker left; gives whom that lets on. Nothing where it does not wait."""
@@ -291,3 +320,7 @@ class Line:
             self._wake_at[gauge] = at
             self._number += 1
             heapq.heappush(self._timers, (at, self._number, gauge))
+
+
+def _seniority_of(found: tuple[Seniority, Waiter]) -> Seniority:
+    return found[0]

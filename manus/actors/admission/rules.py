@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from manus.actors.admission.budgets import CalendarBudget, RollingBudget
-from manus.actors.admission.flows import gauges_of
+from manus.actors.admission.flows import ConcurrencyGauge, RateGauge
 from manus.actors.admission.gauge import Gauge
 from manus.messages.accounting import Reserve
-from manus.messages.limits import LimitRule, Scope
+from manus.messages.limits import Scope
 
 PATHS_MAX: Final = 4096
 """Paths that are remembered; names of models may come from callers, so the oldest is forgotten then."""
@@ -43,9 +43,11 @@ class Rules:
 
     __slots__ = ("_by_scope", "_paths", "_tags", "budgets", "flows")
 
-    def __init__(self, limits: Iterable[LimitRule], budgets: Iterable[CalendarBudget | RollingBudget]) -> None:
+    def __init__(
+        self, flows: Iterable[RateGauge | ConcurrencyGauge], budgets: Iterable[CalendarBudget | RollingBudget]
+    ) -> None:
         self.budgets = tuple(budgets)
-        self.flows: tuple[Gauge, ...] = tuple(gauge for rule in limits for gauge in gauges_of(rule))
+        self.flows = tuple(flows)
         self._by_scope: dict[Scope, list[Gauge]] = {}
         for gauge in (*self.flows, *self.budgets):
             self._by_scope.setdefault(gauge.scope, []).append(gauge)

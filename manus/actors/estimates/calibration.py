@@ -71,6 +71,11 @@ class Calibration:
         """Whether anything was learnt of a model."""
         return (provider, model) in self._models
 
+    def forget(self, provider: str) -> None:
+        """Unlearn an entry behind which somebody else may answer from now on."""
+        for name in [name for name in self._models if name[0] == provider]:
+            del self._models[name]
+
     def prompt_tokens(self, provider: str, model: str, base: str, measured: Measured) -> int:
         """Expect the tokens of a prompt at a model, `base` being its vendor's name for it."""
         estimate = prompt_tokens(measured, family_of(base))

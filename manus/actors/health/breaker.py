@@ -72,6 +72,12 @@ class Breaker:
         self.epoch = 0
         """Counts the moves: an attempt remembers the one that it began in."""
 
+    def adopt(self, policy: HealthPolicy) -> None:
+        """Go by another policy from now on. How it stands, and a rest that has begun, stay as they are."""
+        if policy.window_s != self._policy.window_s:
+            self._window = SlidingCounts(policy.window_s)
+        self._policy = policy
+
     def may_begin(self, now: float) -> bool:
         """Whether an attempt may begin now; unless it is closed, that attempt is the probe."""
         match self.state:

@@ -28,6 +28,10 @@ class Cooldown:
         self.rest = Rest()
         self.why = ""
 
+    def adopt(self, policy: HealthPolicy) -> None:
+        """Go by another policy from now on."""
+        self._policy = policy
+
     def refused(self, failure: Failed, *, began_at: float, now: float) -> None:
         """Hear a 429 of an attempt that began at `began_at`.
 

@@ -19,11 +19,13 @@ from manus.messages.calls import Probed
 class FreeProbe(msgspec.Struct, kw_only=True):
     """A list of models that is asked for: whose, and whom it tries. Hand it back to `Health.probed`, once.
 
-    `incarnation` is the router's; `RETURNED` once it was handed back.
+    `shared` is what was known of the key when it was asked for. `incarnation` is the router's; `RETURNED` once it was
+    handed back.
     """
 
     provider: str
     key: str | None
+    shared: TrackedKey
     tried: tuple[Tracked, ...]
     tries_key: bool
     incarnation: int
@@ -48,12 +50,14 @@ def begin(registry: Registry, provider: str, key: str | None, incarnation: int, 
     for tracked in tried:
         tracked.breaker.begin_probe("its rest is over: the list of models finds out")
         registry.restate(tracked, now)
-    return FreeProbe(provider=provider, key=key, tried=tuple(tried), tries_key=tries_key, incarnation=incarnation)
+    return FreeProbe(
+        provider=provider, key=key, shared=shared, tried=tuple(tried), tries_key=tries_key, incarnation=incarnation
+    )
 
 
 def end(registry: Registry, judge: Judge, probe: FreeProbe, probed: Probed, now: float) -> None:
     """Learn from what came of it."""
-    shared = registry.keys[probe.provider, probe.key]
+    shared = probe.shared
     failure = probed.failure
     effect = effect_of(failure)
     if not probed.supported or effect == "model_refused":

@@ -14,7 +14,7 @@ from manus.actors.health import free_probes
 from manus.actors.health.counting import Effect, effect_of
 from manus.actors.health.free_probes import FreeProbe
 from manus.actors.health.judging import Judge
-from manus.actors.health.registry import Registry
+from manus.actors.health.registry import Registry, Stays
 from manus.actors.health.verdicts import PROBE, READY, RETURNED, NotBefore, Ready, Ticket
 from manus.messages.calls import Probed
 from manus.messages.failures import Failed
@@ -38,7 +38,7 @@ class Health:
         self._registry = Registry(policy, rng.getrandbits(64))
         self._judge = Judge(policy)
         self._incarnation = 0
-        self._hold_s = min(2.0 * (policy.probe_interval_s or 0.0), HOLD_MAX_S)
+        self._hold_s = _hold_s(policy)
 
     # --- may it be asked ------------------------------------------------------------------------------
 
@@ -172,6 +172,13 @@ class Health:
         for key in self._registry.keys.values():
             key.breaker.lose_probe()
 
+    def reconfigure(self, policy: HealthPolicy, stays: Stays) -> None:
+        """Go by another policy from now on, and know nothing of deployments of which `stays` does not hold."""
+        self._policy = policy
+        self._judge.adopt(policy)
+        self._hold_s = _hold_s(policy)
+        self._registry.reconfigure(policy, stays)
+
     # --- what is known ----------------------------------------------------------------------------------
 
     def in_flight(self, deployment: DeploymentId) -> int:
@@ -270,3 +277,7 @@ class Health:
             cooldown.told(failure.retry_after_s, now)
         if cooldown.rest.until > now:
             self._registry.mark(ticket.tracked, well=False)
+
+
+def _hold_s(policy: HealthPolicy) -> float:
+    return min(2.0 * (policy.probe_interval_s or 0.0), HOLD_MAX_S)

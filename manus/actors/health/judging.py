@@ -19,6 +19,10 @@ class Judge:
     def __init__(self, policy: HealthPolicy) -> None:
         self._policy = policy
 
+    def adopt(self, policy: HealthPolicy) -> None:
+        """Go by another policy from now on."""
+        self._policy = policy
+
     def judge(self, ticket: Ticket, effect: Effect, failure: Failed | None, now: float) -> None:
         """Count the end of an attempt where it counts: as the probe that it was, or in the period that it began in."""
         if effect == "model_refused" and (ticket.key_probe or not self._opens_elsewhere(ticket.tracked, now)):

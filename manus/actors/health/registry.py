@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from manus.actors.health.tracked import Tracked, TrackedKey
@@ -19,6 +20,10 @@ EVICTION_LOOKS: Final = 16
 
 UNTOLD_MAX: Final = 2048
 """Moves that wait for somebody to tell them: all deployments of a key move at once when the key is refused."""
+
+
+Stays = Callable[[str, str | None, DeploymentId], bool]
+"""Whether what is known of a provider's deployment under a key is still true after the configuration has changed."""
 
 
 class Registry:
@@ -60,12 +65,34 @@ class Registry:
             self.mark(tracked, well=tracked.well)
         return tracked
 
+    def reconfigure(self, policy: HealthPolicy, stays: Stays) -> None:
+        """Go by another policy, and forget what is not true any more: attempts that run there end without a trace."""
+        self._policy = policy
+        for tracked in list(self.deployments.values()):
+            if stays(tracked.key.provider, tracked.key.key, tracked.deployment):
+                tracked.breaker.adopt(policy)
+                tracked.cooldown.adopt(policy)
+                continue
+            del self.deployments[tracked.deployment]
+            del tracked.key.deployments[tracked.deployment]
+            self.unwell.discard(tracked.deployment)
+        for name, key in list(self.keys.items()):
+            key.breaker.adopt(policy)
+            if not key.deployments:
+                del self.keys[name]
+
+    def knows(self, tracked: Tracked) -> bool:
+        """Whether this very record is kept: one that was forgotten may have a successor of its name."""
+        return self.deployments.get(tracked.deployment) is tracked
+
     def mark(self, tracked: Tracked, *, well: bool) -> None:
         """Note whether something stands in the way of asking it."""
         tracked.well = well
+        if not self.knows(tracked):
+            return
         if well:
             self.unwell.discard(tracked.deployment)
-        elif tracked.deployment in self.deployments:
+        else:
             self.unwell.add(tracked.deployment)
 
     def restate(self, tracked: Tracked, now: float) -> None:
@@ -87,7 +114,7 @@ class Registry:
 
     def _show(self, tracked: Tracked, now: float, why: str) -> None:
         moved = tracked.restate(now, why)
-        if moved is not None and tracked.deployment in self.deployments:
+        if moved is not None and self.knows(tracked):
             self._untold.append(moved)
         self.mark(tracked, well=tracked.shown == "closed" and not tracked.cooldown.rest.holds(now))
 

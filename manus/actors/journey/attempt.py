@@ -14,6 +14,7 @@ import trio
 
 from manus.actors.delivery import CallerChannel, Delivery
 from manus.actors.health import Ticket
+from manus.actors.lanes import Lane
 from manus.actors.metering import is_measured, usage_received
 from manus.actors.routing.plan import Choice
 from manus.messages.accounting import Booked, Dispatched, Doubt, Granted, Release, Settle
@@ -59,6 +60,7 @@ class OpenAttempt:
         "failure",
         "granted",
         "input_tokens",
+        "lane",
         "number",
         "output_max",
         "output_ratio",
@@ -84,6 +86,7 @@ class OpenAttempt:
         ticket: Ticket,
         started_at: float,
         accounting: Ref,
+        lane: Lane,
         channel: CallerChannel | None,
         input_tokens: int,
         output_ratio: float,
@@ -111,6 +114,9 @@ class OpenAttempt:
         """Its call, where that may go on when nobody waits for it any more (`on_cancel = "drain"`)."""
         self.draining = False
         """Whether its request is over while its answer is read to the end, for the vendor's own count."""
+        self.lane: Lane | None = lane
+        """The way to the actor that it keeps to; None once it needs none."""
+        lane.attempts += 1
         self._place: Place | None = None
         self._accounting = accounting
         self.input_tokens = input_tokens
@@ -185,6 +191,12 @@ class OpenAttempt:
         self.delivery.fence()
         if self.question is not None:
             self.question.leave()
+
+    def leave_lane(self) -> None:
+        """Need its actor no more. Synchronous, and harmless when repeated."""
+        lane, self.lane = self.lane, None
+        if lane is not None:
+            lane.leave()
 
     def close(self) -> None:
         """End it in the books without waiting. Synchronous; harmless when it has ended."""

@@ -96,6 +96,7 @@ class Attempts:
             ticket=ticket,
             started_at=now,
             accounting=self._desk.accounting,
+            lane=self._desk.lane(choice.provider),
             channel=self._channel,
             input_tokens=calibration.prompt_tokens(choice.provider, choice.model, base, self.measured),
             output_ratio=calibration.output_ratio(choice.provider, choice.model, base),
@@ -144,6 +145,7 @@ class Attempts:
         now = trio.current_time()
         told = self.story.add(attempt, now)
         if not attempt.draining:
+            attempt.leave_lane()
             self._desk.emit(attempt.reported(now))
         self._desk.cell.count_attempt(attempt.choice.deployment, told.result)
 
@@ -174,6 +176,7 @@ class Attempts:
         """Put the endings of all open attempts on their way to the books. Synchronous; harmless when all is over."""
         for attempt in self.open:
             attempt.close()
+            attempt.leave_lane()
             self.withdraw(attempt)
 
     async def _called(self, attempt: OpenAttempt, request: ChatRequest | EmbedRequest, *, shed: bool) -> Failed | None:
@@ -193,7 +196,8 @@ class Attempts:
             output_ratio=attempt.output_ratio,
             output_max=attempt.output_max,
         )
-        provider, sink = self._desk.provider(choice.provider), attempt.delivery
+        assert attempt.lane is not None, "it is not over"
+        provider, sink = attempt.lane.ref, attempt.delivery
         if self._drains:
             attempt.question = provider.put(call, deadline=env.deadline, sink=sink, trace_id=env.trace_id, shed=shed)
             answered = await attempt.question.answer()

@@ -34,6 +34,10 @@ class Drains:
         self.count = 0
         """How many go on now; at most `drains_max`."""
 
+    def adopt(self, policy: RouterPolicy) -> None:
+        """Go by another policy from now on; drains that go on keep the time that they were given."""
+        self._policy = policy
+
     def take(self, attempt: OpenAttempt) -> bool:
         """Take an attempt over, whose call is under way. False, and nothing has changed, where there are too many."""
         if self.count >= self._policy.drains_max:

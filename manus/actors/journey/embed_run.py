@@ -15,6 +15,7 @@ from manus.actors.journey.attempt import OpenAttempt
 from manus.actors.journey.request import RequestRun
 from manus.actors.router_desk import Desk
 from manus.actors.routing.plan import Choice, Plan
+from manus.actors.routing.standing import Standing
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Answer, Embedded, Outcome, Unfinished
 from manus.messages.requests import EmbedRequest
@@ -24,28 +25,28 @@ from manus.supervisor.envelope import Envelope
 class EmbedRun(RequestRun):
     """One request for embeddings, for the task that handles its envelope."""
 
-    __slots__ = ("_asked", "_vectors", "_warnings")
+    __slots__ = ("_asked", "_base", "_vectors", "_warnings")
 
     def __init__(self, desk: Desk, env: Envelope, request: EmbedRequest) -> None:
         super().__init__(desk, env, request)
         self._asked = request
+        self._base: str | None = None
+        """Its vendor's name for the model that answered the first call."""
         self._vectors: list[bytes] = []
         self._warnings: dict[str, None] = {}
 
     async def _journey(self) -> Outcome:
         """Plan, and have one call after another answered."""
-        longest = max(estimate_tokens(text) for text in self._asked.inputs)
-        plan = self._desk.table.plan(
-            self._asked,
-            estimated_input_tokens=longest,
-            standing=self._desk.standing(self._asked.request_id, self._story.admitted_at),
-        )
-        if isinstance(plan, Plan):
-            plan = self._able(plan)
+        plan = self._planned(self._desk.standing(self._asked.request_id, self._story.admitted_at))
         if isinstance(plan, Failed):
             return self._unfinished(plan)
         self._story.planned(plan, self._desk.cell.health)
         while True:
+            if self._table is not self._desk.table:
+                renewed = self._renewed(plan)
+                if isinstance(renewed, Failed):
+                    return self._unfinished(renewed)
+                plan = renewed
             batch = self._batch(plan, len(self._vectors))
             self._attempts.measured = measure(batch)
             ended = await self._answered(plan, batch)
@@ -54,7 +55,23 @@ class EmbedRun(RequestRun):
             if self._completes(ended):
                 return self._finished(ended)
             self._keep(ended)
+            self._base = ended.choice.card.vendor_name
             plan = _of_one_model(plan, ended.choice)
+
+    def _planned(self, standing: Standing) -> Plan | Failed:
+        """Make a plan by what is configured now; once a model has answered, of that model alone."""
+        self._table = self._desk.table
+        longest = max(estimate_tokens(text) for text in self._asked.inputs)
+        plan = self._table.plan(self._asked, estimated_input_tokens=longest, standing=standing)
+        if isinstance(plan, Plan):
+            plan = self._able(plan)
+        if isinstance(plan, Failed) or self._base is None:
+            return plan
+        others = [choice for choice in plan.choices if choice.card.vendor_name != self._base]
+        if len(others) < len(plan.choices):
+            return plan.without(others, "makes other vectors than the model that has begun")
+        message = f"Nobody is left who has {self._base}, which made the vectors so far: the configuration has changed."
+        return Failed(kind="no_candidate", param="model", message=message, safe_to_retry=True)
 
     def _able(self, plan: Plan) -> Plan | Failed:
         """Leave out the vendors that have no embeddings at all, whatever name an entry of theirs takes."""

@@ -9,6 +9,7 @@ requests of priority `batch`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -47,9 +48,21 @@ class Race:
 
     Args:
         delay_s: for how long the first attempt may be silent.
+        keep_up: makes the cursor's plan one of the present configuration.
     """
 
-    __slots__ = ("_attempts", "_cell", "_cursor", "_decided", "_delay_s", "_ended", "_racing", "_request", "_winner")
+    __slots__ = (
+        "_attempts",
+        "_cell",
+        "_cursor",
+        "_decided",
+        "_delay_s",
+        "_ended",
+        "_keep_up",
+        "_racing",
+        "_request",
+        "_winner",
+    )
 
     def __init__(
         self,
@@ -58,12 +71,14 @@ class Race:
         cell: RouterCell,
         request: ChatRequest | EmbedRequest,
         delay_s: float,
+        keep_up: Callable[[PlanCursor], None],
     ) -> None:
         self._attempts = attempts
         self._cursor = cursor
         self._cell = cell
         self._request = request
         self._delay_s = delay_s
+        self._keep_up = keep_up
         self._decided = trio.Event()
         self._racing: list[OpenAttempt] = []
         self._ended: list[OpenAttempt] = []
@@ -92,6 +107,7 @@ class Race:
     def _join(self, first: OpenAttempt) -> OpenAttempt | None:
         """Begin the second attempt, where somebody is ready and the budget allows it."""
         now = trio.current_time()
+        self._keep_up(self._cursor)
         choice = self._cursor.spare(now)
         if choice is None or not self._cell.hedge_budget.spend(first.choice.provider, now):
             return None

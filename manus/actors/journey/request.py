@@ -25,6 +25,7 @@ from manus.actors.journey.steps import Ask, GiveUp
 from manus.actors.journey.story import Story
 from manus.actors.router_desk import Desk
 from manus.actors.routing.plan import Plan
+from manus.actors.routing.standing import Standing
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Outcome, Unfinished
 from manus.messages.requests import ChatRequest, EmbedRequest
@@ -45,10 +46,12 @@ TOO_LATE = Failed(
 class RequestRun:
     """One request, for the task that handles its envelope. `EmbedRun` is the other kind."""
 
-    __slots__ = ("_attempts", "_channel", "_desk", "_env", "_hedged", "_request", "_rescue", "_story")
+    __slots__ = ("_attempts", "_channel", "_desk", "_env", "_hedged", "_request", "_rescue", "_story", "_table")
 
     def __init__(self, desk: Desk, env: Envelope, request: ChatRequest | EmbedRequest) -> None:
         self._desk = desk
+        self._table = desk.table
+        """What its plan was made by."""
         self._env = env
         self._request = request
         self._hedged = may_hedge(desk.spec.policy.hedge, request)
@@ -95,18 +98,40 @@ class RequestRun:
         if self._env.deadline <= self._story.admitted_at:
             return self._unfinished(TOO_LATE)
         standing = self._desk.standing(self._request.request_id, self._story.admitted_at)
-        plan = self._desk.table.plan(
-            self._request,
-            estimated_input_tokens=self._attempts.prompt_tokens,
-            standing=standing,
-            measured=self._attempts.measured,
-        )
+        plan = self._planned(standing)
         if isinstance(plan, Failed):
             return self._unfinished(plan)
         self._story.planned(plan, standing.health)
         self._attempts.alone = is_alone(plan, self._desk.spec.policy.retry)
         ended = await self._answered(plan, self._request)
         return self._unfinished(ended) if isinstance(ended, Failed) else self._finished(ended)
+
+    def _planned(self, standing: Standing) -> Plan | Failed:
+        """Make a plan by what is configured now."""
+        self._table = self._desk.table
+        return self._table.plan(
+            self._request,
+            estimated_input_tokens=self._attempts.prompt_tokens,
+            standing=standing,
+            measured=self._attempts.measured,
+        )
+
+    def _keep_up(self, cursor: PlanCursor) -> None:
+        """Where the configuration has changed since the plan was made, go on with what there is now."""
+        if self._table is not self._desk.table:
+            cursor.renew(self._renewed(cursor.plan))
+
+    def _renewed(self, plan: Plan) -> Plan | Failed:
+        """Give a plan by what is configured now, in the order of `plan` as far as that is still there."""
+        desk = self._desk
+        standing = desk.standing(self._request.request_id, trio.current_time()).rehearsal()
+        now = self._planned(standing)
+        if isinstance(now, Failed):
+            return now
+        renewed = plan.renewed(now)
+        self._story.planned(renewed, standing.health)
+        self._attempts.alone = is_alone(renewed, desk.spec.policy.retry)
+        return renewed
 
     async def _answered(self, plan: Plan, request: ChatRequest | EmbedRequest) -> OpenAttempt | Failed:
         """Make attempts at `request` until one succeeds or nothing more can be done."""
@@ -127,13 +152,17 @@ class RequestRun:
             asked = step.request or request
             if rescue is not None:
                 self._attempts.measured = measure(asked)
-            begun = await self._begin(step, asked, patient=rescue is not None)
+            begun = await self._begin(step, asked, cursor, patient=rescue is not None)
+            if begun is None:
+                step = await self._gone(last, rescue, cursor)
+                continue
             if isinstance(begun, NotBefore):
                 step = self._not_begun(step, begun, last, rescue, cursor)
                 continue
-            cursor.begun(step.choice)
+            cursor.begun(begun.choice)
             if last is not None:
-                self._desk.cell.count("retries" if step.choice is last.choice else "failovers")
+                again = begun.choice.deployment == last.choice.deployment
+                self._desk.cell.count("retries" if again else "failovers")
             last = begun
             if cursor.spare(last.started_at) is not None:
                 self._hurry(last)
@@ -173,6 +202,7 @@ class RequestRun:
     async def _following(self, last: OpenAttempt, rescue: Rescue | None, cursor: PlanCursor) -> Ask | GiveUp:
         """Decide what follows a failed attempt."""
         assert last.failure is not None
+        self._keep_up(cursor)
         if rescue is None:
             return cursor.after(last.choice, last.failure, now=trio.current_time())
         return await self._rescued(rescue, last, last.failure, cursor)
@@ -182,20 +212,27 @@ class RequestRun:
         cell, choice = self._desk.cell, first.choice
         cell.hedge_budget.count_request(choice.provider, first.started_at)
         delay_s = hedge_delay_s(self._desk.spec.policy.hedge, cell.health, choice, streamed=self._channel is not None)
-        return None if delay_s is None else Race(self._attempts, cursor, cell, self._request, delay_s)
+        return None if delay_s is None else Race(self._attempts, cursor, cell, self._request, delay_s, self._keep_up)
 
-    async def _begin(self, step: Ask, asked: ChatRequest | EmbedRequest, *, patient: bool) -> OpenAttempt | NotBefore:
+    async def _begin(
+        self, step: Ask, asked: ChatRequest | EmbedRequest, cursor: PlanCursor, *, patient: bool
+    ) -> OpenAttempt | NotBefore | None:
         """Wait for the turn of `step` and open its attempt, unless its deployment rests by then.
 
-        `patient`: nobody else will do, so that it is waited for as long as anybody waits.
+        None: it has left the configuration meanwhile. `patient`: nobody else will do, so that it is waited for as long
+        as anybody waits.
         """
-        policy = self._desk.spec.policy.retry
+        policy, plan = self._desk.spec.policy.retry, cursor.plan
         wait_s = step.wait_s
         while True:
             if wait_s > 0:
                 await trio.sleep(wait_s)
+            self._keep_up(cursor)
+            choice = step.choice if cursor.plan is plan else cursor.standing_in(step.choice)
+            if choice is None:
+                return None
             now = trio.current_time()
-            begun = self._attempts.begin(asked, step.choice, step.role, now)
+            begun = self._attempts.begin(asked, choice, step.role, now)
             if not isinstance(begun, NotBefore) or not patient:
                 return begun
             wait_s = begun.at - now
@@ -212,11 +249,23 @@ class RequestRun:
         assert last.failure is not None, "and has failed"
         return rescue.gives_up(last.failure, f"{step.choice.deployment} rests: {rests.why}")
 
+    async def _gone(self, last: OpenAttempt | None, rescue: Rescue | None, cursor: PlanCursor) -> Ask | GiveUp:
+        """Decide what follows where a deployment has left the configuration before it was asked."""
+        if rescue is None:
+            return cursor.again(trio.current_time())
+        assert last is not None, "what is rescued was begun"
+        assert last.failure is not None, "and has failed"
+        step = rescue.follow_anew(last, last.failure, cursor)
+        return step if isinstance(step, GiveUp) else await self._announced(rescue, step)
+
     async def _rescued(self, rescue: Rescue, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor) -> Ask | GiveUp:
         """Decide what follows when the caller has seen a part of the answer, and tell it what it has to know."""
         step = rescue.follow(attempt, failure, cursor)
         if isinstance(step, GiveUp):
             return step
+        return await self._announced(rescue, step)
+
+    async def _announced(self, rescue: Rescue, step: Ask) -> Ask | GiveUp:
         if step.role == "restart":
             self._story.partial = None
         stalled = await rescue.announce(step)

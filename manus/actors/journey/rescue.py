@@ -123,6 +123,16 @@ class Rescue:
             case "auto":
                 return self._take_up(attempt, failure, cursor)
 
+    def follow_anew(self, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor) -> Ask | GiveUp:
+        """Decide once more what follows `failure`: who was to be asked next has left the configuration meanwhile."""
+        match self._mode:
+            case "error":
+                return GiveUp(reason="the caller wants to be told (`on_interrupt`)")
+            case "restart":
+                return self._start_over(attempt, failure, cursor)
+            case "auto":
+                return self._taken_up(attempt, failure, cursor, differs=False)
+
     def _start_over(self, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor) -> Ask | GiveUp:
         step = cursor.after(attempt.choice, failure, now=trio.current_time())
         if isinstance(step, GiveUp):
@@ -132,7 +142,9 @@ class Rescue:
         return msgspec.structs.replace(step, role="restart")
 
     def _take_up(self, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor) -> Ask | GiveUp:
-        differs = self._note(attempt, failure)
+        return self._taken_up(attempt, failure, cursor, differs=self._note(attempt, failure))
+
+    def _taken_up(self, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor, *, differs: bool) -> Ask | GiveUp:
         assert self._shown is not None
         obstacle = _obstacle(self._shown.outline())
         if obstacle is not None:

@@ -64,6 +64,7 @@ class PlanCursor:
         "_health",
         "_jitter",
         "_least_window",
+        "_nobody",
         "_paid",
         "_patient_until",
         "_plan",
@@ -99,6 +100,7 @@ class PlanCursor:
         self._returns: dict[str, _Return] = {}
         self._retry: _Return | None = None
         self._failure: Failed | None = None
+        self._nobody: Failed | None = None
         self._least_window = 0
         self._too_small: set[str] = set()
         self._policy_only = False
@@ -132,6 +134,33 @@ class PlanCursor:
     def again(self, now: float) -> Ask | GiveUp:
         """Decide anew, because the deployment that was to be asked was not ready after all."""
         return self._pick(now, None, False)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that it walks."""
+        return self._plan
+
+    def renew(self, plan: Plan | Failed) -> None:
+        """Walk on over another plan: the configuration has changed. What has failed once is not begun with again."""
+        if isinstance(plan, Failed):
+            self._nobody = plan
+            plan = msgspec.structs.replace(self._plan, choices=())
+        there: dict[str, Choice] = {choice.deployment: choice for choice in plan.choices}
+        known = {choice.deployment for choice in self._plan.choices}
+        coming = {choice.deployment for choice in self._coming}
+        self._coming = [c for c in plan.choices if c.deployment in coming or c.deployment not in known]
+        self._returns = {
+            name: each._replace(choice=there[name]) for name, each in self._returns.items() if name in there
+        }
+        retry = self._retry
+        if retry is not None:
+            choice = there.get(retry.choice.deployment)
+            self._retry = None if choice is None else retry._replace(choice=choice)
+        self._plan = plan
+
+    def standing_in(self, choice: Choice) -> Choice | None:
+        """Give a choice as the present plan has it; None where it has left."""
+        return next((each for each in self._plan.choices if each.deployment == choice.deployment), None)
 
     def failed(self, choice: Choice, failure: Failed, now: float) -> None:
         """Note the failure of an attempt that another one ran beside, and whose failure is yet to be told."""
@@ -330,7 +359,7 @@ class PlanCursor:
                 resting.append(Resting(choice, verdict if isinstance(verdict, NotBefore) else None))
         failure = self._failure
         if failure is None:
-            return GiveUp(reason=reason, failure=all_resting(resting, now))
+            return GiveUp(reason=reason, failure=self._nobody or all_resting(resting, now))
         back_s = back_in_s(resting, now)
         if back_s is None or back_s == failure.retry_after_s:
             return GiveUp(reason=reason)

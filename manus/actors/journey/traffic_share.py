@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 WINDOW_S: Final = 60.0
@@ -31,6 +32,10 @@ class TrafficShare:
         self._requests = [0] * SLOTS
         self._spent = [0] * SLOTS
         self._current = -SLOTS
+
+    def adopt(self, ratio: float, minimum: int) -> None:
+        """Allow another share from now on; what was spent stays spent."""
+        self._ratio, self._minimum = ratio, minimum
 
     def count_request(self, now: float) -> None:
         """Note one request: it earns its share."""
@@ -68,6 +73,17 @@ class TrafficShares:
         self._ratio = ratio
         self._minimum = minimum
         self._by_provider: dict[str, TrafficShare] = {}
+
+    def adopt(self, ratio: float, minimum: int = 0) -> None:
+        """Allow another share of every provider's traffic from now on."""
+        self._ratio, self._minimum = ratio, minimum
+        for share in self._by_provider.values():
+            share.adopt(ratio, minimum)
+
+    def keep_only(self, providers: Collection[str]) -> None:
+        """Forget the providers that are gone."""
+        for gone in self._by_provider.keys() - set(providers):
+            del self._by_provider[gone]
 
     def count_request(self, provider: str, now: float) -> None:
         """Note that a request is sent to a provider that it was not sent to before."""

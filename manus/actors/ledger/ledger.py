@@ -215,6 +215,10 @@ class Ledger:
         """List the attempts that have not ended."""
         return list(self._open)
 
+    def open_attempts(self) -> list[tuple[Reserve, bool]]:
+        """Give the attempts that have not ended as they were reserved, each with whether bytes of it have left."""
+        return [(_reserve(entry), entry.dispatched) for entry in self._open.values()]
+
     def intent_of(self, key: AttemptKey) -> AttemptReserved | None:
         """Give the intent of an attempt that has not ended."""
         entry = self._open.get(key)
@@ -298,6 +302,24 @@ def _intent(reserve: Reserve, now_unix_s: float) -> AttemptReserved:
         conversation_id=reserve.conversation_id,
         key_fingerprint=reserve.key_fingerprint,
         tags=reserve.tags,
+    )
+
+
+def _reserve(entry: _Open) -> Reserve:
+    record = entry.record
+    return Reserve(
+        request_id=record.request_id,
+        attempt=record.attempt,
+        deployment=record.deployment,
+        provider=record.provider,
+        model=record.model,
+        bound=record.bound,
+        estimate=record.estimate,
+        price=entry.price,
+        key_fingerprint=record.key_fingerprint,
+        tags=record.tags,
+        bound_cost_nano_usd=record.bound_cost_nano_usd,
+        estimate_cost_nano_usd=record.estimate_cost_nano_usd,
     )
 
 

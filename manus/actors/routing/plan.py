@@ -21,6 +21,10 @@ Use = Literal["any", "larger_window", "policy"]
 refused."""
 
 
+LEFT = "left the configuration, or cannot answer this any more since it changed"
+"""Why a deployment is no candidate any more after a reload."""
+
+
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment that a plan may ask.
 
@@ -62,6 +66,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def candidates(self) -> tuple[Candidate, ...]:
         """The choices told to people, in order, as they are where nothing rests."""
         return candidates_told(self.choices, self.scores) if self.told is None else self.told
+
+    def renewed(self, now: Plan) -> Plan:
+        """Give what is left of it in a plan that was made now, in the order that it had; who is new comes last."""
+        there = {choice.deployment: choice for choice in now.choices}
+        gone = [choice for choice in self.choices if choice.deployment not in there]
+        stayed = [there.pop(choice.deployment) for choice in self.choices if choice.deployment in there]
+        # A reserve is asked only after certain failures, whoever stands before it; nobody has to be first.
+        return msgspec.structs.replace(
+            now,
+            choices=(*stayed, *there.values()),
+            left_out=(*now.left_out, *(left_out_of(choice, LEFT) for choice in gone)),
+            told=None,
+        )
 
     def without(self, choices: Collection[Choice], reason: str) -> Plan:
         """Leave out `choices`, which must not be all; the others keep their order."""

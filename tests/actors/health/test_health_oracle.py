@@ -11,6 +11,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from manus.actors.health import Health, NotBefore, Ticket
 from manus.actors.health.free_probes import FreeProbe
+from manus.actors.health.tracked import TrackedKey
+from manus.actors.jitter import Jitter
 from manus.messages.calls import Probed
 from manus.messages.failures import Failed, FailureKind
 from manus.messages.ids import DeploymentId
@@ -124,7 +126,8 @@ class HealthMachine(RuleBasedStateMachine):
         probe = self.health.begin_probe("p", key, self.now)
         assert (probe is None) == (not tries)
         if probe is None:
-            return -1, FreeProbe(provider="p", key=key, tried=(), tries_key=False, incarnation=-7)
+            nobody = TrackedKey("p", key, HealthPolicy(), Jitter(0, "nobody"))
+            return -1, FreeProbe(provider="p", key=key, shared=nobody, tried=(), tries_key=False, incarnation=-7)
         self.number += 1
         self.generation[self.number] = self.crashes
         self.history.append(Happened(what="list", at=self.now, number=self.number, key=key))
