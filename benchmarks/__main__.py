@@ -21,6 +21,7 @@ from benchmarks.failover import CPU_ROW as FAILOVER_ROW
 from benchmarks.failover import print_failover
 from benchmarks.hedging import ROW as HEDGING_ROW
 from benchmarks.hedging import print_hedging
+from benchmarks.hosts import print_hosts
 from benchmarks.imports import OUR_DEPENDENCIES, OURS, import_ms
 from benchmarks.ledger import print_ledger
 from benchmarks.processes import ContenderFailed, Worker, upstream
@@ -52,6 +53,7 @@ ALONE: dict[str, Callable[[int], None]] = {
     "estimates": print_estimates,
     "failover": print_failover,
     "hedging": print_hedging,
+    "hosts": print_hosts,
     "ledger": print_ledger,
     "routing": print_routing,
 }

@@ -32,6 +32,8 @@ async def obey(contender: Contender, order: list[Any], run: workloads.RunAtOnce,
             return await workloads.paced_streams(contender, width, run)
         case ["burst_stream"]:
             return await workloads.burst_stream(contender)
+        case ["bursts_at_once", int(width)]:
+            return await workloads.bursts_at_once(contender, width, run)
         case ["held_streams", int(width)]:
             return await hold(workloads.HeldStreams(width), contender)
         case ["restart"]:
@@ -111,11 +113,41 @@ def run_on_asyncio(module: Any, base_url: str) -> None:
     asyncio.run(main())
 
 
+def run_on_threads(module: Any, base_url: str) -> None:
+    """Serve a contender that blocks: its coroutines run to their end without a loop, each in a thread of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    async def run(jobs: Jobs) -> None:
+        with ThreadPoolExecutor(max_workers=len(jobs)) as threads:
+            for done in [threads.submit(_to_its_end, job()) for job in jobs]:
+                done.result()
+
+    async def hold(_: workloads.HeldStreams, __: Contender) -> float:
+        raise ValueError("streams that are held are not measured in threads")
+
+    async def main() -> None:
+        async with module.open_contender(base_url) as contender:
+            _tell("ready")
+            while (order := _next_order()) is not None:
+                _tell(await obey(contender, order, run, hold))
+
+    _to_its_end(main())
+
+
+def _to_its_end(coroutine: Awaitable[None]) -> None:
+    """Run a coroutine that never waits for a loop."""
+    for _ in coroutine.__await__():
+        raise AssertionError("it waits for a loop, and here is none")
+
+
+RUN_ON = {"trio": run_on_trio, "asyncio": run_on_asyncio, "threads": run_on_threads}
+
+
 def main() -> None:
     """Serve the contender named on the command line."""
     name, base_url = sys.argv[1:]
     module = importlib.import_module(f"benchmarks.contenders.{name}")
-    (run_on_trio if module.LOOP == "trio" else run_on_asyncio)(module, base_url)
+    RUN_ON[module.LOOP](module, base_url)
 
 
 if __name__ == "__main__":

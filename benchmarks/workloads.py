@@ -64,6 +64,19 @@ async def burst_stream(contender: Contender) -> float:
     return spent / BURST_CHUNKS * 1e6
 
 
+async def bursts_at_once(contender: Contender, width: int, run: RunAtOnce) -> float:
+    """Give CPU microseconds per chunk of `width` such streams at once."""
+
+    async def stream() -> None:
+        pieces: list[str] = []
+        await contender.stream("burst", pieces.append)
+        assert "".join(pieces) == BURST_TEXT
+
+    began = time.process_time()
+    await run([stream] * width)
+    return (time.process_time() - began) / (width * BURST_CHUNKS) * 1e6
+
+
 class HeldStreams:
     """Streams that are in the middle of their answer, so that their memory can be weighed."""
 
