@@ -29,11 +29,16 @@ _LEFT_OUT: Final = frozenset({"at", "traceback", "stack"})
 
 def log_event(event: object) -> None:
     """Write one event: the expected at DEBUG, a failed call as INFO, what somebody should look at as a warning."""
-    level = logging.DEBUG if isinstance(event, _QUIET) else logging.WARNING
-    if isinstance(event, AttemptEnded) and event.result not in ("ok", "cancelled"):
-        level = logging.INFO
+    level = level_of(event)
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, "%s", line_of(event))
+
+
+def level_of(event: object) -> int:
+    """Weigh an event as the standard library's logging does."""
+    if isinstance(event, AttemptEnded) and event.result not in ("ok", "cancelled"):
+        return logging.INFO
+    return logging.DEBUG if isinstance(event, _QUIET) else logging.WARNING
 
 
 def line_of(event: object) -> str:

@@ -62,6 +62,14 @@ def module_name(path: Path) -> str:
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+def test_only_the_command_line_serves_other_processes() -> None:
+    """`ipc` stands above the face, as the command line does: whoever embeds an agent loads nothing of it."""
+    for path in FILES:
+        if module_name(path).split(".")[0] not in ("ipc", "cli"):
+            below = [line for line, name in imports_of(path) if name.split(".")[0] == "ipc"]
+            assert not below, f"{path.relative_to(PACKAGE)} imports manus.ipc in line {below}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_layer_looks_upward(path: Path) -> None:
     room = room_of(module_name(path))
