@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "usage",
     "config",
     "serve",
+    "schema",
     "sim",
     "demo",
     "chaos",

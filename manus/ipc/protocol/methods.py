@@ -13,7 +13,6 @@ from manus._version import __version__
 from manus.ipc.protocol import params as p
 from manus.ipc.protocol import results as r
 from manus.messages.outcomes import Route
-from manus.messages.routing import RoutingMetrics
 from manus.token_counts import TokenCount
 
 PROTOCOL_VERSION: Final = 1
@@ -36,7 +35,7 @@ METHODS: Final[dict[str, Method]] = {
     "chat": Method(p.ChatParams, r.Response, "Say one thing in a conversation."),
     "chat_stream": Method(p.ChatStreamParams, r.Response, "The same, with events."),
     "conversation.create": Method(p.ConversationCreateParams, r.ConversationCreated, "Begin a conversation."),
-    "conversation.get": Method(p.ConversationParams, r.Table, "Give a conversation with its exchanges."),
+    "conversation.get": Method(p.ConversationParams, r.ConversationTold, "Give a conversation with its exchanges."),
     "conversation.delete": Method(p.ConversationParams, r.ConversationDeleted, "Forget a conversation."),
     "embed": Method(p.EmbedParams, r.Embeddings, "Turn texts into vectors."),
     "explain": Method(p.ExplainParams, Route, "Tell how a request would be routed, without making it."),
@@ -47,7 +46,7 @@ METHODS: Final[dict[str, Method]] = {
     "usage.stats": Method(p.UsageStatsParams, r.Usage, "Give the books of all time."),
     "usage.summary": Method(p.UsageSummaryParams, r.Usage, "Give the books of the last days."),
     "limits": Method(p.NoParams, r.Limits, "Tell how far limits and budgets are used."),
-    "routing.metrics": Method(p.NoParams, RoutingMetrics, "Give the router's counts."),
+    "routing.metrics": Method(p.NoParams, r.RoutingMetrics, "Give the router's counts."),
     "request.status": Method(p.RequestStatusParams, r.RequestStatus, "Tell what the ledger knows of a request key."),
     "health": Method(p.NoParams, r.Table, "Tell in one word, and in detail, whether requests can be served."),
     "reload": Method(p.NoParams, r.Table, "Read the configuration again; what is in flight goes on."),

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import GenericAlias
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from manus.books import DIMENSIONS
+from manus.conversations import Conversation
 from manus.limit_reports import RateLimiter
 from manus.messages.accounting import RequestStatus as LedgerStatus
 from manus.messages.content import Citation
 from manus.messages.limits import BudgetState, LimitState
 from manus.messages.outcomes import Route
+from manus.messages.routing import RoutingMetrics as RouterMetrics
 from manus.reports import ProviderState, UsageLine, UsageReport
-from manus.responses import LLMResponse, ResponseUsage, StreamChunk, usage_of
+from manus.responses import ChunkKind, LLMResponse, ResponseUsage, StreamChunk, usage_of
 from manus.token_counts import TokenCount
 
 Table = dict[str, Any]
@@ -131,6 +133,13 @@ class ProviderStates(msgspec.Struct, frozen=True, kw_only=True):
     providers: dict[str, ProviderState]
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of a conversation, as text."""
+
+    role: str
+    content: str
+
+
 class Switched(msgspec.Struct, frozen=True, kw_only=True):
     """Who is asked first from now on."""
 
@@ -178,10 +187,20 @@ BudgetTold: Final = _told("BudgetState", BudgetState, more=(("remaining", int),)
 Limits: Final = _told("Limits", RateLimiter, instead={"limits": _list_of(LimitTold), "budgets": _list_of(BudgetTold)})
 RequestStatus: Final = _told("RequestStatus", LedgerStatus, instead={"usage": TokenUsage})
 
+RoutingMetrics: Final = _told("RoutingMetrics", RouterMetrics, may_be_missing=RouterMetrics.__struct_fields__)
+ConversationTold: Final = _told(
+    "Conversation",
+    Conversation,
+    instead={"system": list[Table], "exchanges": list[Table]},
+    more=(("messages", list[Said]),),
+)
+"""Turns stand in it with all their canonical parts, which are not for a host to read: `messages` has them as text."""
+
 Event: Final = _told(
     "Event",
     StreamChunk,
     without=("finish_reason", "usage"),
+    instead={"kind": Literal[tuple(kind for kind in get_args(ChunkKind) if kind != "final")]},
     may_be_missing=("text", "tool_call", "index", "provider", "model"),
 )
 """One piece of a streamed answer. `kind` and `delta` are always there; `index` 0 and what is empty are left out."""
