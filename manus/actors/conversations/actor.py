@@ -74,7 +74,7 @@ class Conversations:
             case ConversationAsked(conversation_id=conversation_id):
                 return self._told(conversation_id)
             case DeleteConversation(conversation_id=conversation_id):
-                return ConversationDeleted(existed=self._desk.delete(conversation_id))
+                return ConversationDeleted(existed=self._desk.delete(conversation_id, env.id))
             case ConversationsReconfigured(policy=policy):
                 return self._reconfigured(policy)
             case other:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
 import trio
 
@@ -10,6 +12,9 @@ from manus.actors.conversations.line import Line
 from manus.actors.conversations.shelf import Shelf
 from manus.messages.conversations import ConversationForgotten, ConversationPolicy
 from manus.supervisor.context import Context
+
+DELETIONS_KEPT: Final = 1024
+"""Deletions that are remembered. One matters for a scheduler pass; so many do not come in one."""
 
 
 class Ticket:
@@ -31,7 +36,7 @@ class Ticket:
 class Desk:
     """What one incarnation's turns share."""
 
-    __slots__ = ("_emit", "_lines", "in_hand", "now_unix_s", "router", "shelf")
+    __slots__ = ("_deletions", "_emit", "_lines", "in_hand", "now_unix_s", "router", "shelf")
 
     def __init__(self, ctx: Context, *, now_unix_s: Callable[[], float]) -> None:
         self.shelf: Shelf = ctx.cell
@@ -41,6 +46,7 @@ class Desk:
         """Turns that run or wait, in all conversations."""
         self._emit = ctx.emit
         self._lines: dict[str, Line[Ticket]] = {}
+        self._deletions: OrderedDict[str, int] = OrderedDict()
 
     @property
     def policy(self) -> ConversationPolicy:
@@ -67,13 +73,24 @@ class Desk:
         if not len(line) and self._lines.get(conversation_id) is line:
             del self._lines[conversation_id]
 
-    def delete(self, conversation_id: str) -> bool:
-        """Forget a conversation and cancel every turn in its line; tell whether there was anything to forget."""
+    def delete(self, conversation_id: str, number: int) -> bool:
+        """Forget a conversation and cancel every turn that was asked for before `number`; tell whether there was one.
+
+        Turns that have yet to come to the line, in this very moment, find out by `is_deleted`.
+        """
+        self._deletions[conversation_id] = number
+        self._deletions.move_to_end(conversation_id)
+        if len(self._deletions) > DELETIONS_KEPT:
+            self._deletions.popitem(last=False)
         line = self._lines.pop(conversation_id, None)
         for ticket in () if line is None else line.tickets:
             ticket.deleted = True
             ticket.scope.cancel(reason="the conversation was deleted")
         return self.shelf.remove(conversation_id) or line is not None
+
+    def is_deleted(self, conversation_id: str, number: int) -> bool:
+        """Whether a conversation was deleted after the turn of this number was asked for."""
+        return self._deletions.get(conversation_id, number) > number
 
     def is_full_for(self, conversation_id: str) -> bool:
         """Whether a conversation may not be begun, because there is no room and none is made."""

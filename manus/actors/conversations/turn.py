@@ -70,6 +70,8 @@ class ChatTurn:
 
         Cancelling the actor passes through; then the runner answers, and nothing becomes history.
         """
+        if self._desk.is_deleted(self._id, self._ticket.number):
+            return self._failed("cancelled", DELETED)
         line = self._desk.line_of(self._id)
         if not line.has_room:
             why = (
