@@ -19,6 +19,7 @@ from manus.ipc.protocol import (
     NOTIFICATIONS,
     SUPPORTED,
     BadParams,
+    InvalidFrame,
     UnknownMethod,
     initialize_result,
     key_of,
@@ -89,7 +90,7 @@ class Desk:
             case Asked() as asked:
                 try:
                     reply_now = self._asked(asked)
-                except (Refusal, BadParams, UnknownMethod) as refusal:
+                except (Refusal, BadParams, UnknownMethod, InvalidFrame) as refusal:
                     reply_now = asked.voice.failure(refusal)
                 except Exception as defect:
                     # Told before it is counted: the line was taken, and nobody else knows of it.
@@ -114,8 +115,10 @@ class Desk:
         """Answer at once, or take the request in and give None.
 
         Raises:
-            Refusal, BadParams, UnknownMethod: why it is neither.
+            Refusal, BadParams, UnknownMethod, InvalidFrame: why it is neither.
         """
+        if asked.refused is not None:
+            raise asked.refused
         session, method = self._session, asked.method
         if asked.key is not None and session.in_flight(asked.key):
             raise DuplicateId(asked.key[1] if isinstance(asked.key, tuple) else asked.key)

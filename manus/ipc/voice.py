@@ -37,6 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         method: the name of JSON-RPC's method, whatever the dialect.
         params: decoded JSON in that method's shape, not yet checked; `msgspec.UNSET` where it was left out.
         ordered: answered in its turn, after those that came before it and are ordered too.
+        refused: why nothing can be done with it; it is answered in its turn all the same.
     """
 
     key: Hashable | None
@@ -44,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     params: object
     voice: Voice
     ordered: bool = False
+    refused: Exception | None = None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

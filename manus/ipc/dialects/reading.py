@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from manus.ipc.dialects.engine import (
     HEALTH_CHECK,
@@ -19,7 +19,7 @@ from manus.ipc.dialects.engine import (
 from manus.ipc.dialects.json_rpc import JsonRpcVoice
 from manus.ipc.dialects.short_form import ShortVoice, method_of
 from manus.ipc.protocol import frames
-from manus.ipc.protocol.errors import BadParams, ErrorObject, UnknownMethod, protocol_error
+from manus.ipc.protocol.errors import BadParams, InvalidFrame, UnknownMethod, protocol_error
 from manus.ipc.protocol.lines import error_line
 from manus.ipc.voice import Asked, Malformed, Told
 
@@ -49,22 +49,29 @@ def read(line: bytes, *, engine: bool) -> Asked | Told | Malformed | None:
         case frames.EngineMessage():
             message = "Invalid Request: the engine's envelope is spoken on the Unix socket (manus serve --unix PATH)"
             return Malformed(reply=error_line(None, protocol_error(-32600, "invalid_request", message)))
-        case frames.Malformed(dialect=dialect, error=error, id=given_id):
-            return Malformed(reply=_said_of(dialect, error, given_id))
+        case frames.Malformed():
+            return _malformed(frame)
         case None:
             return None
         case _:
             assert_never(frame)
 
 
-def _short(frame: frames.ShortForm) -> Asked | Malformed:
-    voice = ShortVoice(frame.id)
+def _short(frame: frames.ShortForm) -> Asked:
+    refused: UnknownMethod | None = None
+    method = frame.command
     try:
         method = method_of(frame.command)
     except UnknownMethod as error:
-        return Malformed(reply=voice.failure(error))
-    key = None if frame.id is UNSET else ("short", frame.id)
-    return Asked(key=key, method=method, params=frame.params, voice=voice, ordered=key is None)
+        refused = error
+    return _in_short(frame.id, method, frame.params, refused)
+
+
+def _in_short(given_id: frames.Id | UnsetType, method: str, params: object, refused: Exception | None) -> Asked:
+    """Take a command in; without an id it is answered in its turn, also where it is refused."""
+    key = None if given_id is UNSET else ("short", given_id)
+    voice = ShortVoice(given_id)
+    return Asked(key=key, method=method, params=params, voice=voice, ordered=key is None, refused=refused)
 
 
 def _engine(message: frames.EngineMessage) -> Asked | Malformed:
@@ -84,13 +91,13 @@ def _engine(message: frames.EngineMessage) -> Asked | Malformed:
     return Asked(key=("engine", request_id), method=method, params=params_of_payload(payload), voice=voice)
 
 
-def _said_of(dialect: frames.DialectName, error: ErrorObject, given_id: object) -> bytes:
-    match dialect:
+def _malformed(frame: frames.Malformed) -> Asked | Malformed:
+    match frame.dialect:
         case "json-rpc":
-            return error_line(None, error)
+            return Malformed(reply=error_line(None, frame.error))
         case "short":
-            return ShortVoice(given_id if isinstance(given_id, str | int) else UNSET).malformed(error)
+            return _in_short(frame.id, "", UNSET, InvalidFrame(frame.error))
         case "engine":
-            return engine_error("", "", error.message)
+            return Malformed(reply=engine_error("", "", frame.error.message))
         case _:
-            assert_never(dialect)
+            assert_never(frame.dialect)

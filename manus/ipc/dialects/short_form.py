@@ -12,7 +12,7 @@ from typing import Final, final
 from msgspec import UNSET, UnsetType
 
 from manus.config.did_you_mean import closest, listing
-from manus.ipc.protocol.errors import ErrorObject, UnknownMethod, error_object
+from manus.ipc.protocol.errors import UnknownMethod, error_object
 from manus.ipc.protocol.frames import Id
 from manus.ipc.protocol.lines import encode, event_json
 from manus.ipc.protocol.plain_words import shown
@@ -55,10 +55,6 @@ class ShortVoice:
     def event(self, seq: int, chunk: StreamChunk) -> bytes:  # the short form numbers nothing
         """Write one piece; nothing is numbered here."""
         return b'{"status":"chunk","chunk":%b%b' % (event_json(chunk), self._tail)
-
-    def malformed(self, error: ErrorObject) -> bytes:
-        """Write the error of a line that is no command."""
-        return b'{"status":"error","error":%b%b' % (encode(error), self._tail)
 
 
 def method_of(command: str) -> str:

@@ -16,7 +16,7 @@ The wire is told in `docs/ipc.md`; `manus schema` prints it as JSON Schema, made
 | `schema.py` | the JSON Schema of it all |
 """
 
-from manus.ipc.protocol.errors import BadParams, ErrorData, ErrorObject, UnknownMethod, error_object
+from manus.ipc.protocol.errors import BadParams, ErrorData, ErrorObject, InvalidFrame, UnknownMethod, error_object
 from manus.ipc.protocol.frames import EngineMessage, Malformed, Notification, Request, ShortForm, key_of, parse
 from manus.ipc.protocol.lines import error_line, event_line, reply_line
 from manus.ipc.protocol.methods import METHODS, NOTIFICATIONS, SUPPORTED, initialize_result
@@ -31,6 +31,7 @@ __all__ = [
     "EngineMessage",
     "ErrorData",
     "ErrorObject",
+    "InvalidFrame",
     "Malformed",
     "Notification",
     "Request",

@@ -169,6 +169,18 @@ class UnknownMethod(LookupError):
         self.did_you_mean = did_you_mean
 
 
+class InvalidFrame(ValueError):
+    """A line that can be told apart from others, and is no message.
+
+    Attributes:
+        error: what is wrong with it.
+    """
+
+    def __init__(self, error: ErrorObject) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 def protocol_error(code: int, kind: str, message: str, *, id: object = UNSET) -> ErrorObject:  # noqa: A002  # data.id
     """Make an error that is about a line and not about a request."""
     return ErrorObject(code=code, message=message, data=ErrorData(kind=kind, id=id))  # type: ignore[arg-type]  # an id
@@ -184,6 +196,8 @@ def error_object(error: Exception) -> ErrorObject:
         case BadParams():
             data = ErrorData(kind="invalid_params", path=error.path, did_you_mean=error.did_you_mean or UNSET)
             return ErrorObject(code=INVALID_PARAMS, message=f"Invalid params: {error}", data=data)
+        case InvalidFrame():
+            return error.error
         case UnknownMethod():
             data = ErrorData(kind="unknown_method", did_you_mean=error.did_you_mean or UNSET)
             return ErrorObject(code=UNKNOWN_METHOD, message=str(error), data=data)
