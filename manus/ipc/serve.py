@@ -35,6 +35,7 @@ from manus.ipc.unix_adapter import UnixServer, unix_child
 from manus.ipc.unix_socket import bind
 from manus.opening import open_agent
 from manus.supervisor.bus import Subscription
+from manus.supervisor.exits import open_bare_nursery
 from manus.trio_agent import TrioAgent
 from manus.wiring import secrets_of
 
@@ -82,7 +83,7 @@ async def serve(
     log = LogLines(STDERR_FD, log_level)
     try:
         with trio.open_signal_receiver(*_ENDING, signal.SIGHUP) as signals:
-            async with trio.open_nursery(strict_exception_groups=True) as nursery:
+            async with open_bare_nursery() as nursery:
                 server = Server(log, taken, unix=unix, window=window)
                 nursery.start_soon(server.obey, signals, nursery, name="signals")
                 nursery.start_soon(server.watch_parent, parent, name="parent")
@@ -121,7 +122,7 @@ class Server:
         self._agent = agent
         policy = self._policy(agent)
         with agent.events(EVENTS_MAX) as events:
-            async with trio.open_nursery(strict_exception_groups=True) as nursery:
+            async with open_bare_nursery() as nursery:
                 nursery.start_soon(self._write_events, events, name="log")
                 for note in agent.notes:
                     self._log.say("Note", message=note)

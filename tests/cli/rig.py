@@ -61,12 +61,16 @@ class Terminal:
 
     @contextmanager
     def start(
-        self, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+        self,
+        *arguments: str,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run it without waiting; it is killed at the end of the block, should it still live."""
         process = subprocess.Popen(
             [sys.executable, "-m", "manus", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             cwd=self.directory,
