@@ -19,7 +19,9 @@ from manus._version import __version__
 if TYPE_CHECKING:
     from manus.agent import AgentEvents as AgentEvents
     from manus.agent import LLMAgent as LLMAgent
+    from manus.agent_config import AgentConfig as AgentConfig
     from manus.asking import AskOptions as AskOptions
+    from manus.asking import ChatOptions as ChatOptions
     from manus.attachments import document as document
     from manus.attachments import image as image
     from manus.config.limit_schema import BudgetsConfig as BudgetsConfig
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from manus.config.schema import ModelConfig as ModelConfig
     from manus.config.schema import ProviderConfig as ProviderConfig
     from manus.config.secrets import Secret as Secret
+    from manus.conversations import Conversation as Conversation
     from manus.embedding import EmbeddingResponse as EmbeddingResponse
     from manus.embedding import EmbedOptions as EmbedOptions
     from manus.errors import AuthenticationError as AuthenticationError
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from manus.errors import ConfigurationError as ConfigurationError
     from manus.errors import ContentPolicyError as ContentPolicyError
     from manus.errors import ContextLengthError as ContextLengthError
+    from manus.errors import ConversationNotFoundError as ConversationNotFoundError
     from manus.errors import FallbackError as FallbackError
     from manus.errors import InternalError as InternalError
     from manus.errors import InvalidRequestError as InvalidRequestError
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from manus.messages.content import ToolCall as ToolCall
     from manus.messages.content import ToolResult as ToolResult
     from manus.messages.content import Turn as Turn
+    from manus.messages.conversations import Exchange as Exchange
     from manus.messages.outcomes import Route as Route
     from manus.messages.requests import OutputFormat as OutputFormat
     from manus.messages.requests import ReasoningOptions as ReasoningOptions
@@ -85,12 +90,13 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "agent": ("AgentEvents", "LLMAgent"),
-    "asking": ("AskOptions",),
+    "asking": ("AskOptions", "ChatOptions"),
     "attachments": ("document", "image"),
     "config.limit_schema": ("BudgetsConfig", "BudgetsTable", "LimitsConfig", "LimitsTable", "RollingBudget"),
     "config.routing_schema": ("RoutingStrategy",),
     "config.schema": ("KeyConfig", "LLMConfig", "ModelConfig", "ProviderConfig"),
     "config.secrets": ("Secret",),
+    "conversations": ("Conversation",),
     "embedding": ("EmbedOptions", "EmbeddingResponse"),
     "errors": (
         "AuthenticationError",
@@ -98,6 +104,7 @@ _MODULES = {
         "ConfigurationError",
         "ContentPolicyError",
         "ContextLengthError",
+        "ConversationNotFoundError",
         "FallbackError",
         "InternalError",
         "InvalidRequestError",
@@ -116,6 +123,7 @@ _MODULES = {
     "loading": ("load_config",),
     "messages.accounting": ("RequestStatus",),
     "messages.content": ("Document", "Image", "Text", "ToolCall", "ToolResult", "Turn"),
+    "messages.conversations": ("Exchange",),
     "messages.outcomes": ("Route",),
     "messages.requests": ("OutputFormat", "ReasoningOptions", "RoutingCriteria", "Tool", "ToolChoice"),
     "opening": ("open_agent",),

@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol, Self, Unpack
 
-from manus.asking import AskOptions
+from manus.asking import AskOptions, ChatOptions
 from manus.books import BY_MODEL, By
+from manus.conversations import Conversation, Message
 from manus.embedding import EmbeddingResponse, EmbedOptions
 from manus.limit_reports import RateLimiter
 from manus.messages.accounting import RequestStatus
@@ -49,6 +50,11 @@ class LLMAgent(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self.get_available_providers())}>"
+
+    @property
+    @abstractmethod
+    def config(self) -> LLMConfig:
+        """The configuration that is in force. A reload puts another one in its place, so keep no copy."""
 
     @property
     @abstractmethod
@@ -125,6 +131,74 @@ class LLMAgent(ABC):
     @abstractmethod
     async def count_tokens(self, prompt: Prompt, *, exact: bool | None = None, **ask: Unpack[AskOptions]) -> TokenCount:
         """Count a prompt for whoever would be asked; `exact` insists on the vendor's own count (True) or on ours."""
+
+    # --- conversations --------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def chat(
+        self, message: Message, conversation_id: str | None = None, **options: Unpack[ChatOptions]
+    ) -> LLMResponse:
+        """Say something in a conversation, and wait for the answer; both become its history.
+
+        Turns of one conversation run one after another, in the order of asking. A turn that fails, is cancelled or
+        comes too late leaves the history as it was.
+
+        Args:
+            message: text, parts, results of tools, or whatever else `generate` takes.
+            conversation_id: the conversation; one that there is not yet is begun, and None begins a new one. Its name
+                is in the response.
+            options: those of `generate`. `system_prompt` becomes the conversation's, in place of the one that it had.
+
+        Raises:
+            InvalidRequestError: the request is wrong in itself; nothing was sent.
+            LLMError: it failed; the tree of errors is drawn in `manus.errors`.
+        """
+
+    def chat_stream(
+        self, message: Message, conversation_id: str | None = None, **options: Unpack[ChatOptions]
+    ) -> LLMStream:
+        """Say something in a conversation, and get the answer in chunks; what `chat` promises holds here too.
+
+        Raises:
+            InvalidRequestError: what was given is of no shape that a request has. All else is raised by the stream.
+        """
+        return self.begin_chat(message, conversation_id, **options)
+
+    @abstractmethod
+    def begin_chat(
+        self,
+        message: Message,
+        conversation_id: str | None = None,
+        *,
+        streamed: bool = True,
+        **options: Unpack[ChatOptions],
+    ) -> LLMStream:
+        """Say something in a conversation, and get a handle that can be cancelled: what `chat_stream` is made of.
+
+        Raises:
+            InvalidRequestError: what was given is of no shape that a request has. All else is raised by the stream.
+        """
+
+    @abstractmethod
+    async def create_conversation(self, conversation_id: str | None = None, *, system_prompt: str | None = None) -> str:
+        """Begin a conversation, and give its name: the given one, or a new one.
+
+        Raises:
+            InvalidRequestError: there is one of this name already.
+            OverloadedError: there is no room for one more (`conversations.when_full`).
+        """
+
+    @abstractmethod
+    async def get_conversation(self, conversation_id: str) -> Conversation:
+        """Give a conversation as it is now, without the turn that may run in it.
+
+        Raises:
+            ConversationNotFoundError: there is none of this name.
+        """
+
+    @abstractmethod
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        """Forget a conversation, and tell whether there was one. Turns that run or wait in it are cancelled."""
 
     # --- providers ------------------------------------------------------------------------------------
 

@@ -9,32 +9,27 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from logging import INFO, WARNING
-from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from manus.actors.conversations.file import ConversationsUnusable
+from manus.actors.conversations.opening import open_conversations
 from manus.actors.credentials.tokens import TokenProvider
 from manus.actors.ledger.file import LedgerUnusable
 from manus.actors.ledger.opening import open_ledger
-from manus.actors.redaction import redactor
+from manus.actors.local.server import LocalServer
+from manus.actors.redaction import Redaction
 from manus.actors.upstream import TransportFactory
-from manus.config.dated_facts import dated_warnings
-from manus.config.load import Loaded, Source
-from manus.config.problems import InvalidConfig
-from manus.errors import ConfigurationError, InternalError, configuration_error
-from manus.event_log import LOGGER, log_event
-from manus.loading import load_source, state_directory_of_user
+from manus.agent_config import AgentConfig, told_apart
+from manus.config.load import Source
+from manus.errors import ConfigurationError, InternalError, InvalidRequestError
+from manus.in_force import InForce
+from manus.preparing import Preparation
+from manus.reloading import SERVER_S, Reloader, open_reloader
 from manus.supervisor.shield import bounded_shield
 from manus.supervisor.stall import StallPolicy
-from manus.supervisor.tree import RuntimeFailed, open_tree
+from manus.supervisor.tree import RuntimeFailed, Tree, open_tree
 from manus.trio_agent import TrioAgent
-from manus.wiring import Wiring, secrets_of, tree_spec, wire
-
-SERVER_S: Final = 5.0
-"""How long a model server on this machine may take to end; it asks politely first, then kills."""
+from manus.wiring import secrets_of, tree_spec
 
 DRAIN_S: Final = 30.0
 HARD_S: Final = 5.0
@@ -42,8 +37,9 @@ HARD_S: Final = 5.0
 
 @asynccontextmanager
 async def open_agent(
-    config: Source = None,
+    config: Source | AgentConfig = None,
     *,
+    config_path: Source = None,
     transports: Mapping[str, TransportFactory] | None = None,
     tokens: Mapping[str, TokenProvider] | None = None,
     keep_books: bool = True,
@@ -60,11 +56,12 @@ async def open_agent(
 
     Args:
         config: a path, an `LLMConfig`, a mapping in the file's shape; None searches the usual places and then the
-            environment.
+            environment. Or an `AgentConfig`, the defaults of this agent.
+        config_path: the configuration, where `config` is an `AgentConfig` or left out.
         transports: transports of your own, by provider: called with the base URL, once per incarnation.
         tokens: your own sources of bearer tokens, by provider, in place of configured keys. Each is awaited for a
             token and the Unix time at which it expires, in time before the last one does, and by one task at a time.
-        keep_books: False keeps the ledger in memory, whatever the configuration says.
+        keep_books: False keeps the ledger and conversations in memory, whatever the configuration says.
         drain_s: how long requests in flight may finish when the block ends.
         hard_s: how long what was cancelled may take to clean up.
         seed: makes jitter repeatable; for tests.
@@ -75,51 +72,48 @@ async def open_agent(
         ConfigurationError: the configuration cannot be used; it lists every problem.
         InternalError: an actor could not be kept running.
     """
-    loaded, wiring = _prepare(config, transports, tokens)
-    today = datetime.fromtimestamp(now_unix_s(), UTC).date()
-    dated = dated_warnings(wiring.policies, today=today, price_age_days=loaded.config.price_age_warning_days)
-    loaded = msgspec.structs.replace(loaded, notes=(*loaded.notes, *dated))
-    books = wiring.ledger if keep_books else msgspec.structs.replace(wiring.ledger, path=None)
-    redact = redactor(secret.reveal() for secret in secrets_of(loaded.config))
+    source, defaults = told_apart(config, config_path)
+    preparation = Preparation(transports=transports, tokens=tokens, keep_books=keep_books, now_unix_s=now_unix_s)
+    loaded, wiring = preparation.prepared(source)
+    redact = Redaction(secret.reveal() for secret in secrets_of(loaded.config))
+    servers = list(wiring.servers)
     try:
-        async with _closing(wiring), open_ledger(books, now_unix_s=now_unix_s) as store:
-            spec = tree_spec(wiring, store, now_unix_s=now_unix_s)
-            async with open_tree(spec, seed=seed, stall=stall, redact=redact, drain_s=drain_s, hard_s=hard_s) as tree:
-                if loaded.config.enable_logging:
-                    tree.bus.add_listener(log_event)
-                    for note in loaded.notes:
-                        LOGGER.log(WARNING if note in dated else INFO, "%s", note)
-                yield TrioAgent(tree, wiring, loaded, now_unix_s=now_unix_s)
-    except LedgerUnusable as error:
+        async with (
+            _closing(servers),
+            open_ledger(wiring.ledger, now_unix_s=now_unix_s) as store,
+            open_conversations(wiring.conversations, redact=redact) as memory,
+        ):
+            in_force = InForce(loaded, wiring, ledger_trouble=lambda: store.trouble)
+            spec = tree_spec(wiring, store, memory=memory, counters=in_force.counters, now_unix_s=now_unix_s)
+            async with (
+                open_tree(spec, seed=seed, stall=stall, redact=redact, drain_s=drain_s, hard_s=hard_s) as tree,
+                open_reloader(
+                    tree, in_force, source=source, preparation=preparation, redaction=redact, servers=servers
+                ) as reloader,
+            ):
+                preparation.say(loaded, wiring, tree.bus)
+                yield _agent(tree, in_force, reloader, defaults, now_unix_s)
+    except (LedgerUnusable, ConversationsUnusable) as error:
         raise ConfigurationError(str(error)) from None
     except RuntimeFailed as error:
         raise InternalError(f"An actor could not be kept running: {error}") from error
 
 
 @asynccontextmanager
-async def _closing(wiring: Wiring) -> AsyncIterator[None]:
-    """End the model servers on this machine when nobody can call them any more."""
+async def _closing(servers: list[LocalServer]) -> AsyncIterator[None]:
+    """End the model servers on this machine when nobody can call them any more, those of reloads too."""
     try:
         yield
     finally:
-        for server in wiring.servers:
+        for server in servers:
             with bounded_shield(SERVER_S):
                 await server.aclose()
 
 
-def _prepare(
-    config: Source, transports: Mapping[str, TransportFactory] | None, tokens: Mapping[str, TokenProvider] | None
-) -> tuple[Loaded, Wiring]:
-    loaded = load_source(config)
-    base = Path() if loaded.path is None else loaded.path.parent
+def _agent(
+    tree: Tree, in_force: InForce, reloader: Reloader, defaults: AgentConfig, now_unix_s: Callable[[], float]
+) -> TrioAgent:
     try:
-        wiring = wire(
-            loaded.config,
-            base=base,
-            state=state_directory_of_user(),
-            transports=transports,
-            tokens=tokens,
-        )
-    except InvalidConfig as invalid:
-        raise configuration_error(invalid) from None
-    return loaded, wiring
+        return TrioAgent(tree, in_force, reloader, defaults=defaults, now_unix_s=now_unix_s)
+    except InvalidRequestError as error:
+        raise ConfigurationError(f"AgentConfig.{error}") from None

@@ -7,40 +7,53 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, Final, Unpack, final
 
+import msgspec
 import trio
 
+from manus import conversations
 from manus.agent import LLMAgent
-from manus.asking import AskOptions, chat_request
+from manus.agent_config import AgentConfig
+from manus.asking import AskOptions, ChatOptions, chat_request
 from manus.books import BY_MODEL, By, ask_limits, ask_request, ask_usage, dimensions_of
 from manus.config.did_you_mean import listing, suggestion
-from manus.config.load import Loaded
+from manus.config.load import Loaded, Source
+from manus.config.schema import LLMConfig
 from manus.embedding import EmbeddingResponse, EmbedOptions, embed_request, embedding_or_error
 from manus.errors import (
     InvalidRequestError,
     error_of,
     error_of_terminal,
 )
+from manus.health_report import Health, ask_health
+from manus.in_force import InForce
 from manus.limit_reports import RateLimiter
 from manus.messages.accounting import RequestStatus
 from manus.messages.calls import ProviderStatus, StatusAsked
+from manus.messages.conversations import ChatAsked
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Route, Unfinished
 from manus.messages.policy import ProviderPolicy
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import ExplainAsked, RoutingMetrics, RoutingMetricsAsked
 from manus.option_checks import number
+from manus.output_format import ResponseFormat
 from manus.prompts import Prompt
+from manus.reloading import Reloaded, Reloader
 from manus.reports import ProviderState, UsageReport, provider_state
 from manus.responses import LLMResponse
 from manus.supervisor.bus import Subscription
+from manus.supervisor.spec import ChildSpec
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 from manus.supervisor.tree import Tree
 from manus.token_counts import TokenCount, ask_tokens
 from manus.token_tracker import TokenTracker
 from manus.trio_stream import TrioStream, response_or_error
-from manus.wiring import Wiring
+from manus.wiring import ADAPTERS, Wiring
+
+NO_DEFAULTS: Final = AgentConfig()
 
 STATUS_S: Final = 1.0
 """How long a provider's actor has to say how it is; the supervisor's picture is given in any case."""
@@ -57,15 +70,38 @@ class TrioAgent(LLMAgent):
     """The agent in the running loop. Made by `open_agent`; used from the loop that made it."""
 
     def __init__(
-        self, tree: Tree, wiring: Wiring, loaded: Loaded, *, now_unix_s: Callable[[], float] = time.time
+        self,
+        tree: Tree,
+        in_force: InForce,
+        reloader: Reloader,
+        *,
+        defaults: AgentConfig = NO_DEFAULTS,
+        now_unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._tree = tree
-        self._wiring = wiring
-        self._loaded = loaded
+        self._in_force = in_force
+        self._reloader = reloader
         self._now_unix_s = now_unix_s
         self._router = tree.ref("router")
         self._accounting = tree.ref("accounting")
-        self._first_choice: tuple[str, str | None] | None = None
+        self._conversations = tree.ref("conversations")
+        self._defaults = defaults.options()
+        self._streaming = defaults.streaming
+        self._first_choice: tuple[str | None, str | None] | None = None
+        if defaults.provider is not None or defaults.model is not None:
+            self._choose(defaults.provider, defaults.model)
+
+    @property
+    def _wiring(self) -> Wiring:
+        return self._in_force.wiring
+
+    @property
+    def _loaded(self) -> Loaded:
+        return self._in_force.loaded
+
+    @property
+    def config(self) -> LLMConfig:
+        return self._in_force.loaded.config
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -77,24 +113,43 @@ class TrioAgent(LLMAgent):
 
     @property
     def enable_streaming(self) -> bool:
-        return self._loaded.config.enable_streaming
+        return self._loaded.config.enable_streaming if self._streaming is None else self._streaming
 
     # --- asking ---------------------------------------------------------------------------------------
 
     async def generate(self, prompt: Prompt, **options: Unpack[AskOptions]) -> LLMResponse:
-        request = self._request(prompt, options, stream=False)
-        outcome = await self._router.ask(request, deadline=self._deadline(request), trace_id=request.request_id)
-        return response_or_error(outcome, request.request_id, options.get("response_format"))
+        return await self.answer(self.request(prompt, options, stream=False), options.get("response_format"))
 
     def begin(self, prompt: Prompt, *, streamed: bool = True, **options: Unpack[AskOptions]) -> TrioStream:
-        request = self._request(prompt, options, stream=streamed)
+        return self.open_stream(self.request(prompt, options, stream=streamed), options.get("response_format"))
+
+    def request(self, prompt: Prompt, options: AskOptions, *, stream: bool) -> ChatRequest:
+        """Build a request out of what a caller gave and this agent's defaults. Pure: any thread may call it.
+
+        Raises:
+            InvalidRequestError: what was given is of no shape that a request has.
+        """
+        given: dict[str, Any] = dict(options)
+        if self._defaults:
+            given = self._defaults | {name: value for name, value in given.items() if value is not None}
+        return chat_request(prompt, given, stream=stream)
+
+    async def answer(self, request: ChatRequest, asked: ResponseFormat | None) -> LLMResponse:
+        """Have a request answered: what `generate` is made of."""
+        request = self._chosen(request)
+        outcome = await self._router.ask(request, deadline=self._deadline(request), trace_id=request.request_id)
+        return response_or_error(outcome, request.request_id, asked)
+
+    def open_stream(self, request: ChatRequest, asked: ResponseFormat | None) -> TrioStream:
+        """Have a request answered in chunks: what `begin` is made of."""
+        request = self._chosen(request)
         dialog = self._router.ask_stream(
             request,
             deadline=self._deadline(request),
             buffer=self._wiring.router.stream_buffer,
             trace_id=request.request_id,
         )
-        return TrioStream(dialog, request_id=request.request_id, asked=options.get("response_format"))
+        return TrioStream(dialog, request_id=request.request_id, asked=asked)
 
     async def embed(self, inputs: str | Sequence[str], **options: Unpack[EmbedOptions]) -> EmbeddingResponse:
         request = embed_request(inputs, options)
@@ -102,7 +157,7 @@ class TrioAgent(LLMAgent):
         return embedding_or_error(outcome, request.request_id)
 
     async def explain(self, prompt: Prompt, *, streamed: bool = False, **options: Unpack[AskOptions]) -> Route:
-        request = self._request(prompt, options, stream=streamed)
+        request = self._chosen(self.request(prompt, options, stream=streamed))
         answer = await self._question(ExplainAsked(request=request), deadline_s=STATUS_S)
         if isinstance(answer, Failed):
             raise error_of(Unfinished(request_id=request.request_id, failure=answer))
@@ -110,7 +165,76 @@ class TrioAgent(LLMAgent):
         return answer
 
     async def count_tokens(self, prompt: Prompt, *, exact: bool | None = None, **ask: Unpack[AskOptions]) -> TokenCount:
-        return await ask_tokens(self._router, self._request(prompt, ask, stream=False), exact=exact)
+        request = self._chosen(self.request(prompt, ask, stream=False))
+        return await ask_tokens(self._router, request, exact=exact)
+
+    # --- conversations --------------------------------------------------------------------------------
+
+    async def chat(
+        self, message: conversations.Message, conversation_id: str | None = None, **options: Unpack[ChatOptions]
+    ) -> LLMResponse:
+        chat = self.turn(message, conversation_id, options, stream=False)
+        return await self.answer_chat(chat, options.get("response_format"))
+
+    def begin_chat(
+        self,
+        message: conversations.Message,
+        conversation_id: str | None = None,
+        *,
+        streamed: bool = True,
+        **options: Unpack[ChatOptions],
+    ) -> TrioStream:
+        chat = self.turn(message, conversation_id, options, stream=streamed)
+        return self.open_chat(chat, options.get("response_format"))
+
+    def turn(
+        self, message: conversations.Message, conversation_id: str | None, options: ChatOptions, *, stream: bool
+    ) -> ChatAsked:
+        """Build a turn of a conversation as `request` builds a request. Pure: any thread may call it.
+
+        The agent's own system prompt is only what a conversation begins with.
+
+        Raises:
+            InvalidRequestError: what was given is of no shape that a request has.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        given["conversation_id"] = conversations.conversation_name(conversation_id)
+        defaults = dict(self._defaults)
+        opening = conversations.opening_turns(defaults.pop("system_prompt", None))
+        prompt = conversations.prompt_of_message(message)
+        return ChatAsked(request=chat_request(prompt, defaults | given, stream=stream), opening=opening)
+
+    async def answer_chat(self, chat: ChatAsked, asked: ResponseFormat | None) -> LLMResponse:
+        """Have a turn answered: what `chat` is made of."""
+        chat = msgspec.structs.replace(chat, request=self._chosen(chat.request))
+        request = chat.request
+        deadline = self._deadline(request)
+        outcome = await self._conversations.ask(chat, deadline=deadline, trace_id=request.request_id)
+        response = response_or_error(outcome, request.request_id, asked)
+        return msgspec.structs.replace(response, conversation_id=request.conversation_id)
+
+    def open_chat(self, chat: ChatAsked, asked: ResponseFormat | None) -> TrioStream:
+        """Have a turn answered in chunks: what `begin_chat` is made of."""
+        chat = msgspec.structs.replace(chat, request=self._chosen(chat.request))
+        request = chat.request
+        dialog = self._conversations.ask_stream(
+            chat,
+            deadline=self._deadline(request),
+            buffer=self._wiring.router.stream_buffer,
+            trace_id=request.request_id,
+        )
+        return TrioStream(dialog, request_id=request.request_id, asked=asked, conversation_id=request.conversation_id)
+
+    async def create_conversation(self, conversation_id: str | None = None, *, system_prompt: str | None = None) -> str:
+        if system_prompt is None:
+            system_prompt = self._defaults.get("system_prompt")
+        return await conversations.create(self._conversations, conversation_id, system_prompt)
+
+    async def get_conversation(self, conversation_id: str) -> conversations.Conversation:
+        return await conversations.tell(self._conversations, conversation_id)
+
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        return await conversations.delete(self._conversations, conversation_id)
 
     # --- providers ------------------------------------------------------------------------------------
 
@@ -144,13 +268,7 @@ class TrioAgent(LLMAgent):
 
     async def switch_provider(self, name: str, model: str | None = None) -> None:
         await trio.lowlevel.checkpoint()
-        policy = self._policy(name)
-        if model is not None and not policy.any_model and model not in (card.name for card in policy.models):
-            known = [card.name for card in policy.models]
-            raise InvalidRequestError(
-                f"model: {name} lists no model of this name; there is {listing(known)}{suggestion(str(model), known)}"
-            )
-        self._first_choice = (name, model)
+        self._choose(name, model)
 
     # --- the books ------------------------------------------------------------------------------------
 
@@ -180,13 +298,46 @@ class TrioAgent(LLMAgent):
     def events(self, capacity: int = 256) -> Subscription:
         return self._tree.bus.subscribe(capacity)
 
+    # --- for adapters -------------------------------------------------------------------------------------
+
+    def view(self) -> TrioAgent:
+        """Give another handle on the same runtime, with a first choice of its own: one for each of many connections."""
+        other = copy(self)
+        other._first_choice = None
+        return other
+
+    def add_adapter(self, spec: ChildSpec) -> None:
+        """Add an actor that serves hosts of other processes; it stops before everything it may ask for.
+
+        Raises:
+            SpecError: the spec does not fit into the tree.
+        """
+        self._tree.add(ADAPTERS.id, spec)
+
+    async def reload(self, config: Source = None) -> Reloaded:
+        return await self._reloader.reload(config)
+
+    async def health(self) -> Health:
+        return await ask_health(self._tree, self._in_force)
+
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _request(self, prompt: Prompt, options: AskOptions, *, stream: bool) -> ChatRequest:
-        given: dict[str, Any] = dict(options)
-        if self._first_choice is not None and given.get("provider") is None and given.get("model") is None:
-            given["provider"], given["model"] = self._first_choice
-        return chat_request(prompt, given, stream=stream)
+    def _chosen(self, request: ChatRequest) -> ChatRequest:
+        """Give the request the agent's first choice, unless it has one of its own. Its id stays."""
+        if self._first_choice is None or request.provider is not None or request.model is not None:
+            return request
+        provider, model = self._first_choice
+        return msgspec.structs.replace(request, provider=provider, model=model)
+
+    def _choose(self, provider: str | None, model: str | None) -> None:
+        policies = self._wiring.policies if provider is None else [self._policy(provider)]
+        if model is not None and not any(policy.any_model for policy in policies):
+            known = list(dict.fromkeys(card.name for policy in policies for card in policy.models))
+            if model not in known:
+                told = "no provider lists a model" if provider is None else f"{provider} lists no model"
+                hint = f"there is {listing(known)}{suggestion(str(model), known)}"
+                raise InvalidRequestError(f"model: {told} of this name; {hint}")
+        self._first_choice = (provider, model)
 
     def _deadline(self, request: ChatRequest | EmbedRequest) -> float:
         timeout_s = self._wiring.router.timeout_s if request.timeout_s is None else request.timeout_s
