@@ -1,6 +1,7 @@
 // Owns how tests are written and run: TEST(name) { ... CHECK(condition); ... }, all of them in one executable.
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -52,9 +53,11 @@ inline int run(const std::string& prefix) {
   for (const Test& test : tests()) {
     if (test.name.compare(0, prefix.size(), prefix) != 0) continue;
     ++ran;
+    const auto began = std::chrono::steady_clock::now();
     try {
       test.body();
-      std::cout << "ok   " << test.name << std::endl;
+      const auto took = std::chrono::steady_clock::now() - began;
+      std::cout << "ok   " << test.name << "  " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms" << std::endl;
     } catch (const std::exception& error) {
       ++failed;
       std::cout << "FAIL " << test.name << "\n     " << error.what() << std::endl;
