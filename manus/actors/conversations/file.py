@@ -58,6 +58,8 @@ _SAY = (
 )
 _FORGET = "DELETE FROM exchanges WHERE conversation_id = ? AND (number < ? OR number >= ?)"
 
+MOVE_ASIDE: Final = "restore the file or move it aside, and a new one is begun"
+
 _turns = msgspec.json.Decoder(tuple[Turn, ...])
 _exchange = msgspec.json.Decoder(Exchange)
 
@@ -101,7 +103,7 @@ def trouble_with(path: Path, error: sqlite3.Error) -> ConversationsUnusable:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what is specific to one operation
     match code:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return _unusable(path, f"are damaged: {error}", "restore the file or move it aside, and a new one is begun")
+            return _unusable(path, f"are damaged: {error}", MOVE_ASIDE)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             mend = "end that one, or give each process a conversations.path of its own"
             return _unusable(path, "are held by another process", mend)
@@ -110,7 +112,7 @@ def trouble_with(path: Path, error: sqlite3.Error) -> ConversationsUnusable:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             mend = "set conversations.path to a writable place"
         case _:
-            mend = "restore the file or move it aside, and a new one is begun"
+            mend = MOVE_ASIDE
     return _unusable(path, f"cannot be used: {error}", mend)
 
 
@@ -122,9 +124,6 @@ def read_all(connection: sqlite3.Connection, path: Path) -> dict[str, History]:
     """
     found: dict[str, History] = {}
     try:
-        for problem in connection.execute("PRAGMA quick_check(1)"):
-            if problem != ("ok",):
-                raise sqlite3.DatabaseError(problem[0])
         said: dict[str, list[tuple[int, bytes]]] = {}
         for conversation_id, number, body in connection.execute(
             "SELECT conversation_id, number, body FROM exchanges ORDER BY conversation_id, number"
@@ -139,8 +138,8 @@ def read_all(connection: sqlite3.Connection, path: Path) -> dict[str, History]:
     except sqlite3.Error as error:
         raise trouble_with(path, error) from None
     except (msgspec.MsgspecError, ValueError, TypeError) as error:
-        mend = "restore the file or move it aside, and a new one is begun"
-        raise _unusable(path, f"are damaged: a row makes no sense ({type(error).__name__})", mend) from None
+        told = f"are damaged: a row makes no sense ({type(error).__name__})"
+        raise _unusable(path, told, MOVE_ASIDE) from None
     return found
 
 
@@ -212,6 +211,10 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     if version > len(VERSIONS):
         known = f"version {version}, and this program knows {len(VERSIONS)}"
         raise _unusable(path, f"are of {known}", "update the program")
+    # All of it is read in a moment anyway; and what is damaged has to be found out before anything is written.
+    for (verdict,) in connection.execute("PRAGMA quick_check(1)"):
+        if verdict != "ok":
+            raise _unusable(path, f"are damaged: {verdict}", MOVE_ASIDE)
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -219,6 +222,8 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
+    if _version(connection) == len(VERSIONS):
+        return
     with transaction(connection):
         for older in range(_version(connection), len(VERSIONS)):
             for statement in VERSIONS[older]:

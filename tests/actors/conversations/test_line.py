@@ -34,13 +34,15 @@ def test_tickets_run_in_the_order_of_their_numbers_in_whatever_order_they_join()
 def test_a_line_takes_one_that_runs_and_as_many_as_may_wait() -> None:
     line: Line[Ticket] = Line(2)
     tickets = [Ticket(number) for number in range(3)]
+    had_room = []
     for ticket in tickets:
-        assert line.has_room
+        had_room.append(line.has_room)
         line.join(ticket)
         line.take(ticket)
-    assert not line.has_room
+    had_room.append(line.has_room)
     line.leave(tickets[1])
-    assert line.has_room
+    had_room.append(line.has_room)
+    assert had_room == [True, True, True, False, True]
     assert line.tickets == (tickets[0], tickets[2])
 
 
