@@ -12,13 +12,17 @@ from typing import Protocol, Self, Unpack
 
 from manus.asking import AskOptions, ChatOptions
 from manus.books import BY_MODEL, By
+from manus.config.load import Source
+from manus.config.schema import LLMConfig
 from manus.conversations import Conversation, Message
 from manus.embedding import EmbeddingResponse, EmbedOptions
+from manus.health_report import Health
 from manus.limit_reports import RateLimiter
 from manus.messages.accounting import RequestStatus
 from manus.messages.outcomes import Route
 from manus.messages.routing import RoutingMetrics
 from manus.prompts import Prompt
+from manus.reloading import Reloaded
 from manus.reports import ProviderState, UsageReport
 from manus.responses import LLMResponse
 from manus.streams import LLMStream, SSEStream
@@ -263,4 +267,31 @@ class LLMAgent(ABC):
         """Subscribe to what happens inside: an async iterator and a context manager, which closes it.
 
         A reader that falls behind by more than `capacity` events loses the oldest, and is told how many.
+        """
+
+    @abstractmethod
+    async def health(self) -> Health:
+        """Tell what works and what does not, and why. Never waits longer than a second, and raises nothing of its own.
+
+        `status` is `ok`, `degraded` (requests are answered, and something should be looked at) or `unavailable`.
+        """
+
+    # --- another configuration ------------------------------------------------------------------------
+
+    @abstractmethod
+    async def reload(self, config: Source = None) -> Reloaded:
+        """Put another configuration in force while requests run, and tell what it has changed.
+
+        Entries of providers that differ get new actors, the others are not touched. Nothing in flight is dropped:
+        calls that are being made end as they were begun, streams run on, and a request that is between two attempts
+        goes on with what there is. What was used of limits and budgets stays used. Two reloads at once are one after
+        the other; cancelled, a reload goes on without its caller.
+
+        Args:
+            config: a path, an `LLMConfig` or a mapping in the file's shape; None reads again what the agent was opened
+                with, or what the latest reload was given.
+
+        Raises:
+            ConfigurationError: it is wrong, all problems listed, or names what needs a restart. Nothing has changed.
+            ReloadError: an actor did not start, or the agent closes. Nothing has changed.
         """

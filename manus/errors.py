@@ -17,6 +17,7 @@ LLMError
 ├── FallbackError               every candidate failed, or there was none; `.attempts` tells each story
 ├── LedgerError                 the books cannot be kept, so nothing was sent: a full disk, a locked file
 ├── OverloadedError             too much at once, on our side; nothing was sent; `.retry_after_s`
+├── ReloadError                 a reload was refused, or failed on its way: what was configured before is in force
 ├── RequestCancelledError       cancelled or the agent stopped before there was an answer
 ├── OutputFormatError           the answer came, but is not of the shape that was asked for; `.partial`
 └── InternalError               a defect of ours: an actor crashed or hung with the request in hand
@@ -214,6 +215,10 @@ class OverloadedError(LLMError):
 
 class LedgerError(LLMError):
     """The books cannot be kept or read at present, and nothing is called unbooked; the text says why."""
+
+
+class ReloadError(LLMError):
+    """A reload that did not come about: the agent is closing, or an actor did not start. Nothing has changed."""
 
 
 class RequestCancelledError(LLMError):

@@ -45,6 +45,7 @@ from manus.reloading import Reloaded, Reloader
 from manus.reports import ProviderState, UsageReport, provider_state
 from manus.responses import LLMResponse
 from manus.supervisor.bus import Subscription
+from manus.supervisor.ref import Ref
 from manus.supervisor.spec import ChildSpec
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
 from manus.supervisor.tree import Tree
@@ -244,17 +245,18 @@ class TrioAgent(LLMAgent):
         return [policy.name for policy in ordered]
 
     async def get_provider_status(self) -> dict[str, ProviderState]:
+        wiring = self._wiring  # a reload may come in between
         actors = {actor.id: actor for actor in self._tree.status()}
         said: dict[str, ProviderStatus] = {}
         metrics = RoutingMetrics()
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
-            for policy in self._wiring.policies:
-                nursery.start_soon(self._ask_status, policy.name, said)
+            for policy in wiring.policies:
+                nursery.start_soon(self._ask_status, policy.name, self._tree.ref(wiring.actor_of(policy.name)), said)
             answer = await self._router.ask(RoutingMetricsAsked(), deadline=trio.current_time() + STATUS_S)
             metrics = answer if isinstance(answer, RoutingMetrics) else metrics
         states = {
             policy.name: provider_state(
-                actors[f"provider/{policy.name}"],
+                actors[wiring.actor_of(policy.name)],
                 said.get(policy.name),
                 metrics,
                 name=policy.name,
@@ -262,9 +264,9 @@ class TrioAgent(LLMAgent):
                 priority=policy.priority,
                 models=tuple(card.name for card in policy.models),
             )
-            for policy in self._wiring.policies
+            for policy in wiring.policies
         }
-        return states | {state.name: state for state in self._wiring.disabled}
+        return states | {state.name: state for state in wiring.disabled}
 
     async def switch_provider(self, name: str, model: str | None = None) -> None:
         await trio.lowlevel.checkpoint()
@@ -298,6 +300,12 @@ class TrioAgent(LLMAgent):
     def events(self, capacity: int = 256) -> Subscription:
         return self._tree.bus.subscribe(capacity)
 
+    async def health(self) -> Health:
+        return await ask_health(self._tree, self._in_force)
+
+    async def reload(self, config: Source = None) -> Reloaded:
+        return await self._reloader.reload(config)
+
     # --- for adapters -------------------------------------------------------------------------------------
 
     def view(self) -> TrioAgent:
@@ -314,12 +322,6 @@ class TrioAgent(LLMAgent):
         """
         self._tree.add(ADAPTERS.id, spec)
 
-    async def reload(self, config: Source = None) -> Reloaded:
-        return await self._reloader.reload(config)
-
-    async def health(self) -> Health:
-        return await ask_health(self._tree, self._in_force)
-
     # --- inside ---------------------------------------------------------------------------------------
 
     def _chosen(self, request: ChatRequest) -> ChatRequest:
@@ -327,6 +329,8 @@ class TrioAgent(LLMAgent):
         if self._first_choice is None or request.provider is not None or request.model is not None:
             return request
         provider, model = self._first_choice
+        if not self._has(provider, model):
+            return request  # it has left with a reload; should it come back, it is the first choice again
         return msgspec.structs.replace(request, provider=provider, model=model)
 
     def _choose(self, provider: str | None, model: str | None) -> None:
@@ -338,6 +342,13 @@ class TrioAgent(LLMAgent):
                 hint = f"there is {listing(known)}{suggestion(str(model), known)}"
                 raise InvalidRequestError(f"model: {told} of this name; {hint}")
         self._first_choice = (provider, model)
+
+    def _has(self, provider: str | None, model: str | None) -> bool:
+        """Whether what was chosen is configured."""
+        policies = [policy for policy in self._wiring.policies if provider is None or policy.name == provider]
+        return any(
+            model is None or policy.any_model or model in (card.name for card in policy.models) for policy in policies
+        )
 
     def _deadline(self, request: ChatRequest | EmbedRequest) -> float:
         timeout_s = self._wiring.router.timeout_s if request.timeout_s is None else request.timeout_s
@@ -354,9 +365,8 @@ class TrioAgent(LLMAgent):
             f"provider: there is no provider of this name; there is {listing(known)}{suggestion(str(name), known)}"
         )
 
-    async def _ask_status(self, name: str, said: dict[str, ProviderStatus]) -> None:
-        deadline = trio.current_time() + STATUS_S
-        answer = await self._tree.ref(f"provider/{name}").ask(StatusAsked(), deadline=deadline, shed=True)
+    async def _ask_status(self, name: str, actor: Ref, said: dict[str, ProviderStatus]) -> None:
+        answer = await actor.ask(StatusAsked(), deadline=trio.current_time() + STATUS_S, shed=True)
         if isinstance(answer, ProviderStatus):
             said[name] = answer
 

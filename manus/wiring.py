@@ -33,8 +33,9 @@ from manus.actors.redaction import redactor
 from manus.actors.router import router_child
 from manus.actors.router_desk import RouterSpec
 from manus.actors.transport import make_transport
-from manus.actors.upstream import ProviderSpec, TransportFactory
+from manus.actors.upstream import ProviderCounters, ProviderSpec, TransportFactory
 from manus.config.limit_policies import admission_policy
+from manus.config.load import Loaded
 from manus.config.policies import (
     concurrency_of,
     conversation_policy,
@@ -80,6 +81,8 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         providers: one spec per enabled entry, in the order of the file.
         disabled: the entries that are switched off.
+        shown: the names in the books of the keys that the entries show, as far as they were known when this was made.
+        actors: the ids of the entries' actors, where they are not `provider/<name>`: those that a reload has replaced.
     """
 
     providers: tuple[ProviderSpec, ...]
@@ -87,12 +90,18 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     router: RouterPolicy
     ledger: LedgerPolicy
     admission: AdmissionPolicy = AdmissionPolicy()
+    shown: dict[str, str | None] = {}
+    actors: dict[str, str] = {}
     conversations: ConversationPolicy = ConversationPolicy()
 
     @property
     def servers(self) -> tuple[LocalServer, ...]:
         """The model servers that this tree may start; whoever runs the tree closes them after it."""
         return tuple(each.server for each in self.providers if isinstance(each.server, LocalServer))
+
+    def actor_of(self, name: str) -> str:
+        """Name the actor of an entry."""
+        return self.actors.get(name) or f"provider/{name}"
 
     @property
     def policies(self) -> tuple[ProviderPolicy, ...]:
@@ -121,12 +130,14 @@ def wire(
         InvalidConfig: what the checks could not see: certificates or a host name that cannot be used.
     """
     router = router_policy(config)
+    providers = tuple(
+        _provider(name, config, base=base, transports=transports or {}, tokens=tokens or {})
+        for name, entry in config.providers.items()
+        if entry.enabled
+    )
     return Wiring(
-        providers=tuple(
-            _provider(name, config, base=base, transports=transports or {}, tokens=tokens or {})
-            for name, entry in config.providers.items()
-            if entry.enabled
-        ),
+        providers=providers,
+        shown={provider.name: provider.credentials.fingerprint for provider in providers},
         disabled=tuple(_disabled(name, entry) for name, entry in config.providers.items() if not entry.enabled),
         router=router,
         ledger=ledger_policy(config, base=base, state=state),
@@ -135,30 +146,45 @@ def wire(
     )
 
 
-def tree_spec(
-    wiring: Wiring,
-    store: LedgerStore,
-    *,
-    memory: ConversationStore | None = None,
-    now_unix_s: Callable[[], float] = time.time,
-) -> SupervisorSpec:
-    """Describe the tree, over an open ledger store. Children start in this order and stop in reverse.
+def base_of(loaded: Loaded) -> Path:
+    """Say where the relative paths of a configuration start."""
+    return Path() if loaded.path is None else loaded.path.parent
 
-    `memory` keeps conversations; None keeps them for as long as the tree lives.
-    """
+
+def router_spec(wiring: Wiring) -> RouterSpec:
+    """Say what the router needs to know."""
     fingerprints = {provider.name: provider.credentials.fingerprint for provider in wiring.providers}
-    router = RouterSpec(
+    return RouterSpec(
         policy=wiring.router,
         providers=wiring.policies,
+        actors=wiring.actors,
         disabled=tuple(state.name for state in wiring.disabled),
         fingerprints={name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint is not None},
         wires={provider.name: provider.wire for provider in wiring.providers},
         confirm_s=wiring.ledger.confirm_s,
     )
+
+
+def tree_spec(
+    wiring: Wiring,
+    store: LedgerStore,
+    *,
+    memory: ConversationStore | None = None,
+    counters: Mapping[str, ProviderCounters] | None = None,
+    now_unix_s: Callable[[], float] = time.time,
+) -> SupervisorSpec:
+    """Describe the tree, over an open ledger store. Children start in this order and stop in reverse.
+
+    `memory` keeps conversations; None keeps them for as long as the tree lives. `counters` are what is counted with at
+    each entry, where others count on with them.
+    """
+    router = router_spec(wiring)
     providers = SupervisorSpec(
         id="providers",
         ordered=False,
-        children=tuple(provider_child(provider) for provider in wiring.providers),
+        children=tuple(
+            provider_child(provider, counters=(counters or {}).get(provider.name)) for provider in wiring.providers
+        ),
     )
     accounting = accounting_child(store, wiring.ledger, now_unix_s=now_unix_s, admission=wiring.admission)
     conversations = conversations_child(memory or MemoryStore(), wiring.conversations, now_unix_s=now_unix_s)

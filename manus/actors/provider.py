@@ -30,20 +30,29 @@ BACKOFF = Backoff()
 def provider_child(
     spec: ProviderSpec,
     *,
+    actor: str | None = None,
+    counters: ProviderCounters | None = None,
     intensity: Intensity = RESTARTS,
     backoff: Backoff = BACKOFF,
     quarantine_s: float = 30.0,
 ) -> ChildSpec:
-    """Describe the actor of `spec` to its supervisor: permanent, quarantined rather than escalated."""
+    """Describe the actor of `spec` to its supervisor: permanent, quarantined rather than escalated.
+
+    Args:
+        spec: what the actor is handed.
+        actor: its id, where it is not `provider/<name>`.
+        counters: goes on with these, which another actor of the entry has counted with so far.
+        intensity, backoff, quarantine_s: how it comes back.
+    """
     return ChildSpec(
-        id=f"provider/{spec.name}",
+        id=actor or f"provider/{spec.name}",
         start=partial(run_provider, spec),
         mailbox=MailboxSpec(capacity=spec.queue, overflow="block"),
         intensity=intensity,
         backoff=backoff,
         on_exhausted="quarantine",
         quarantine_s=quarantine_s,
-        cell=ProviderCounters,
+        cell=ProviderCounters if counters is None else counters.itself,
     )
 
 

@@ -10,6 +10,9 @@ STRUCK_OUT: Final = "[secret]"
 SECRET_CHARS_MIN: Final = 6
 """Shorter than this, a secret is a common word, and striking it out would make texts unreadable and protect nobody."""
 
+SECRETS_MAX: Final = 4096
+"""So many secrets of former configurations are remembered: a key that is changed every hour, for half a year."""
+
 HEAD_CHARS: Final = 12
 """So many characters of a secret's beginning give it away anywhere in a text: vendors and we cut messages short."""
 
@@ -34,6 +37,36 @@ def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
         return text
 
     return redact
+
+
+class Redaction:
+    """A redactor that learns: it strikes out the secrets of every configuration that has been in force.
+
+    A former key is still a key, and calls that were made with it may still be on their way.
+    """
+
+    __slots__ = ("_known", "_redact")
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._known: dict[str, None] = {}
+        self._redact: Callable[[str], str] = str
+        self.learn(secrets)
+
+    def __call__(self, text: str) -> str:
+        """Strike every secret out of a text."""
+        return self._redact(text)
+
+    def __repr__(self) -> str:
+        return f"<Redaction of {len(self._known)} secrets>"
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Strike out these as well; of more than `SECRETS_MAX` the oldest are forgotten."""
+        for secret in secrets:
+            self._known.pop(secret, None)
+            self._known[secret] = None
+        for forgotten in list(self._known)[:-SECRETS_MAX]:
+            del self._known[forgotten]
+        self._redact = redactor(self._known)
 
 
 def _without(text: str, head: str, known: list[str]) -> str:

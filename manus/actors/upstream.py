@@ -86,6 +86,11 @@ class ProviderCounters:
         self.failures = 0
         self.last_failure: str | None = None
 
+    def itself(self) -> ProviderCounters:
+        """Give these counters to another actor of the same entry, what failed last forgotten: it may be mended."""
+        self.last_failure = None
+        return self
+
     def count(self, failure: Failed | None) -> None:
         """Note the end of one call. The failure's kind is kept, never a text that could quote a request."""
         self.calls += 1

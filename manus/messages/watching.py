@@ -1,4 +1,4 @@
-"""Own what the router tells to whoever watches: an event per attempt and per breaker that moves."""
+"""Own what is told to whoever watches: an event per attempt, per breaker that moves, and per reload."""
 
 from __future__ import annotations
 
@@ -49,3 +49,14 @@ class BreakerMoved(Message, frozen=True, kw_only=True, tag="breaker_moved", omit
     after: BreakerState
     reason: str
     retry_in_s: float | None = None
+
+
+class ConfigurationReloaded(Message, frozen=True, kw_only=True, tag="configuration_reloaded", omit_defaults=True):
+    """Another configuration is in force. `settings` names what else has changed than entries of providers."""
+
+    at: float
+    origin: str
+    changed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()

@@ -367,8 +367,8 @@ HEALTH_MUTANTS = [
     Mutant(
         name="health: requests do not wait for the free probe",
         file=HEALTH,
-        original="self._hold_s = min(2.0 * (policy.probe_interval_s or 0.0), HOLD_MAX_S)",
-        mutated="self._hold_s = 0.0",
+        original="return min(2.0 * (policy.probe_interval_s or 0.0), HOLD_MAX_S)",
+        mutated="return 0.0",
         killers=(f"{T_PROBES}::test_a_vendor_that_stays_down_is_asked_ever_less_and_no_request_has_to_try",),
         rule="no request has to find out where a free probe can",
     ),

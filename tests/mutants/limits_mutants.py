@@ -218,7 +218,7 @@ LIMITS_MUTANTS = [
     ),
     Mutant(
         name="what others spent is not waited for",
-        file=BUDGETS,
+        file="manus/actors/admission/budget_accounts.py",
         original="        self.loaded = False\n",
         mutated="        self.loaded = True\n",
         killers=(f"{T_SPENT}::test_nothing_is_granted_before_the_ledger_has_said_what_was_spent",),
@@ -251,7 +251,7 @@ LIMITS_MUTANTS = [
     Mutant(
         name="headers are learnt from where that is switched off",
         file=ADMISSION,
-        original="        if not self._policy.learn:\n            return []\n",
+        original="        if not self.policy.learn:\n            return []\n",
         mutated="",
         killers=(f"{T_LEARNING}::test_it_can_be_switched_off",),
         rule="learning is off with learn = false",
@@ -259,8 +259,8 @@ LIMITS_MUTANTS = [
     Mutant(
         name="who leaves the line is never answered",
         file=ENTRANCE,
-        original="            envelope.reply(Denied(failure=LEFT))  # nobody hears it, but nothing stays in hand\n",
-        mutated="",
+        original="        for waiter in line.gone:\n            _reply(waiter, Denied(failure=LEFT))",
+        mutated="        for waiter in ():\n            _reply(waiter, Denied(failure=LEFT))",
         killers=(f"{T_ACTOR}::test_an_asker_that_leaves_leaves_the_line_and_takes_nothing",),
         rule="P10: nothing stays in hand for ever",
     ),

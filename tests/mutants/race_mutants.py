@@ -19,8 +19,8 @@ RACE_MUTANTS = [
     Mutant(
         name="what was not used is not given back (race)",
         file=f"{ADMISSION}/budgets.py",
-        original="        assert isinstance(mark, Account)\n        mark.reserved -= need\n        spent, in_doubt",
-        mutated="        assert isinstance(mark, Account)\n        spent, in_doubt",
+        original="        self._stirred = True\n        mark.reserved -= need\n        spent, in_doubt",
+        mutated="        self._stirred = True\n        spent, in_doubt",
         killers=(f"{RACE}[4]",),
         rule="settled or refunded exactly",
     ),
@@ -35,8 +35,8 @@ RACE_MUTANTS = [
     Mutant(
         name="a new run knows nothing of what was spent before (race)",
         file=f"{ADMISSION}/budgets.py",
-        original="        account.others = self._sum(spent, account.period)\n",
-        mutated="        account.others = Used()\n",
+        original="        account.others = sum_of(spent, self.rule.unit, account.period)\n",
+        mutated="        account.others = sum_of(Spent(scope=spent.scope), self.rule.unit, account.period)\n",
         killers=(f"{RACE}[26]",),
         rule="budgets survive restarts",
     ),

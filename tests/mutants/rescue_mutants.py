@@ -160,8 +160,8 @@ RESCUE_MUTANTS = [
     Mutant(
         name="a caller who wants the error gets a rescue",
         file="manus/actors/journey/rescue.py",
-        original='            case "error":\n',
-        mutated='            case "error" if False:\n',
+        original='            case "error":\n                return GiveUp(reason="the caller has seen',
+        mutated='            case "error" if False:\n                return GiveUp(reason="the caller has seen',
         killers=(f"{EVERYWHERE}[goes on-error]",),
         rule="P6: the policy is the caller's",
     ),

@@ -60,6 +60,11 @@ class LocalServer:
         """Processes started so far."""
 
     @property
+    def policy(self) -> LocalPolicy:
+        """How it is run."""
+        return self._policy
+
+    @property
     def pid(self) -> int | None:
         """The server's process id; None while there is none."""
         return self._process.pid if self._process is not None and self._process.look() else None
