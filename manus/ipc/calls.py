@@ -19,6 +19,7 @@ from manus.ipc.methods import STREAMED, WHOLE, Methods, time_of, window_of
 from manus.ipc.refusals import Refusal, RequestCancelled
 from manus.ipc.session import Call, Session
 from manus.ipc.stalls import Stalled, slow_consumer
+from manus.messages.outcomes import Attempt
 from manus.responses import LLMResponse
 from manus.streams import LLMStream
 from manus.supervisor.context import DEFAULT_FAULT_BUDGET
@@ -55,7 +56,8 @@ class Calls:
         """
         if call.method in STREAMED:
             policy = self._session.policy
-            window = window_of(params) or self._session.window
+            # Only JSON-RPC has words for credit.
+            window = (window_of(params) or self._session.window) if call.voice.needs_greeting else None
             call.flow = Flow(call.voice, window=window, join_max=policy.event_bytes_max, now=trio.current_time())
         self._nursery.start_soon(self._work, call, params, name=f"{call.method} on {self._name}")
 
@@ -119,7 +121,7 @@ class Calls:
         if call.flow is not None:
             call.flow.drop()
         response = await stream.cancel()
-        if not response.route.attempts:
+        if not any(_has_left(attempt) for attempt in response.route.attempts):
             raise RequestCancelled("the request was cancelled before anything was sent", request_id=stream.request_id)
         return response
 
@@ -166,3 +168,9 @@ class Calls:
         self._emit(RequestFailedInside(connection=self._name, method=method, error=text, traceback=trace))
         if not self._faults.spend(trio.current_time()):
             raise defect
+
+
+def _has_left(attempt: Attempt) -> bool:
+    """Tell whether anything of an attempt may have reached its provider."""
+    failure = attempt.failure
+    return attempt.booking != "released" or failure is None or failure.phase not in ("queued", "connecting")

@@ -17,11 +17,11 @@ import trio
 
 from manus.ipc.calls import Calls
 from manus.ipc.desk import Desk
+from manus.ipc.dialects.json_rpc import refusal_line
 from manus.ipc.events import SessionBuried
 from manus.ipc.framing import Oversized, Unfinished
 from manus.ipc.methods import Methods
 from manus.ipc.pipes import Sink, Source
-from manus.ipc.dialects.json_rpc import refusal_line
 from manus.ipc.refusals import FrameTooLarge, UnfinishedLine
 from manus.ipc.session import Ending, Session, Why
 from manus.supervisor.wake import WakeSlot
@@ -130,6 +130,7 @@ class Connection:
             else:
                 framer.end()
                 session.input_ended = True
+                self._lift_windows()
 
     def _take(self, line: bytes | Oversized | Unfinished) -> None:
         match line:
@@ -139,6 +140,12 @@ class Connection:
                 self._session.outbox.reply(refusal_line(UnfinishedLine()))
             case bytes():
                 self._desk.take(line)
+
+    def _lift_windows(self) -> None:
+        for call in self._session.calls.values():
+            if call.flow is not None:
+                call.flow.lift(trio.current_time())
+                self._session.outbox.flow_moves(call.flow)
 
     async def _write(self) -> None:
         outbox, sink = self._session.outbox, self._sink
@@ -194,4 +201,5 @@ class Connection:
     def _nobody_there(self) -> None:
         """Nobody reads any more: end what is in flight, and settle it."""
         self._session.outbox.abandon()
+        self._written.wake()
         self.end("gone", 0.0)

@@ -115,6 +115,11 @@ class Flow:
         self.moved_at = now
         self.moved.wake()
 
+    def lift(self, now: float) -> None:
+        """The host can say nothing more, neither credit nor `resume`: from here on the pipe is the window."""
+        self._credits = None
+        self.resume(now)
+
     def drop(self) -> None:
         """Let nothing wait any more: the reply says it all."""
         self._waiting.clear()

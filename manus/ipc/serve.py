@@ -155,7 +155,7 @@ class Server:
             if self._agent is None:
                 nursery.cancel_scope.cancel(reason=name)  # it is only being opened: nothing is in flight
             else:
-                self._drain.ask(ipc_policy(self._agent._loaded.config).drain_s)
+                self._drain.ask(ipc_policy(self._agent.config).drain_s)
 
     async def watch_parent(self, parent: int) -> None:
         """End when the program that started us is dead, where it is our host."""
@@ -163,7 +163,7 @@ class Server:
             return
         await wait_parent_dead(parent)
         self._log.say("Ending", why="the parent died")
-        self._drain.ask(0.0 if self._agent is None else ipc_policy(self._agent._loaded.config).drain_s)
+        self._drain.ask(0.0 if self._agent is None else ipc_policy(self._agent.config).drain_s)
 
     # --- beginning --------------------------------------------------------------------------------
 
@@ -199,14 +199,14 @@ class Server:
 
     def _policy(self, agent: TrioAgent) -> IpcPolicy:
         """Give the bounds that are in force, for a connection that begins."""
-        policy = ipc_policy(agent._loaded.config)
+        policy = ipc_policy(agent.config)
         return policy if self._window is None else msgspec.structs.replace(policy, window=self._window)
 
     def _redact(self, text: str) -> str:
         """Strike the secrets that are in force out of a text."""
         if self._agent is None:
             return text
-        return redactor(secret.reveal() for secret in secrets_of(self._agent._loaded.config))(text)
+        return redactor(secret.reveal() for secret in secrets_of(self._agent.config))(text)
 
     # --- while it serves --------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Server:
         if not self._drain.is_asked:
             self._log.say("Ending", why=ending.why)
         assert self._agent is not None
-        self._drain.ask(0.0 if at_once else ipc_policy(self._agent._loaded.config).drain_s)
+        self._drain.ask(0.0 if at_once else ipc_policy(self._agent.config).drain_s)
 
     async def _until_all_have_left(self) -> None:
         """Wait for every connection to come to its end; each has a bound of its own, and this is the outer one."""

@@ -14,11 +14,11 @@ from typing import Final, final
 import trio
 
 from manus.ipc.descriptors import SocketPipe
+from manus.ipc.dialects.json_rpc import refusal_line
 from manus.ipc.drain import Drain
 from manus.ipc.events import AcceptingPaused, HostRefused
 from manus.ipc.methods import Methods
 from manus.ipc.policy import IpcPolicy
-from manus.ipc.dialects.json_rpc import refusal_line
 from manus.ipc.refusals import Overloaded
 from manus.ipc.served import Host, serve_host
 from manus.ipc.session import Session
