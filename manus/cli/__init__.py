@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "providers",
     "models",
     "doctor",
+    "health",
     "usage",
     "config",
     "serve",

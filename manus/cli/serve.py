@@ -14,7 +14,7 @@ from manus.cli.output import say, status_of
 CONFIGURED: Final = "configured"
 """What `--unix` without a path stands for."""
 
-WINDOW_MAX: Final = 1_000_000
+WINDOW_MAX: Final = 65_536
 
 _DESCRIPTION: Final = """\
 Serve the agent to a host program: JSON-RPC 2.0, one object a line, over stdin and stdout, over a Unix socket of this

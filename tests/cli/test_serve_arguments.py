@@ -17,8 +17,8 @@ from tests.cli.rig import LIMIT_S
     [
         ([], "nothing to serve at; give --stdio, --unix PATH, or both"),
         (["--unix", ""], "--unix: expected the path of a socket"),
-        (["--stdio", "--window", "0"], "--window: expected a whole number from 1 to 1000000"),
-        (["--stdio", "--window", "1000001"], "--window: expected a whole number from 1 to 1000000"),
+        (["--stdio", "--window", "0"], "--window: expected a whole number from 1 to 65536"),
+        (["--stdio", "--window", "65537"], "--window: expected a whole number from 1 to 65536"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused_on_one_line(
