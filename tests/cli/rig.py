@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,13 +68,22 @@ class Terminal:
         stderr: int = subprocess.PIPE,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run it without waiting; it is killed at the end of the block, should it still live."""
+        command = [sys.executable, "-m", "manus", *arguments]
+        with self.start_command(command, stdin=stdin, stdout=stdout, stderr=stderr) as process:
+            yield process
+
+    @contextmanager
+    def start_command(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Run whatever ends in it."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "manus", *arguments],
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            cwd=self.directory,
-            env=self.environ,
+            command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=self.directory, env=self.environ
         )
         with process:
             try:

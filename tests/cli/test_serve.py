@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,3 +180,28 @@ def test_a_socket_whose_server_was_killed_is_taken_over(tmp_path: Path, quick: s
         wait_until_it_says(process, "Serving")
         with connected(path) as host:
             assert host.ask("ping") == {}
+
+
+IN_A_CONTAINER = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def containers_can_be_made() -> bool:
+    return shutil.which("unshare") is not None and not subprocess.run([*IN_A_CONTAINER, "true"], check=False).returncode
+
+
+@pytest.mark.skipif(not containers_can_be_made(), reason="this user may make no namespaces here")
+def test_as_the_first_process_of_a_container_it_drains_too(tmp_path: Path, slow: str) -> None:
+    """The kernel gives the first process only those signals that it handles, and it has no parent to look at."""
+    terminal = Terminal(tmp_path, slow)
+    command = [*IN_A_CONTAINER, sys.executable, "-m", "manus", "serve", "--stdio"]
+    with terminal.start_command(command, stdin=subprocess.PIPE) as process:
+        host = host_of(process)
+        stream = host.begin_stream({"prompt": "Hello"})
+        (first_process,) = children_of(process.pid)
+        os.kill(first_process, signal.SIGTERM)
+        assert host.reply(stream)["result"]["finish_reason"] == "stop"
+        assert process.wait(LIMIT_S) == 0
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
