@@ -15,7 +15,7 @@ from manus.limit_reports import scope_text
 from manus.messages.limits import BudgetWarned
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.usage import Usage, format_usd
-from manus.messages.watching import AttemptEnded
+from manus.messages.watching import AttemptEnded, ConfigurationReloaded
 from manus.supervisor.events import ActorExited, ActorStarted, LateReply
 from manus.supervisor.reasons import Crashed, Hung, InitFailed, Normal, Shutdown, Wedged, describe
 
@@ -28,7 +28,7 @@ _LEFT_OUT: Final = frozenset({"at", "traceback", "stack"})
 
 
 def log_event(event: object) -> None:
-    """Write one event: the expected at DEBUG, a failed call as INFO, what somebody should look at as a warning."""
+    """Write one event: the expected at DEBUG, failed calls and reloads as INFO, what wants a look as a warning."""
     level = level_of(event)
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, "%s", line_of(event))
@@ -36,7 +36,8 @@ def log_event(event: object) -> None:
 
 def level_of(event: object) -> int:
     """Weigh an event as the standard library's logging does."""
-    if isinstance(event, AttemptEnded) and event.result not in ("ok", "cancelled"):
+    failed = isinstance(event, AttemptEnded) and event.result not in ("ok", "cancelled")
+    if failed or isinstance(event, ConfigurationReloaded):
         return logging.INFO
     return logging.DEBUG if isinstance(event, _QUIET) else logging.WARNING
 

@@ -71,7 +71,7 @@ def crash_actor(agent: TrioAgent, name: str, error: Exception | None = None) -> 
     Raises:
         LookupError: there is no such actor, or it is not running at present.
     """
-    agent._tree.crash(f"provider/{name}", error or RuntimeError("crashed on purpose"))
+    agent._tree.crash(agent._wiring.actor_of(name), error or RuntimeError("crashed on purpose"))
 
 
 def _proof(wire: WireName, api_key: str | None) -> dict[str, str]:

@@ -25,13 +25,13 @@ from manus.supervisor.envelope import Envelope
 class EmbedRun(RequestRun):
     """One request for embeddings, for the task that handles its envelope."""
 
-    __slots__ = ("_asked", "_base", "_vectors", "_warnings")
+    __slots__ = ("_asked", "_begun", "_vectors", "_warnings")
 
     def __init__(self, desk: Desk, env: Envelope, request: EmbedRequest) -> None:
         super().__init__(desk, env, request)
         self._asked = request
-        self._base: str | None = None
-        """Its vendor's name for the model that answered the first call."""
+        self._begun: Choice | None = None
+        """Who answered the first call."""
         self._vectors: list[bytes] = []
         self._warnings: dict[str, None] = {}
 
@@ -55,22 +55,26 @@ class EmbedRun(RequestRun):
             if self._completes(ended):
                 return self._finished(ended)
             self._keep(ended)
-            self._base = ended.choice.card.vendor_name
+            self._begun = ended.choice
             plan = _of_one_model(plan, ended.choice)
 
     def _planned(self, standing: Standing) -> Plan | Failed:
         """Make a plan by what is configured now; once a model has answered, of that model alone."""
         self._table = self._desk.table
         longest = max(estimate_tokens(text) for text in self._asked.inputs)
-        plan = self._table.plan(self._asked, estimated_input_tokens=longest, standing=standing)
+        begun, request = self._begun, self._asked
+        if begun is not None and request.model is None:
+            request = msgspec.structs.replace(request, model=begun.model)
+        plan = self._table.plan(request, estimated_input_tokens=longest, standing=standing)
         if isinstance(plan, Plan):
             plan = self._able(plan)
-        if isinstance(plan, Failed) or self._base is None:
+        if isinstance(plan, Failed) or begun is None:
             return plan
-        others = [choice for choice in plan.choices if choice.card.vendor_name != self._base]
+        base = begun.card.vendor_name
+        others = [choice for choice in plan.choices if choice.card.vendor_name != base]
         if len(others) < len(plan.choices):
-            return plan.without(others, "makes other vectors than the model that has begun")
-        message = f"Nobody is left who has {self._base}, which made the vectors so far: the configuration has changed."
+            return plan.without(others, "makes other vectors than the model that has begun") if others else plan
+        message = f"Nobody is left who has {base}, which made the vectors so far: the configuration has changed."
         return Failed(kind="no_candidate", param="model", message=message, safe_to_retry=True)
 
     def _able(self, plan: Plan) -> Plan | Failed:

@@ -126,10 +126,10 @@ class RequestRun:
         desk = self._desk
         standing = desk.standing(self._request.request_id, trio.current_time()).rehearsal()
         now = self._planned(standing)
+        renewed = plan.renewed(None if isinstance(now, Failed) else now)
+        self._story.planned(renewed, standing.health)
         if isinstance(now, Failed):
             return now
-        renewed = plan.renewed(now)
-        self._story.planned(renewed, standing.health)
         self._attempts.alone = is_alone(renewed, desk.spec.policy.retry)
         return renewed
 

@@ -144,7 +144,7 @@ class PlanCursor:
         """Walk on over another plan: the configuration has changed. What has failed once is not begun with again."""
         if isinstance(plan, Failed):
             self._nobody = plan
-            plan = msgspec.structs.replace(self._plan, choices=())
+            plan = self._plan.renewed(None)
         there: dict[str, Choice] = {choice.deployment: choice for choice in plan.choices}
         known = {choice.deployment for choice in self._plan.choices}
         coming = {choice.deployment for choice in self._coming}

@@ -67,16 +67,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The choices told to people, in order, as they are where nothing rests."""
         return candidates_told(self.choices, self.scores) if self.told is None else self.told
 
-    def renewed(self, now: Plan) -> Plan:
-        """Give what is left of it in a plan that was made now, in the order that it had; who is new comes last."""
-        there = {choice.deployment: choice for choice in now.choices}
+    def renewed(self, now: Plan | None) -> Plan:
+        """Give what is left of it in a plan that was made now, in the order that it had; who is new comes last.
+
+        None, for nobody is left, gives one without choices.
+        """
+        there = {} if now is None else {choice.deployment: choice for choice in now.choices}
         gone = [choice for choice in self.choices if choice.deployment not in there]
         stayed = [there.pop(choice.deployment) for choice in self.choices if choice.deployment in there]
         # A reserve is asked only after certain failures, whoever stands before it; nobody has to be first.
         return msgspec.structs.replace(
-            now,
+            now or self,
             choices=(*stayed, *there.values()),
-            left_out=(*now.left_out, *(left_out_of(choice, LEFT) for choice in gone)),
+            left_out=(*(now or self).left_out, *(left_out_of(choice, LEFT) for choice in gone)),
             told=None,
         )
 
