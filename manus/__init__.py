@@ -57,6 +57,12 @@ if TYPE_CHECKING:
     from manus.errors import StreamingError as StreamingError
     from manus.errors import TimeoutError as TimeoutError  # noqa: A004
     from manus.errors import TokenLimitError as TokenLimitError
+    from manus.hosts.hosted_agent import HostedAgent as HostedAgent
+    from manus.hosts.hosted_agent import create_agent as create_agent
+    from manus.hosts.hosted_stream import HostedStream as HostedStream
+    from manus.hosts.sync_agent import SyncAgent as SyncAgent
+    from manus.hosts.sync_agent import open_sync as open_sync
+    from manus.hosts.sync_stream import SyncStream as SyncStream
     from manus.limit_reports import RateLimiter as RateLimiter
     from manus.loading import load_config as load_config
     from manus.messages.accounting import RequestStatus as RequestStatus
@@ -90,6 +96,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "agent": ("AgentEvents", "LLMAgent"),
+    "agent_config": ("AgentConfig",),
     "asking": ("AskOptions", "ChatOptions"),
     "attachments": ("document", "image"),
     "config.limit_schema": ("BudgetsConfig", "BudgetsTable", "LimitsConfig", "LimitsTable", "RollingBudget"),
@@ -119,6 +126,10 @@ _MODULES = {
         "TimeoutError",
         "TokenLimitError",
     ),
+    "hosts.hosted_agent": ("HostedAgent", "create_agent"),
+    "hosts.hosted_stream": ("HostedStream",),
+    "hosts.sync_agent": ("SyncAgent", "open_sync"),
+    "hosts.sync_stream": ("SyncStream",),
     "limit_reports": ("RateLimiter",),
     "loading": ("load_config",),
     "messages.accounting": ("RequestStatus",),

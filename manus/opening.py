@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypedDict
 
 from manus.actors.conversations.file import ConversationsUnusable
 from manus.actors.conversations.opening import open_conversations
@@ -33,6 +33,19 @@ from manus.wiring import secrets_of, tree_spec
 
 DRAIN_S: Final = 30.0
 HARD_S: Final = 5.0
+
+
+class OpenOptions(TypedDict, total=False):
+    """What every way to an agent takes besides the configuration; `open_agent` tells of each."""
+
+    transports: Mapping[str, TransportFactory] | None
+    tokens: Mapping[str, TokenProvider] | None
+    keep_books: bool
+    drain_s: float
+    hard_s: float
+    seed: int | None
+    stall: StallPolicy | None
+    now_unix_s: Callable[[], float]
 
 
 @asynccontextmanager

@@ -121,6 +121,10 @@ class SSEStream:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the stream, synchronously; see `LLMStream.close`."""
         self._ended = True
         self._stream.close()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, final
+import threading
+from typing import Any, Protocol, Self, final
 
 import msgspec
 
 from manus.messages.usage import NANO_USD
 from manus.messages.watching import AttemptEnded
-from manus.supervisor.bus import EventBus
+from manus.supervisor.bus import Listener
 
 
 class TokenTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,16 @@ class TokenTotals(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.asdict(self) | {"total_tokens": self.total_tokens, "cost_usd": self.cost_usd}
 
 
+class EventSource(Protocol):
+    """Whatever calls a listener with every event: the bus of this loop, or one that is reached across threads."""
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call `listener` with every event from now on."""
+
+    def remove_listener(self, listener: Listener) -> None:
+        """Call `listener` no more."""
+
+
 @final
 class TokenTracker:
     """Live totals of this agent: what its attempts have used since the tracker was made, or since `reset`.
@@ -56,10 +67,13 @@ class TokenTracker:
     until `close` or the end of its `with`. For totals that outlive the agent ask `get_usage_stats`.
     """
 
-    __slots__ = ("_bus", "_totals")
+    __slots__ = ("_bus", "_lock", "_totals")
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: EventSource) -> None:
         self._bus = bus
+        # Counted in the runtime's thread, read in whatever thread holds the tracker. Readers take the table as it is:
+        # it is replaced and never changed.
+        self._lock = threading.Lock()
         self._totals: dict[tuple[str, str], TokenTotals] = {}
         bus.add_listener(self._hear)
 
@@ -94,7 +108,8 @@ class TokenTracker:
 
     def reset(self) -> None:
         """Count from zero again. Other trackers and the books are not touched."""
-        self._totals.clear()
+        with self._lock:
+            self._totals = {}
 
     def close(self) -> None:
         """Count no more; what was counted can still be read. Harmless when repeated."""
@@ -118,7 +133,8 @@ class TokenTracker:
         if type(event) is not AttemptEnded or event.booking not in ("settled", "in_doubt"):
             return
         place = (event.provider, event.model)
-        self._totals[place] = self._totals.get(place, TokenTotals()) + _totals_of(event)
+        with self._lock:
+            self._totals = self._totals | {place: self._totals.get(place, TokenTotals()) + _totals_of(event)}
 
 
 def _totals_of(ended: AttemptEnded) -> TokenTotals:

@@ -44,7 +44,7 @@ from manus.prompts import Prompt
 from manus.reloading import Reloaded, Reloader
 from manus.reports import ProviderState, UsageReport, provider_state
 from manus.responses import LLMResponse
-from manus.supervisor.bus import Subscription
+from manus.supervisor.bus import EventBus, Subscription
 from manus.supervisor.ref import Ref
 from manus.supervisor.spec import ChildSpec
 from manus.supervisor.terminals import ActorFailed, Expired, Unavailable, Undelivered, Withdrawn
@@ -296,6 +296,11 @@ class TrioAgent(LLMAgent):
         return answer
 
     # --- watching -------------------------------------------------------------------------------------
+
+    @property
+    def bus(self) -> EventBus:
+        """What carries the agent's events. Belongs to the loop."""
+        return self._tree.bus
 
     def events(self, capacity: int = 256) -> Subscription:
         return self._tree.bus.subscribe(capacity)

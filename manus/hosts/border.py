@@ -138,6 +138,15 @@ class Border:
             except trio.RunFinishedError:
                 return  # all work has ended with the loop
 
+    def may_wait(self, waiter: Waiter) -> None:
+        """Check that the runtime's own thread is not about to be put to sleep until it has done something.
+
+        Raises:
+            RuntimeError: it is.
+        """
+        if waiter.blocks and self.is_here:
+            raise RuntimeError("a sync agent was called in the thread of its own runtime, which would wait for itself")
+
     def enter(self, outside: Outside) -> None:
         """Have `outside.lost()` called should the runtime end before `leave`."""
         self._open.add(outside)
@@ -157,6 +166,7 @@ class Border:
         Raises:
             RequestCancelledError: the runtime ended before, or in the middle of it.
         """
+        self.may_wait(waiter)
         call = _Call(self, waiter, partial(function, *args, **kwargs))
         try:
             self.enter(call)
@@ -172,6 +182,7 @@ class Border:
         """Wait until something is so that `admit` or `end` makes so."""
         while not reached():
             waiter = here()
+            self.may_wait(waiter)
             self._watchers.add(waiter)
             try:
                 if not reached():
@@ -310,6 +321,7 @@ class Relay(Generic[T]):
         self._let_more_in()
 
     async def _sleep(self, waiter: Waiter) -> None:
+        self._border.may_wait(waiter)
         self._readers.append(waiter)
         try:
             if not self._items and not self._ended:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
+import sys
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Protocol, TypeAlias, final
 
 import trio
 from trio.lowlevel import Abort, RaiseCancelT, Task
 
+if TYPE_CHECKING:
+    import asyncio
+
 
 class Waiter(Protocol):
     """A place where one caller sleeps once."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it is the thread that sleeps, with all that runs in it."""
 
     def notify(self) -> None:
         """Rouse the caller, from any thread. Never blocks or raises; more than once is fine."""
@@ -30,6 +37,8 @@ class AsyncioWaiter:
     """Sleeps in the running asyncio loop, whoever made that loop."""
 
     __slots__ = ("_future", "_loop")
+
+    blocks = False
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -54,6 +63,8 @@ class TrioWaiter:
     """Sleeps in the running Trio loop."""
 
     __slots__ = ("_notified", "_task", "_token")
+
+    blocks = False
 
     def __init__(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
@@ -91,6 +102,8 @@ class ThreadWaiter:
 
     __slots__ = ("_told",)
 
+    blocks = True
+
     def __init__(self) -> None:
         # A SimpleQueue, because its `put` may be called from anywhere, a finaliser in the middle of `get` included.
         self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -110,7 +123,8 @@ def loop_here() -> Waiter:
     """
     if trio.lowlevel.in_trio_task():
         return TrioWaiter()
-    try:
-        return AsyncioWaiter(asyncio.get_running_loop())
-    except RuntimeError:
-        raise RuntimeError("neither asyncio nor Trio runs here; a thread without a loop uses manus.open_sync") from None
+    loaded = sys.modules.get("asyncio")  # it takes long to load, and where nobody has loaded it, no loop of its runs
+    loop: asyncio.AbstractEventLoop | None = None if loaded is None else loaded._get_running_loop()
+    if loop is None:
+        raise RuntimeError("neither asyncio nor Trio runs here; a thread without a loop uses manus.open_sync")
+    return AsyncioWaiter(loop)
