@@ -51,14 +51,14 @@ class ResponsePayload(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer, or, with `error`, none."""
 
     request_id: str
-    content: str = ""
-    model: str = ""
-    provider: str = ""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    latency_ms: int = 0
-    is_final: bool = True
-    error: str = ""
+    content: str
+    model: str
+    provider: str
+    input_tokens: int
+    output_tokens: int
+    latency_ms: int
+    is_final: bool
+    error: str
 
 
 class ChunkPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,23 +166,14 @@ class EngineVoice:
         content = clean(result.content)
         if self._streamed:
             return self._chunk(content.removeprefix(self._accumulated), content, finish_reason=result.finish_reason)
-        payload = ResponsePayload(
-            request_id=self._request_id,
-            content=content,
-            model=clean(result.model),
-            provider=clean(result.provider),
-            input_tokens=result.usage.input_tokens,
-            output_tokens=result.usage.output_tokens,
-            latency_ms=round(result.latency_ms),
-        )
-        return self._line(RESPONSE, payload)
+        return self._response(result, content, error="")
 
     def failure(self, error: Exception) -> bytes:
         """Write the ERROR of a stream, or the RESPONSE without content of any other request."""
         said = clean(error_object(error).message)
         if self._streamed:
             return self._line(ERROR, ErrorPayload(request_id=self._request_id, error=said))
-        return self._line(RESPONSE, ResponsePayload(request_id=self._request_id, error=said))
+        return self._response(LLMResponse(content=""), "", error=said)
 
     def event(self, seq: int, chunk: StreamChunk) -> bytes:  # what makes no line has no number here
         """Write the STREAM_CHUNK of a piece of text; nothing for what has no word here."""
@@ -193,6 +184,20 @@ class EngineVoice:
         delta = clean(chunk.delta)
         self._accumulated += delta
         return self._chunk(delta, self._accumulated, finish_reason="")
+
+    def _response(self, response: LLMResponse, content: str, *, error: str) -> bytes:
+        payload = ResponsePayload(
+            request_id=self._request_id,
+            content=content,
+            model=clean(response.model),
+            provider=clean(response.provider),
+            input_tokens=response.usage.input_tokens,
+            output_tokens=response.usage.output_tokens,
+            latency_ms=round(response.latency_ms),
+            is_final=True,
+            error=error,
+        )
+        return self._line(RESPONSE, payload)
 
     def _chunk(self, delta: str, accumulated: str, *, finish_reason: str) -> bytes:
         payload = ChunkPayload(

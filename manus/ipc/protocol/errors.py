@@ -20,6 +20,7 @@ from manus.errors import (
     LedgerError,
     LLMError,
     OutputFormatError,
+    ReloadError,
     StreamingError,
 )
 from manus.ipc.protocol.results import TokenUsage, wire_usage
@@ -122,12 +123,12 @@ class ErrorData(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: str
-    retryable: bool = False
-    retry_after_ms: int | None = None
-    provider: str | None = None
-    model: str | None = None
-    attempts: int = 0
-    request_id: str | None = None
+    retryable: bool
+    retry_after_ms: int | None
+    provider: str | None
+    model: str | None
+    attempts: int
+    request_id: str | None
     usage: TokenUsage | UnsetType = UNSET
     partial: str | UnsetType = UNSET
     path: str | UnsetType = UNSET
@@ -181,9 +182,15 @@ class InvalidFrame(ValueError):
         self.error = error
 
 
+def data_of(kind: str, **more: Any) -> ErrorData:
+    """Make the data of an error that no provider had a part in. Any: the members that mean something here."""
+    nothing = {"retryable": False, "retry_after_ms": None, "provider": None, "model": None, "attempts": 0}
+    return ErrorData(kind=kind, **nothing | {"request_id": None} | more)
+
+
 def protocol_error(code: int, kind: str, message: str, *, id: object = UNSET) -> ErrorObject:  # noqa: A002  # data.id
     """Make an error that is about a line and not about a request."""
-    return ErrorObject(code=code, message=message, data=ErrorData(kind=kind, id=id))  # type: ignore[arg-type]  # an id
+    return ErrorObject(code=code, message=message, data=data_of(kind, id=id))
 
 
 def error_object(error: Exception) -> ErrorObject:
@@ -194,16 +201,16 @@ def error_object(error: Exception) -> ErrorObject:
         case Refusal():
             return _of_the_connection(error)
         case BadParams():
-            data = ErrorData(kind="invalid_params", path=error.path, did_you_mean=error.did_you_mean or UNSET)
+            data = data_of("invalid_params", path=error.path, did_you_mean=error.did_you_mean or UNSET)
             return ErrorObject(code=INVALID_PARAMS, message=f"Invalid params: {error}", data=data)
         case InvalidFrame():
             return error.error
         case UnknownMethod():
-            data = ErrorData(kind="unknown_method", did_you_mean=error.did_you_mean or UNSET)
+            data = data_of("unknown_method", did_you_mean=error.did_you_mean or UNSET)
             return ErrorObject(code=UNKNOWN_METHOD, message=str(error), data=data)
         case _:
             message = f"a defect of ours ended the request ({type(error).__name__}); the books have what was sent"
-            return ErrorObject(code=INTERNAL, message=message, data=ErrorData(kind="internal"))
+            return ErrorObject(code=INTERNAL, message=message, data=data_of("internal"))
 
 
 def _of_the_agent(error: LLMError) -> ErrorObject:
@@ -235,6 +242,8 @@ def _code_and_kind(error: LLMError) -> tuple[int, str]:
             return (INVALID_PARAMS, "invalid_params") if failure is None else (-32019, failure.kind)
         case ConfigurationError():
             return -32015, "configuration"
+        case ReloadError():
+            return -32015, "reload"
         case OutputFormatError():
             return -32004, "output_format"
         case InternalError() if failure is not None and failure.safe_to_retry:
@@ -248,25 +257,25 @@ def _code_and_kind(error: LLMError) -> tuple[int, str]:
 
 
 def _is_retryable(error: LLMError) -> bool:
+    """Say whether asking again may help: not what may be asked again without being billed twice."""
     failure = error.failure
-    return failure is not None and (failure.safe_to_retry or failure.kind in RETRYABLE)
+    if failure is None:
+        return False
+    unsent = isinstance(error, InternalError) and failure.safe_to_retry
+    return unsent or failure.kind in RETRYABLE or failure.retry_after_s is not None
 
 
 def _usage(error: LLMError) -> Any:
-    """Give what was used, UNSET where nobody was asked. Any: the wire's Struct."""
-    if not error.attempts and error.usage is NO_USAGE:
+    """Give what was used, UNSET where that is nothing. Any: the wire's Struct."""
+    if error.usage == NO_USAGE:
         return UNSET
     return wire_usage(usage_of(error.usage, error.cost_nano_usd, durable=error.durable))
 
 
 def _of_the_connection(refusal: Refusal) -> ErrorObject:
-    data = ErrorData(
-        kind=refusal.kind,
-        retryable=refusal.retryable,
-        retry_after_ms=_ms(refusal.retry_after_s),
-        request_id=refusal.request_id,
-    )
-    return ErrorObject(code=refusal.code, message=str(refusal), data=msgspec.structs.replace(data, **refusal.facts))
+    more = {"retry_after_ms": _ms(refusal.retry_after_s), "request_id": refusal.request_id, **refusal.facts}
+    data = data_of(refusal.kind, retryable=refusal.retryable, **more)
+    return ErrorObject(code=refusal.code, message=str(refusal), data=data)
 
 
 def place_and_reason(message: str) -> tuple[str | None, str]:

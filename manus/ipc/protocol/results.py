@@ -16,12 +16,14 @@ from msgspec import UNSET, UnsetType
 
 from manus.books import DIMENSIONS
 from manus.conversations import Conversation
+from manus.health_report import Health
 from manus.limit_reports import RateLimiter
 from manus.messages.accounting import RequestStatus as LedgerStatus
 from manus.messages.content import Citation
 from manus.messages.limits import BudgetState, LimitState
 from manus.messages.outcomes import Route
 from manus.messages.routing import RoutingMetrics as RouterMetrics
+from manus.reloading import Reloaded
 from manus.reports import ProviderState, UsageLine, UsageReport
 from manus.responses import ChunkKind, LLMResponse, ResponseUsage, StreamChunk, usage_of
 from manus.token_counts import TokenCount
@@ -195,6 +197,9 @@ ConversationTold: Final = _told(
     more=(("messages", list[Said]),),
 )
 """Turns stand in it with all their canonical parts, which are not for a host to read: `messages` has them as text."""
+
+HealthTold: Final = _told("Health", Health)
+ReloadedTold: Final = _told("Reloaded", Reloaded)
 
 Event: Final = _told(
     "Event",
