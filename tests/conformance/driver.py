@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from manus.errors import InvalidRequestError, LLMError
+from manus.errors import ConversationNotFoundError, InvalidRequestError, LLMError
 
 Plain = dict[str, Any]  # Any: JSON as it comes, held against the reference's field by field
 
@@ -82,8 +82,10 @@ class Driver(Protocol):
 
 def error_told(error: LLMError) -> HostError:
     """Tell what a Python host's exception says."""
-    kind = error.kind
-    if kind is None and isinstance(error, InvalidRequestError):
+    kind: str | None = error.kind
+    if isinstance(error, ConversationNotFoundError):
+        kind = "no_such_conversation"
+    elif kind is None and isinstance(error, InvalidRequestError):
         kind = "invalid_request"
     return HostError(
         str(error),

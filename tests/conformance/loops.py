@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,8 @@ import manus
 from manus.errors import LLMError
 from tests.conformance.driver import WAIT_S, HostStream, Plain, StreamMethod, error_told, plain
 from tests.conformance.face import at_once, begun, shown, told
+
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
 class Loop(Protocol):
@@ -91,6 +94,52 @@ def _caught(loop: Loop, make: Callable[[], Awaitable[Any]]) -> Any:
         return loop.run(make)
     except LLMError as error:
         raise error_told(error) from error
+
+
+@final
+class AsyncioLoop:
+    """An agent that an asyncio program made with `create_agent`."""
+
+    agent: Any
+
+    def __init__(self, config: dict[str, Any], *, drain_s: float, new_loop: NewLoop = asyncio.new_event_loop) -> None:
+        self._config = config
+        self._drain_s = drain_s
+        self._new_loop = new_loop
+        self._ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._run, name="an asyncio program", daemon=True)
+        self._thread.start()
+        self._loop = self._ready.result(WAIT_S)
+
+    def run(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        async def call() -> Any:
+            return await make()
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(WAIT_S)
+
+    def finish(self) -> None:
+        self.run(self.agent.shutdown)
+
+    def close(self) -> None:
+        """End the program."""
+        self.finish()
+        self._loop.call_soon_threadsafe(self._finish.set)
+        self._thread.join(WAIT_S)
+        assert not self._thread.is_alive(), "the asyncio program did not end"
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=self._new_loop) as runner:
+                runner.run(self._main())
+        except Exception as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+
+    async def _main(self) -> None:
+        self._finish = asyncio.Event()
+        self.agent = await manus.create_agent(self._config, drain_s=self._drain_s)
+        self._ready.set_result(asyncio.get_running_loop())
+        await self._finish.wait()
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
 from typing import Any
@@ -36,11 +37,13 @@ class Stage:
     def __init__(self, host: str, stack: ExitStack) -> None:
         self.name = host
         self.vendors: Vendors = stack.enter_context(served())
-        self.driver: Driver = stack.enter_context(HOSTS[host](self.vendors.configuration(), DRAIN_S))
+        self.driver: Driver = stack.enter_context(HOSTS[host].opens(self.vendors.configuration(), DRAIN_S))
+        self._callers = stack.enter_context(ThreadPoolExecutor(HOSTS[host].callers))
 
-    def play(self, case: Case) -> Any:  # Any: each case's own record
-        """Play one case."""
-        return case(self.driver, self.vendors)
+    def play(self, case: Case) -> list[Any]:  # Any: each case's own record
+        """Play one case, from as many threads at once as the host has callers; give what came of each."""
+        played = [self._callers.submit(case, self.driver, self.vendors) for _ in range(HOSTS[self.name].callers)]
+        return [each.result() for each in played]
 
 
 @pytest.fixture(scope="module", params=list(HOSTS))
@@ -51,7 +54,8 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 @pytest.mark.parametrize("case", SHARED, ids=lambda case: case.__name__)
 def test_a_host_gives_the_outcome_of_the_reference(stage: Stage, case: Case) -> None:
-    assert stage.play(case) == expected(case)
+    for record in stage.play(case):
+        assert record == expected(case)
 
 
 @pytest.mark.parametrize("case", ALONE, ids=lambda case: case.__name__)
@@ -77,4 +81,5 @@ def expected(case: Case) -> Any:  # Any: each case's own record
 def played_alone(host: str, case: Case) -> Any:  # Any: each case's own record
     """Play a case at a host of its own."""
     with ExitStack() as stack:
-        return Stage(host, stack).play(case)
+        stage = Stage(host, stack)
+        return case(stage.driver, stage.vendors)

@@ -32,6 +32,7 @@ WIRES: Final[dict[str, WireName]] = {"first": "openai", "second": "anthropic", "
 TEXT: Final = "The keeper trims the lamp, writes the hour into the ledger and goes back to bed."
 STALLED: Final = "One two three four five"
 LONG: Final = " ".join(f"word{number}" for number in range(300))
+ENDLESS: Final = " ".join([TEXT] * 4_000)
 PERSON: Final = '{"name": "Ada", "age": 36}'
 
 SCRIPTS: Final[dict[str, Script]] = {
@@ -41,6 +42,7 @@ SCRIPTS: Final[dict[str, Script]] = {
     "tool": Script(text="", tool_calls=(ScriptedCall(name="weather", arguments='{"city": "Zürich"}'),)),
     "long": Script(text=LONG),
     "steady": Script(text=LONG, gap_s=0.001),
+    "endless": Script(text=ENDLESS, chunk_tokens=200, gap_s=0.02),
     "stall": Script(text=STALLED + " six seven", fault=Stall(after_chunks=5)),
     "silent": Script(text=TEXT, fault=Stall(where="first_token")),
     "unheard": Script(text=TEXT, fault=Stall(where="headers")),
@@ -81,6 +83,7 @@ class Vendors:
         base: dict[str, Any] = {
             "general": {"enable_logging": False},
             "ledger": {"path": ":memory:"},
+            "limits": {"learn": False},
             "retry": {"same_deployment": 0, "budget_min": 10_000},
             "health": {"failures": 1000, "failure_rate": 1.0, "calls_min": 10_000, "jitter": 0.0},
         }
@@ -112,6 +115,16 @@ class Vendors:
                 return
             assert time.monotonic() < give_up_at, f"{prompt!r} never arrived: {rows}"
             time.sleep(0.005)
+
+    def wait_until_left(self, prompt: str, count: int) -> None:
+        """Return when so many requests whose prompts begin so have come, and all of them are over."""
+        give_up_at = time.monotonic() + NOTICE_S
+        while True:
+            rows = [row for rows in self.rows_now().values() for row in rows if row.prompt.startswith(prompt)]
+            if len(rows) == count and not any(row.open for row in rows):
+                return
+            assert time.monotonic() < give_up_at, f"{prompt!r} goes on: {rows}"
+            time.sleep(0.02)
 
     def _rows(self) -> dict[str, tuple[BillRow, ...]]:
         return {name: server.provider.bill.rows() for name, server in self._servers.items()}

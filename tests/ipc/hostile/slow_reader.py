@@ -36,7 +36,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
         resident_bytes: resident memory, second by second.
         peak_bytes: the most that was ever resident.
         read_bytes: what the host took.
-        streams: how many were still being answered at the end.
+        streams: how many were still under way at the end.
     """
 
     began_bytes: int
@@ -69,20 +69,20 @@ def read_slowly(vendors: Vendors, directory: Path, *, seconds: int, window: int 
             pipes.send(line({"jsonrpc": "2.0", "id": number, "method": "stream", "params": params}))
         vendors.wait_for("endless ", working=STREAMS)
         seen: list[int] = []
-        taken = 0
+        told = b""
         for portion in range(1, seconds * PORTIONS_PER_S + 1):
-            taken += len(os.read(output, BYTES_PER_S // PORTIONS_PER_S))
+            told += os.read(output, BYTES_PER_S // PORTIONS_PER_S)
             time.sleep(1 / PORTIONS_PER_S)
             if portion % PORTIONS_PER_S == 0:
                 seen.append(footprint(pipes.process.pid).resident_bytes)
         now = footprint(pipes.process.pid)
-        under_way = sum(row.open for rows in vendors.rows_now().values() for row in rows)
+        messages = [json.loads(each) for each in told.split(b"\n")[:-1]]
         return Readings(
             began_bytes=began,
             resident_bytes=tuple(seen),
             peak_bytes=now.peak_bytes,
-            read_bytes=taken,
-            streams=under_way,
+            read_bytes=len(told),
+            streams=STREAMS - sum("id" in message for message in messages),
         )
     finally:
         pipes.kill()
@@ -97,7 +97,7 @@ def main(seconds: int, window: int | None) -> None:
     for second, resident in enumerate(readings.resident_bytes, start=1):
         if second % max(1, seconds // 10) == 0:
             print(f"  after {second:4d} s: {resident / MIB:.1f} MiB resident")
-    print(f"{readings.read_bytes} bytes were read; {readings.streams} streams were still being answered")
+    print(f"{readings.read_bytes} bytes were read; {readings.streams} streams were still under way")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ IPC: Final = {
 GROWTH_MAX_BYTES: Final = 64 * MIB
 """How much a server may grow by all of them together: a few times the bounds above, and a cold allocator's waste."""
 
-POOLED_MAX: Final = 128
+PLACES: Final = 1_000
+
+POOLED_MAX: Final = 300
 """Connections to providers that may be kept for the next call."""
 
 BESIDE: Final = (cases.generates, cases.streams, cases.streams_much, cases.gives_data, cases.cancels_midway)
@@ -45,7 +47,10 @@ class Server:
 
     def __init__(self, stack: ExitStack, directory: Path) -> None:
         self.vendors: Vendors = stack.enter_context(served())
-        config = write_config(self.vendors.configuration(ipc=IPC), directory / "llm.toml")
+        configuration = self.vendors.configuration(ipc=IPC)
+        for entry in configuration["providers"].values():
+            entry["concurrency"] = PLACES  # who takes all places of a provider is another matter: see docs/overload.md
+        config = write_config(configuration, directory / "llm.toml")
         self.unix = UnixServer(config, directory / "manus.sock")
         stack.callback(self.unix.kill)
         connection = self.unix.connect()
