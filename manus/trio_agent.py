@@ -5,9 +5,11 @@ What its methods promise stands in `agent`. `opening` makes an agent and ends it
 
 from __future__ import annotations
 
+import os.path
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
+from pathlib import Path
 from typing import Any, Final, Unpack, final
 
 import msgspec
@@ -318,6 +320,11 @@ class TrioAgent(LLMAgent):
         other = copy(self)
         other._first_choice = None
         return other
+
+    def path_of(self, configured: str) -> Path:
+        """Give the place that the configuration means by a path: relative ones start at its own directory."""
+        file = self._loaded.path
+        return (Path() if file is None else file.parent) / os.path.expanduser(configured)
 
     def add_adapter(self, spec: ChildSpec) -> None:
         """Add an actor that serves hosts of other processes; it stops before everything it may ask for.

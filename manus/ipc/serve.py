@@ -194,8 +194,7 @@ class Server:
             return self._unix
         if policy.socket_path is None:
             raise ConfigurationError("There is no path for the socket: name one after --unix, or set ipc.socket_path.")
-        base = Path() if agent._loaded.path is None else agent._loaded.path.parent
-        return base / os.path.expanduser(policy.socket_path)
+        return agent.path_of(policy.socket_path)
 
     def _policy(self, agent: TrioAgent) -> IpcPolicy:
         """Give the bounds that are in force, for a connection that begins."""
