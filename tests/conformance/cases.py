@@ -1,6 +1,6 @@
 """Own the cases: what is asked of every host alike. Each gives a record that has to be the same whoever was asked.
 
-Those in `SHARED` may run beside each other at one agent, from any number of threads; those in `ALONE` have an agent to
+Those in `SHARED` may run beside each other at one agent, from any number of threads; those in `ALONE` have it to
 themselves. What a case asserts holds by itself; what it returns is held against the reference host's.
 """
 
@@ -296,8 +296,8 @@ def answers_many_at_once(host: Driver, vendors: Vendors) -> object:
             return str(host.ask("generate", prompt=f"question {number}", **ONLY_FIRST)["content"])
         return text_in(read_all(host.stream("stream", prompt=f"question {number}", **ONLY_FIRST)))
 
-    with ThreadPoolExecutor(16) as threads:
-        return list(threads.map(one, range(32)))
+    with ThreadPoolExecutor(12) as threads:
+        return list(threads.map(one, range(12)))
 
 
 def switches(host: Driver, vendors: Vendors) -> object:
@@ -392,4 +392,5 @@ SHARED: Final[tuple[Case, ...]] = (
     answers_many_at_once,
 )
 
-ALONE: Final[tuple[Case, ...]] = (breaks_off, trouble, falls_back, switches, ends_with_requests_in_flight)
+ALONE: Final[tuple[Case, ...]] = (falls_back, switches, breaks_off, trouble, ends_with_requests_in_flight)
+"""In this order they may have one agent together: each leaves what the next one needs as it was."""

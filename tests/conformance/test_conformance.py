@@ -15,7 +15,6 @@ from tests.conformance.cases import (
     ALONE,
     SHARED,
     Case,
-    answers_many_at_once,
     cancels_midway,
     embeds,
     generates,
@@ -27,7 +26,7 @@ from tests.conformance.driver import Driver
 from tests.conformance.hosts import HOSTS, REFERENCE
 from tests.conformance.vendors import Vendors, served
 
-DRAIN_S = 1.5
+DRAIN_S = 1.0
 """What a host gives its requests in flight; the slowest that is to end within it takes a third of a second."""
 
 
@@ -58,14 +57,20 @@ def test_a_host_gives_the_outcome_of_the_reference(stage: Stage, case: Case) -> 
         assert record == expected(case)
 
 
+@pytest.fixture(scope="module", params=list(HOSTS))
+def lonely(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """Give a host to cases that change what later ones get, in the order in which they do not."""
+    with ExitStack() as stack:
+        yield Stage(request.param, stack)
+
+
 @pytest.mark.parametrize("case", ALONE, ids=lambda case: case.__name__)
-@pytest.mark.parametrize("host", list(HOSTS))
-def test_a_fresh_host_gives_the_outcome_of_the_reference(host: str, case: Case) -> None:
-    assert played_alone(host, case) == expected(case)
+def test_a_host_gives_one_caller_the_outcome_of_the_reference(lonely: Stage, case: Case) -> None:
+    assert case(lonely.driver, lonely.vendors) == expected(case)
 
 
 def test_a_host_s_books_agree_with_the_bills(stage: Stage) -> None:
-    for case in (generates, generates_elsewhere, embeds, streams, cancels_midway, leaves, answers_many_at_once):
+    for case in (generates, generates_elsewhere, embeds, streams, cancels_midway, leaves):
         stage.play(case)
     found = check_books(stage.driver, stage.vendors)
     assert found["exact"] > 0
@@ -74,12 +79,7 @@ def test_a_host_s_books_agree_with_the_bills(stage: Stage) -> None:
 
 @cache
 def expected(case: Case) -> Any:  # Any: each case's own record
-    """Play a case at the reference, once."""
-    return played_alone(REFERENCE, case)
-
-
-def played_alone(host: str, case: Case) -> Any:  # Any: each case's own record
-    """Play a case at a host of its own."""
+    """Play a case at the reference, once, with an agent of its own."""
     with ExitStack() as stack:
-        stage = Stage(host, stack)
+        stage = Stage(REFERENCE, stack)
         return case(stage.driver, stage.vendors)
