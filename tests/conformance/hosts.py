@@ -14,11 +14,13 @@ import msgspec
 import uvloop
 
 import manus
+from tests.conformance.cpp import CppDriver
 from tests.conformance.driver import Driver
 from tests.conformance.links import Pipes, UnixServer, write_config
 from tests.conformance.loops import AsyncioLoop, LoopDriver, NewLoop, TrioLoop
 from tests.conformance.threads import SyncDriver
 from tests.conformance.wire import WireClient, WireDriver
+from tests.cpp.building import built
 
 Open = Callable[[dict[str, Any], float], AbstractContextManager[Driver]]
 """Opens a host with an agent of this configuration, whose requests in flight have so many seconds at its end.
@@ -102,6 +104,19 @@ def over_a_socket(config: dict[str, Any], drain_s: float) -> Iterator[Driver]:
             server.kill()
 
 
+@contextmanager
+def through_cpp(config: dict[str, Any], drain_s: float) -> Iterator[Driver]:
+    """Have the C++ client start a server and speak with it."""
+    executable = built("plain", "manus_driver") / "manus_driver"
+    with tempfile.TemporaryDirectory() as directory:
+        driver = CppDriver(executable, write_config(config, Path(directory) / "llm.toml"), drain_s=drain_s)
+        try:
+            yield driver
+            driver.end()
+        finally:
+            driver.kill()
+
+
 REFERENCE: Final = "trio"
 """The host that every other one is held against: nothing stands between its caller and the agent."""
 
@@ -113,4 +128,5 @@ HOSTS: Final[dict[str, Host]] = {
     "threads": Host(opens=in_threads, callers=32),
     "stdio": Host(opens=over_pipes),
     "unix": Host(opens=over_a_socket),
+    "C++": Host(opens=through_cpp),
 }
