@@ -107,7 +107,7 @@ class LLMResponse(msgspec.Struct, frozen=True, kw_only=True):
         fields = msgspec.structs.asdict(self)
         del fields["answer"]
         told = fields | {"usage": self.usage.to_dict(), "route": self.route.to_dict()}
-        plain = msgspec.to_builtins(told, enc_hook=_as_text)
+        plain = msgspec.to_builtins(told, enc_hook=_as_plain)
         assert isinstance(plain, dict)
         return plain
 
@@ -224,6 +224,6 @@ def _response(
     )
 
 
-def _as_text(value: object) -> object:
-    """Show what is no plain data (a caller's own type inside `parsed`) by its name."""
-    return f"<{type(value).__name__}>"
+def _as_plain(value: object) -> object:
+    """Give a vendor's own JSON as it is, and show what else is no plain data (inside `parsed`) by its type's name."""
+    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else f"<{type(value).__name__}>"

@@ -56,6 +56,7 @@ def test_everything_an_answer_holds_can_be_seen() -> None:
 def test_it_can_be_written_as_json() -> None:
     plain = json.loads(json.dumps(response_of(FULL).to_dict()))
     assert plain["citations"][0]["url"] == "https://h"
+    assert plain["citations"][0]["raw"] == {"type": "url_citation", "url": "https://h"}
     assert plain["logprobs"][0][0]["token"] == "It"
     assert plain["vendor_request_id"] == "req_vendor"
 

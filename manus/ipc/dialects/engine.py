@@ -21,6 +21,7 @@ from manus.ipc.protocol.lines import encode
 from manus.ipc.protocol.plain_words import whole
 from manus.ipc.protocol.reading_params import in_other_words
 from manus.ipc.protocol.results import wire_result
+from manus.ipc.refusals import DuplicateId
 from manus.option_checks import NAME_CHARS_MAX
 from manus.responses import LLMResponse, StreamChunk
 
@@ -169,8 +170,13 @@ class EngineVoice:
         return self._response(result, content, error="")
 
     def failure(self, error: Exception) -> bytes:
-        """Write the ERROR of a stream, or the RESPONSE without content of any other request."""
+        """Write the ERROR of a stream, or the RESPONSE without content of any other request.
+
+        That of a second request with an id in flight names no request: the first one goes on.
+        """
         said = clean(error_object(error).message)
+        if isinstance(error, DuplicateId):
+            return self._line(ERROR, ErrorPayload(request_id="", error=f"{said} ({self._request_id})"))
         if self._streamed:
             return self._line(ERROR, ErrorPayload(request_id=self._request_id, error=said))
         return self._response(LLMResponse(content=""), "", error=said)
