@@ -9,6 +9,7 @@ import trio
 from benchmarks.contenders.agent import AgentClient
 from benchmarks.contract import Contender
 from manus.supervisor.events import ActorStarted
+from manus.trio_agent import TrioAgent
 
 REQUESTS_BEFORE = 50
 
@@ -23,6 +24,7 @@ async def crash_to_serving(contender: Contender) -> float:
     The back-off in between is waited for, and costs nothing.
     """
     assert isinstance(contender, AgentClient)
+    assert isinstance(contender.agent, TrioAgent)
     began = time.process_time()
     for _ in range(REQUESTS_BEFORE):
         await contender.ask()

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.contract import MAX_TOKENS, PROMPT
+from manus.agent import LLMAgent
 from manus.opening import open_agent
-from manus.trio_agent import TrioAgent
 
 LOOP = "trio"
 MODELS = ("whole", "paced", "burst", "hold")
@@ -37,9 +37,9 @@ def configuration(base_url: str, ledger: Path, *, providers: int = 1) -> dict[st
 
 
 class AgentClient:
-    """Requests through `TrioAgent`."""
+    """Requests through any of the asynchronous agents."""
 
-    def __init__(self, agent: TrioAgent) -> None:
+    def __init__(self, agent: LLMAgent) -> None:
         self.agent = agent
 
     async def ask(self) -> str:

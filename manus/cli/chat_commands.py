@@ -110,14 +110,15 @@ def _history(session: ChatSession, rest: str) -> None:
 
 def _new(session: ChatSession, rest: str) -> None:
     left = session.conversation_id
+    aside("[a new conversation begins]" if not rest else f"[on to {rest}]")
+    if left is not None:
+        aside(f"[the one before was {left}]")
     session.start_anew(rest or None)
-    aside("[a new conversation]" if left is None else f"[a new conversation; the one before was {left}]")
-    session.begin()
 
 
 def _system(session: ChatSession, rest: str) -> None:
     if rest:
-        session.system_to_come = rest
+        session.instruct(rest)
         aside("[goes with the next message]")
         return
     known = _conversation(session)

@@ -108,7 +108,7 @@ class EditedLines:
     def _complete(self, word: str, state: int) -> str | None:
         if state == 0:
             begun = self._line_buffer()
-            self._found = [name for name in self._completions(begun) if name.startswith(word)]
+            self._found = [f"{name} " for name in self._completions(begun) if name.startswith(word)]
         return self._found[state] if state < len(self._found) else None
 
 

@@ -49,8 +49,9 @@ class ChatSession:
         self._as_json: bool = arguments.json
         self._tells_route: bool = arguments.route
         self._options = request_options(arguments)
-        # Goes with the next message that is answered: what stands in the conversation since then need not be repeated.
-        self.system_to_come: str | None = self._options.pop("system_prompt", None)
+        self._system: str | None = self._options.pop("system_prompt", None)
+        # Goes with messages until one is answered: what stands in the conversation from then on need not be repeated.
+        self.system_to_come = self._system
 
     def begin(self) -> None:
         """Tell how far the conversation is that is gone on with."""
@@ -64,8 +65,14 @@ class ChatSession:
             say(f"[the conversation {self.conversation_id} goes on after {len(known.exchanges)} exchanges]")
 
     def start_anew(self, conversation_id: str | None) -> None:
-        """Leave the conversation as it is, and let the next message begin another."""
+        """Leave the conversation as it is, and go on with this one, or let the next message begin another."""
         self.conversation_id = conversation_id
+        self.system_to_come = self._system if conversation_id is None else None
+        self.begin()
+
+    def instruct(self, system: str) -> None:
+        """Give this conversation, and those begun later, a system prompt."""
+        self._system = self.system_to_come = system
 
     def prefer(self, provider: str, model: str | None) -> None:
         """Ask this provider first from now on.
