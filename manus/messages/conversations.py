@@ -54,7 +54,7 @@ class ConversationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     answer_tokens: int = 1024
     trim_to: float = 0.75
     confirm_s: float = 5.0
-    busy_s: float = 2.0
+    busy_s: float = 1.0
     retry_s: float = 1.0
     backlog_max: int = 4096
     close_s: float = 10.0

@@ -34,16 +34,19 @@ def wired(base: Path = Path(), **providers: dict[str, Any]) -> Wiring:
     return wire(loaded.config, base=base, state=None)
 
 
-def test_the_tree_has_accounting_then_providers_then_the_router_then_adapters() -> None:
+def test_the_tree_has_accounting_then_providers_then_the_router_then_conversations_then_adapters() -> None:
     spec = tree_spec(wired(openai={"api_key": "k"}, ollama={}), MemoryStore())
 
     check_tree(spec)
 
-    accounting, providers, router, adapters = spec.children
+    accounting, providers, router, conversations, adapters = spec.children
     assert isinstance(providers, SupervisorSpec)
     assert isinstance(router, ChildSpec)
     assert isinstance(adapters, SupervisorSpec)
-    assert [each.id for each in spec.children] == ["accounting", "providers", "router", "adapters"]
+    assert isinstance(conversations, ChildSpec)
+    names = ["accounting", "providers", "router", "conversations", "adapters"]
+    assert [each.id for each in spec.children] == names
+    assert conversations.uses == ("router",)
     assert adapters.children == ()
     assert [each.id for each in providers.children] == ["provider/openai", "provider/ollama"]
     assert {each.on_exhausted for each in providers.children} == {"quarantine"}
