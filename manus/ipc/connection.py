@@ -22,7 +22,7 @@ from manus.ipc.events import SessionBuried
 from manus.ipc.framing import Oversized, Unfinished
 from manus.ipc.methods import Methods
 from manus.ipc.pipes import Sink, Source
-from manus.ipc.refusals import FrameTooLarge, UnfinishedLine
+from manus.ipc.refusals import CutOff, FrameTooLarge, UnfinishedLine
 from manus.ipc.session import Ending, Session, Why
 from manus.supervisor.wake import WakeSlot
 
@@ -182,7 +182,7 @@ class Connection:
                 call.scope.cancel(reason="the connection ends")
             with trio.move_on_after(session.policy.settle_s):
                 await self._until_idle(by_deadline=False)
-            session.bury()
+            session.bury(CutOff)
         for voice in session.shutdowns.values():
             session.outbox.reply(voice.result({}))
         session.shutdowns.clear()

@@ -130,6 +130,19 @@ class RequestCancelled(Refusal):
     kind = "cancelled"
 
 
+class CutOff(Refusal):
+    """The connection came to its end before the request did, which had been cancelled for it in time."""
+
+    code = -32009
+    kind = "in_doubt"
+
+    def __init__(self, request_id: str | None) -> None:
+        super().__init__(
+            "the connection ended before the request did; the books have what was sent (request.status)",
+            request_id=request_id,
+        )
+
+
 class ConnectionCrashed(Refusal):
     """A defect of ours ended the connection's session with the request in hand. The books have what was sent."""
 

@@ -30,7 +30,7 @@ from manus.ipc.policy import IpcPolicy, ipc_policy
 from manus.ipc.served import Host
 from manus.ipc.session import Ending, Session
 from manus.ipc.stdio_adapter import SPARE_S, stdio_child
-from manus.ipc.stdio_guard import TakenStdio, take_stdio
+from manus.ipc.stdio_guard import TakenStdio, hold_stderr, take_stdio
 from manus.ipc.unix_adapter import UnixServer, unix_child
 from manus.ipc.unix_socket import bind
 from manus.opening import open_agent
@@ -78,7 +78,7 @@ async def serve(
         ConfigurationError: the configuration, or the path of the socket, cannot be used.
         InternalError: an actor could not be kept running.
     """
-    parent = os.getppid()
+    hold_stderr()
     taken = take_stdio() if stdio is True else stdio or None
     log = LogLines(STDERR_FD, log_level)
     try:
@@ -86,7 +86,7 @@ async def serve(
             async with open_bare_nursery() as nursery:
                 server = Server(log, taken, unix=unix, window=window)
                 nursery.start_soon(server.obey, signals, nursery, name="signals")
-                nursery.start_soon(server.watch_parent, parent, name="parent")
+                nursery.start_soon(server.watch_parent, name="parent")
                 async with open_agent(config, transports=transports, keep_books=keep_books, seed=seed) as agent:
                     await server.run(agent)
                 nursery.cancel_scope.cancel(reason="served")
@@ -114,6 +114,7 @@ class Server:
         self._window = window
         self._agent: TrioAgent | None = None
         self._listening: UnixServer | None = None
+        self._host: Host | None = None
         self._drain = Drain()
         self._stdio_over = trio.Event()
 
@@ -138,6 +139,8 @@ class Server:
                 finally:
                     if self._listening is not None:
                         self._listening.close()
+                    if self._host is not None:
+                        self._host.close()
                 nursery.cancel_scope.cancel(reason="served")
 
     async def obey(self, signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
@@ -157,11 +160,11 @@ class Server:
             else:
                 self._drain.ask(ipc_policy(self._agent.config).drain_s)
 
-    async def watch_parent(self, parent: int) -> None:
+    async def watch_parent(self) -> None:
         """End when the program that started us is dead, where it is our host."""
         if self._taken is None:
             return
-        await wait_parent_dead(parent)
+        await wait_parent_dead(self._taken.parent)
         self._log.say("Ending", why="the parent died")
         self._drain.ask(0.0 if self._agent is None else ipc_policy(self._agent.config).drain_s)
 
@@ -175,13 +178,13 @@ class Server:
             self._listening = UnixServer(bind(path), agent, self._drain, policy_of=self._policy, redact=self._redact)
             agent.add_adapter(unix_child(self._listening, policy))
         if self._taken is not None:
-            host = Host(
+            host = self._host = Host(
                 Session(policy),
                 open_source(self._taken.source_fd),
                 open_sink(self._taken.sink_fd),
                 Methods(agent.view()),
                 engine=False,
-                pid=os.getppid(),
+                pid=self._taken.parent,
                 redact=self._redact,
             )
             agent.add_adapter(stdio_child(host, self._drain, self._stdio_ended))

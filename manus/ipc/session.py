@@ -7,7 +7,7 @@ a crash falls between whole changes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Literal, TypeAlias, final
 
 import msgspec
@@ -17,7 +17,7 @@ from manus.ipc.flow import Flow
 from manus.ipc.framing import Framer
 from manus.ipc.outbox import Outbox
 from manus.ipc.policy import IpcPolicy
-from manus.ipc.refusals import ConnectionCrashed
+from manus.ipc.refusals import ConnectionCrashed, Refusal
 from manus.ipc.voice import Asked, Voice
 from manus.supervisor.wake import WakeSlot
 
@@ -141,11 +141,11 @@ class Session:
         if not self.calls:
             self.idle.wake()
 
-    def bury(self) -> int:
-        """Answer for a session that cannot: every open request, at once. Gives how many there were."""
+    def bury(self, why: Callable[[str | None], Refusal] = ConnectionCrashed) -> int:
+        """Answer for whoever cannot: every open request, at once, with `why` of its id. Gives how many there were."""
         buried = list(self.calls.values())
         for call in buried:
-            self.settle(call, call.voice.failure(ConnectionCrashed(call.request_id)))
+            self.settle(call, call.voice.failure(why(call.request_id)))
         return len(buried)
 
     def end(self, why: Why, deadline: float) -> None:

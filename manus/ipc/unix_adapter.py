@@ -151,7 +151,14 @@ class UnixServer:
 
 def unix_child(server: UnixServer, policy: IpcPolicy) -> ChildSpec:
     """Describe the listener."""
-    return ChildSpec(id=UNIX, start=server.listen, restart="transient", drain_s=policy.drain_s + SPARE_S)
+    return ChildSpec(
+        id=UNIX,
+        start=server.listen,
+        restart="transient",
+        # A listener that cannot go on rests, and takes neither the connections nor the program's own host along.
+        on_exhausted="quarantine",
+        drain_s=policy.drain_s + SPARE_S,
+    )
 
 
 def _turn_away(pipe: SocketPipe, policy: IpcPolicy) -> None:

@@ -37,7 +37,8 @@ async def receive_all(source: Source, into: bytearray) -> None:
 async def test_a_megabyte_goes_through_unchanged(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     if kind == "socket":
-        os.close(reading), os.close(writing)
+        os.close(reading)
+        os.close(writing)
         reading, writing = (each.detach() for each in socket.socketpair())
     if kind == "foreign pipe":
         monkeypatch.setattr(descriptors, "_own_description", lambda fd, mode, access: None)

@@ -126,7 +126,7 @@ taken = take_stdio()
 print("stray print", flush=True)
 os.system("echo stray echo")
 child = "import os, sys; print(any(map(os.path.exists, ('/proc/self/fd/%d', '/proc/self/fd/%d'))), sys.stdin.read())"
-subprocess.run([sys.executable, "-c", child % taken], close_fds=False, check=True)
+subprocess.run([sys.executable, "-c", child % taken[:2]], close_fds=False, check=True)
 os.write(taken.sink_fd, os.read(taken.source_fd, 100))
 """
 
