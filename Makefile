@@ -13,6 +13,8 @@ RUN_READY  := $(VENV)/.ready-run
 TEST_READY := $(VENV)/.ready-test
 # Peers stand in an environment of their own: what they require is not what we do.
 PEERS := $(VENV)-peers
+# The C++ example, optimised; the tests build theirs beside it.
+CPP_BUILD := build/cpp/release
 
 # Byte code is compiled at installation; without it every start pays for compiling everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,11 +38,12 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 # never wait are not shown to it: it has nothing to say about them, and takes two thirds of its time to say so.
 FLAKE8_IGNORED := E,F,W,C9,ASYNC109,ASYNC122,ASYNC124,ASYNC127,ASYNC9
 
-.PHONY: help setup run demo test test-long scenarios chaos lint coverage bench bench-peers catalogue clean
+.PHONY: help setup run cpp demo test test-long scenarios chaos lint coverage bench bench-peers catalogue clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run [PROMPT=...]   ask a real model (the embedded one, if no key is set)"
+	@echo "make cpp [PROMPT=...]   the same through the C++ client (needs g++, cmake, nlohmann-json3-dev)"
 	@echo "make demo               watch one provider die and come back while the others do not notice"
 	@echo "make test               set up and run the whole suite"
 	@echo "make test-long          the long repetitions: hundreds of kills, thousands of seeds"
@@ -72,6 +75,15 @@ run: $(RUN_READY)
 	@$(BIN)/manus ask "$$PROMPT"
 
 run: export PROMPT := $(PROMPT)
+
+# From a C++ program, which starts `manus serve --stdio` and speaks with it over pipes.
+cpp: $(RUN_READY)
+	@for tool in cmake c++; do command -v $$tool >/dev/null || { echo "There is no $$tool: install g++, cmake and nlohmann-json3-dev" >&2; exit 1; }; done
+	@mkdir -p $(CPP_BUILD)
+	@cmake -S clients/cpp -B $(CPP_BUILD) -DCMAKE_BUILD_TYPE=Release >$(CPP_BUILD).log 2>&1 && cmake --build $(CPP_BUILD) --target ask >>$(CPP_BUILD).log 2>&1 || { cat $(CPP_BUILD).log >&2; exit 1; }
+	@$(CPP_BUILD)/ask "$$PROMPT" $(BIN)/manus serve --stdio
+
+cpp: export PROMPT := $(PROMPT)
 
 demo: $(RUN_READY)
 	@$(NO_KEYS) $(BIN)/manus demo
@@ -122,4 +134,4 @@ catalogue: $(TEST_READY)
 	@$(BIN)/python -m scripts.catalogue --wheels $(VENV)/catalogue $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist
+	rm -rf $(VENV) $(PEERS) build/cpp .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist

@@ -21,6 +21,9 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCES: Final = ROOT / "clients" / "cpp"
 PACKAGES: Final = "apt-get install g++ cmake make nlohmann-json3-dev"
 
+OPTIONS: Final = ("-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-g1")
+"""What is built is run for seconds: to optimise it would take longer."""
+
 Flavour = Literal["plain", "address", "thread"]
 """Without a sanitizer; under AddressSanitizer and UndefinedBehaviorSanitizer; under ThreadSanitizer."""
 
@@ -36,7 +39,7 @@ def built(flavour: Flavour, *targets: Target) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory.with_suffix(".lock")):
         sanitizer = "" if flavour == "plain" else flavour
-        _run("cmake", "-S", str(SOURCES), "-B", str(directory), f"-DMANUS_SANITIZE={sanitizer}")
+        _run("cmake", "-S", str(SOURCES), "-B", str(directory), f"-DMANUS_SANITIZE={sanitizer}", *OPTIONS)
         _run("cmake", "--build", str(directory), "--target", *targets)
     return directory
 

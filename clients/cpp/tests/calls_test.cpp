@@ -232,6 +232,7 @@ TEST(calls_a_server_that_does_not_read_holds_nobody_for_ever) {
   manus::Options made = options({"deaf"});
   made.send_queue_bytes_max = 100'000;
   made.send_timeout = 20ms;
+  made.cancel_grace = 50ms;
   made.stop_grace = 50ms;
   made.shutdown_deadline = 50ms;
   manus::Client client(made);

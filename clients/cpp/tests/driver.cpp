@@ -129,6 +129,8 @@ int main(int count, char** words) {
   int at = 1;
   if (at < count && std::string(words[at]) == "--restart") {
     options.restart.enabled = true;
+    options.restart.deaths_max = 1'000'000;  // a suite that kills it has its reasons
+    options.restart.backoff_max = options.restart.backoff_min;
     ++at;
   }
   if (at + 1 < count && std::string(words[at]) == "--socket") options.socket_path = words[at + 1];

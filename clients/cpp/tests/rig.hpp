@@ -32,6 +32,7 @@ inline manus::Options options(std::vector<std::string> habits = {}) {
   for (std::string& habit : habits) made.command.push_back(std::move(habit));
   made.stderr_to = manus::Stderr::discard;
   made.restart.backoff_min = 1ms;
+  made.restart.backoff_max = 4ms;
   made.restart.deaths_max = 1'000'000;
   made.stop_grace = 500ms;
   return made;
