@@ -13,17 +13,16 @@ import trio
 
 from manus._version import __version__
 from manus.actors.accounting import ACCOUNTING
+from manus.actors.upstream import ProviderCounters
 from manus.in_force import InForce
-from manus.messages.calls import ProviderStatus, StatusAsked
 from manus.messages.outcomes import BreakerState
 from manus.messages.policy import ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics, RoutingMetricsAsked
-from manus.supervisor.ref import Ref
 from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.tree import Tree
 
 ANSWER_S: Final = 0.8
-"""How long actors have to say how they are; whoever asks for the agent's health waits no longer than a second."""
+"""How long the router has to answer; whoever asks for the agent's health waits no longer than a second."""
 
 HealthStatus = Literal["ok", "degraded", "unavailable"]
 """All of it works; requests are answered, though not all is as it should be; no request can be answered."""
@@ -90,19 +89,18 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def ask_health(tree: Tree, in_force: InForce) -> Health:
-    """Ask everybody at once, and tell what is known by the time that an answer is due."""
-    wiring = in_force.wiring
-    actors = {each.id: each for each in tree.status()}
-    refs = {policy.name: tree.ref(wiring.actor_of(policy.name)) for policy in wiring.policies}
-    said: dict[str, object] = {}
-    async with trio.open_nursery(strict_exception_groups=True) as nursery:
-        nursery.start_soon(_ask, "router", tree.ref("router"), RoutingMetricsAsked(), said)
-        for name, ref in refs.items():
-            nursery.start_soon(_ask, f"provider {name}", ref, StatusAsked(), said)
-    metrics = said.get("router")
+    """Ask the router, and put together what is known by the time that an answer is due.
+
+    Actors of providers are not asked, who may have all their places taken: that is no trouble. Whether they live is for
+    their supervisor to say, and one that hangs is restarted by it.
+    """
+    deadline = trio.current_time() + ANSWER_S
+    metrics = await tree.ref("router").ask(RoutingMetricsAsked(), deadline=deadline, shed=True)
     told = metrics if isinstance(metrics, RoutingMetrics) else None
+    wiring, counters = in_force.wiring, in_force.counters
+    actors = {each.id: each for each in tree.status()}
     providers = tuple(
-        _provider(policy, actors[wiring.actor_of(policy.name)], said.get(f"provider {policy.name}"), told)
+        _provider(policy, actors[wiring.actor_of(policy.name)], counters[policy.name], told)
         for policy in wiring.policies
     )
     ledger = LedgerHealth(
@@ -123,10 +121,6 @@ async def ask_health(tree: Tree, in_force: InForce) -> Health:
         reloads=in_force.reloads,
         origin=in_force.loaded.origin,
     )
-
-
-async def _ask(name: str, ref: Ref, question: object, said: dict[str, object]) -> None:
-    said[name] = await ref.ask(question, deadline=trio.current_time() + ANSWER_S, shed=True)
 
 
 def _reasons(
@@ -158,17 +152,13 @@ def _reasons(
 
 
 def _provider(
-    policy: ProviderPolicy, actor: ActorStatus, said: object, metrics: RoutingMetrics | None
+    policy: ProviderPolicy, actor: ActorStatus, counters: ProviderCounters, metrics: RoutingMetrics | None
 ) -> ProviderHealth:
     status: HealthStatus = "ok"
     reasons: list[str] = []
-    answered = said if isinstance(said, ProviderStatus) else None
     if actor.state != "running":
         status = "unavailable"
         reasons.append(f"its actor is {actor.state}")
-    elif answered is None:
-        status = "degraded"
-        reasons.append("its actor is too busy to answer")
     deployments = [] if metrics is None else [d for d in metrics.deployments if _is_of(d, policy)]
     closed = [each for each in deployments if each.breaker == "closed" and each.resting is None]
     resting = [each for each in deployments if each not in closed]
@@ -182,8 +172,8 @@ def _provider(
         reasons=tuple(reasons),
         breakers={each.deployment: each.breaker for each in resting},
         restarts=actor.restarts,
-        in_flight=actor.in_hand if answered is None else answered.in_flight,
-        last_failure=None if answered is None else answered.last_failure,
+        in_flight=actor.in_hand,
+        last_failure=counters.last_failure,
     )
 
 

@@ -44,6 +44,9 @@ from manus.wiring import Wiring, router_spec, secrets_of
 START_S: Final = 10.0
 """How long a new actor may take until it answers: one restart or two fit in."""
 
+START_PAUSE_S: Final = 0.1
+"""How long to wait before one that has crashed is asked again."""
+
 SWITCH_S: Final = 5.0
 """How long an actor may take to switch, which takes no time unless it is being restarted."""
 
@@ -239,11 +242,14 @@ class Reloader:
             )
 
     async def _wait_for(self, actor: str, silent: list[str]) -> None:
-        answer = await self._tree.ref(actor).ask(StatusAsked(), deadline=trio.current_time() + START_S)
-        if not isinstance(answer, ProviderStatus):
-            exits = [each.last_exit for each in self._tree.status() if each.id == actor]
-            why = "" if not exits or exits[0] is None else f" ({describe(exits[0])})"
-            silent.append(f"The actor {actor} did not start within {START_S:g} s{why}")
+        ref, deadline = self._tree.ref(actor), trio.current_time() + START_S
+        while trio.current_time() < deadline:
+            if isinstance(await ref.ask(StatusAsked(), deadline=deadline), ProviderStatus):
+                return
+            await trio.sleep(START_PAUSE_S)  # it crashed with the question in hand, and comes back
+        exits = [each.last_exit for each in self._tree.status() if each.id == actor]
+        why = "" if not exits or exits[0] is None else f" ({describe(exits[0])})"
+        silent.append(f"The actor {actor} did not start within {START_S:g} s{why}")
 
     async def _switch(self, wiring: Wiring, switch: Reconfigure) -> None:
         """Have accounting, conversations and the router switch, in this order; undo it where one of them cannot.
