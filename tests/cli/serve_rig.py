@@ -101,7 +101,7 @@ def connected(path: Path) -> Iterator[Host]:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(LIMIT_S)
         connection.connect(str(path))
-        with connection.makefile("rwb") as file:
-            host = Host(file, file)
+        with connection.makefile("wb") as to_server, connection.makefile("rb") as from_server:
+            host = Host(to_server, from_server)
             host.ask(*SHAKE)
             yield host

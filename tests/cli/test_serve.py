@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from manus.cli import main
 from tests.cli.rig import LIMIT_S, TEXT, Terminal, simulated
 from tests.cli.serve_rig import connected, host_of, serving, wait_until_it_says
 
@@ -139,21 +140,27 @@ def test_people_who_start_it_at_a_terminal_are_told_what_it_is_for(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config", "none.toml"], "none.toml: does not exist"),
+        (["--unix", "s.sock", "--config", "none.toml"], "none.toml: does not exist"),
         (["--unix"], "There is no path for the socket"),
-        (["--unix", "none/s.sock"], "none"),
-        (["--unix", "x" * 200], "x" * 20),
+        (["--unix", "none/s.sock"], "none/s.sock"),
+        (["--unix", "x" * 200], "x" * 200),
         (["--unix", "."], "."),
     ],
     ids=["no configuration", "no path", "no directory", "too long a path", "a directory"],
 )
 def test_what_cannot_be_served_is_status_2_and_names_the_place(
-    tmp_path: Path, quick: str, arguments: list[str], message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
 ) -> None:
-    done = Terminal(tmp_path, quick).run("serve", *arguments, *([] if "--unix" in arguments else ["--stdio"]))
-    assert done.returncode == 2
-    assert done.stdout == b""
-    said = done.stderr.decode().splitlines()[-1]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "llm.toml").write_text('[providers.ollama]\n[ledger]\npath = "ledger.sqlite"\n')
+    assert main(["serve", *arguments]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    said = captured.err.splitlines()[-1]
     assert said.startswith("manus: ")
     assert message in said
 
