@@ -10,6 +10,7 @@ from tests.mutants.bounds_mutants import BOUNDS_MUTANTS
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS, ROUTING_LIES
 from tests.mutants.config_mutants import CONFIG_MUTANTS
+from tests.mutants.conversation_mutants import CONVERSATION_MUTANTS
 from tests.mutants.core_mutants import CORE_MUTANTS
 from tests.mutants.credentials_mutants import CREDENTIALS_MUTANTS
 from tests.mutants.ends_mutants import ENDS_MUTANTS
@@ -62,6 +63,7 @@ MUTANTS: list[Mutant] = [
     *CONFIG_MUTANTS,
     *BOUNDS_MUTANTS,
     *ESTIMATE_MUTANTS,
+    *CONVERSATION_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
