@@ -90,13 +90,13 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         hosts: those that may do as they like.
-        crashes_s: when the stdio adapter's session is struck, or the connection of a host on a socket.
+        strikes: when whose session is struck: of a host by its place; that of the first is on stdio and comes back.
         gap_s: between the chunks of answers.
     """
 
     seed: int
     hosts: tuple[HostPlan, ...]
-    crashes_s: tuple[float, ...]
+    strikes: tuple[tuple[float, int], ...]
     gap_s: float
 
 
@@ -104,8 +104,10 @@ def draw_world(seed: int) -> WorldPlan:
     """Draw a world."""
     rng = random.Random(f"hosts/{seed}")
     hosts = tuple(_draw_host(rng, f"h{number}") for number in range(rng.randrange(1, 5)))
-    crashes = sorted(rng.randrange(1, 60) * GRID_S for _ in range(rng.choice((0, 0, 1, 3, 8))))
-    return WorldPlan(seed=seed, hosts=hosts, crashes_s=tuple(crashes), gap_s=rng.choice((0.0, 0.0, GRID_S)))
+    until = rng.choice((5, 20, 60))
+    struck = sorted(rng.randrange(1, until) * GRID_S for _ in range(rng.choice((0, 0, 1, 3, 8))))
+    strikes = tuple((at_s, rng.choice((0, 0, rng.randrange(len(hosts))))) for at_s in struck)
+    return WorldPlan(seed=seed, hosts=hosts, strikes=strikes, gap_s=rng.choice((0.0, GRID_S, 3 * GRID_S)))
 
 
 def _draw_host(rng: random.Random, name: str) -> HostPlan:

@@ -30,10 +30,10 @@ class MemoryPipe:
     async def send_some(self, data: memoryview) -> int:
         """See `Sink`."""
         await trio.lowlevel.checkpoint()
-        while not self._reader_closed and len(self._bytes) >= self._capacity:
+        while not (self._reader_closed or self._writer_closed) and len(self._bytes) >= self._capacity:
             await self._changed.wait()
-        if self._reader_closed:
-            raise BrokenPipeError("nobody reads")
+        if self._reader_closed or self._writer_closed:
+            raise BrokenPipeError("nobody reads" if self._reader_closed else "this end was closed")
         part = data[: self._capacity - len(self._bytes)]
         self._bytes += part
         self._wake()
