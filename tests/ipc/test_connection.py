@@ -223,6 +223,7 @@ async def test_a_host_without_credit_is_told_that_it_stalled(autojump_clock: tri
         assert data["usage"]["output_tokens"] > 0
         assert data["partial"].startswith(said(events))
         assert len(events) == 1
+        assert trio.current_time() < 120.0
 
 
 async def test_a_pause_is_no_stall_until_the_requests_time_is_up(autojump_clock: trio.testing.MockClock) -> None:
@@ -327,12 +328,12 @@ async def test_a_flood_without_ids_behind_a_slow_request_is_not_read_further(
 ) -> None:
     async with open_host(slow(), greeted=False, in_flight_max=5) as host:
         host.say({"command": "generate", "params": {"prompt": "slow"}})
-        for _ in range(20_000):
+        for _ in range(2000):
             host.say({"command": "nonsense"})
         await trio.testing.wait_all_tasks_blocked()
 
         assert len(host.session.calls) <= 10
-        heard = [await host.hear() for _ in range(20_001)]
+        heard = [await host.hear() for _ in range(2001)]
         assert heard[0]["status"] == "success"
         assert {each["status"] for each in heard[1:]} == {"error"}
 

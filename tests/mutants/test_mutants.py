@@ -17,6 +17,7 @@ from tests.mutants.ends_mutants import ENDS_MUTANTS
 from tests.mutants.estimate_mutants import ESTIMATE_MUTANTS
 from tests.mutants.failover_mutants import FAILOVER_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
+from tests.mutants.ipc_mutants import IPC_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.kill_mutants import KILL_MUTANTS
 from tests.mutants.ledger_mutants import LEDGER_MUTANTS
@@ -64,6 +65,7 @@ MUTANTS: list[Mutant] = [
     *BOUNDS_MUTANTS,
     *ESTIMATE_MUTANTS,
     *CONVERSATION_MUTANTS,
+    *IPC_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1
