@@ -96,3 +96,21 @@ def test_the_books_are_measured_beside_books_in_memory_and_a_walk_over_all_rows(
     done = run_benchmark("benchmarks.ledger", "--rounds", "1", "--seconds", "0.1", "--rows", "2000")
     for row in ("books in memory", "journal, process, slow disk", "last day, by conversation", "a walk over all rows"):
         assert row in done.stdout
+
+
+def test_every_host_is_measured_beside_bare_httpx() -> None:
+    done = run_benchmark("benchmarks.hosts", "--rounds", "1", "--rows", "one burst")
+    rows = {words[0]: words[1:] for line in done.stdout.splitlines()[3:] if (words := line.split())}
+    assert set(rows) == {"agent", "agent_asyncio", "agent_sync", "agent_stdio", "httpx_client"}
+    for name, (*figures, ratio) in rows.items():
+        wall_us, cpu_us, host_us, served_us = (float(figures[at]) for at in (1, 3, 4, 5))
+        assert min(wall_us, cpu_us, host_us) > 0
+        assert (served_us > 0) is (name == "agent_stdio")
+        assert ratio.endswith("x")
+    assert "left out" not in done.stderr
+
+
+def test_the_start_of_a_subprocess_is_measured_beside_the_imports_it_is_made_of() -> None:
+    done = run_benchmark("benchmarks.hosts", "--rounds", "1", "--rows", "start of")
+    for row in ("python -c pass", "import trio, httpx, msgspec", "serve: hands shaken, ping", "serve: the first answer"):
+        assert row in done.stdout

@@ -149,3 +149,21 @@ def test_the_readmes_example_of_routing_runs(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert re.match(r"openai/sim-large .*\n(.*\n)*openai/sim-large first ok \d+\.\d\d s\n$", done.stdout), done.stdout
+
+
+def test_the_readmes_programs_without_a_trio_loop_of_their_own_run(tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"## In a program\n(.*?)\n## ", text, re.DOTALL)
+    (example,) = [found for found in re.findall(r"```python\n(.*?)```", section, re.DOTALL) if "asyncio" in found]
+    with simulated("--text", "A rope holds.", "--gap-s", "0") as base_url:
+        found = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": base_url, "OPENAI_MODEL": "sim-large"}
+        done = subprocess.run(
+            [sys.executable, "-c", example],
+            capture_output=True,
+            text=True,
+            timeout=END_S,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path), **found},
+        )
+    assert (done.returncode, done.stdout) == (0, "A rope holds.\nA rope holds."), done.stderr
