@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from typing import Final, Protocol
 
-from tests.conformance.driver import Driver
+from tests.conformance.driver import Plain
 from tests.conformance.vendors import Vendors
 from tests.kill.audit import ERROR_SHARE, ERROR_TOKENS
 
@@ -13,11 +13,18 @@ AHEAD: Final = "endless"
 """The first word of prompts that are answered faster than their hosts read: what the kernel held when they left was
 generated and billed, and nobody saw it."""
 
-LEFT: Final = ("stall", "silent", "unheard", AHEAD)
-"""The first words of prompts whose callers left before the provider told what it used. They bear the tag `left`."""
+LEFT: Final = ("stall", "silent", "unheard", "rough", AHEAD)
+"""The first words of prompts whose callers may leave before the provider told its usage. They bear the tag `left`."""
 
 
-def check_books(host: Driver, vendors: Vendors) -> Counter[str]:
+class Told(Protocol):
+    """Whoever tells the books: a driver, or a reading of them."""
+
+    def ask(self, method: str, **params: object) -> Plain:
+        """Answer `usage.stats`."""
+
+
+def check_books(host: Told, vendors: Vendors) -> Counter[str]:
     """Hold the host's books against the bills; give what was found, for whoever wants to see that it was not nothing.
 
     Raises:

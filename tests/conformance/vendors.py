@@ -43,6 +43,7 @@ SCRIPTS: Final[dict[str, Script]] = {
     "long": Script(text=LONG),
     "steady": Script(text=LONG, gap_s=0.001),
     "endless": Script(text=ENDLESS, chunk_tokens=200, gap_s=0.02),
+    "rough": Script(text=TEXT, gap_s=0.002),
     "stall": Script(text=STALLED + " six seven", fault=Stall(after_chunks=5)),
     "silent": Script(text=TEXT, fault=Stall(where="first_token")),
     "unheard": Script(text=TEXT, fault=Stall(where="headers")),
