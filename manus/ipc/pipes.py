@@ -27,7 +27,7 @@ class Sink(Protocol):
     async def send_some(self, data: memoryview) -> int:
         """Wait until some of `data` can go, and give how many bytes of it went.
 
-        A checkpoint, with none after bytes went: cancelled, nothing has gone.
+        A checkpoint only where it waits, and none after bytes went: cancelled, nothing has gone.
 
         Raises:
             OSError: nobody reads any more.

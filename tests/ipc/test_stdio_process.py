@@ -35,7 +35,11 @@ async def test_it_answers_streams_and_ends_with_its_input(tmp_path: Path) -> Non
         await host.greet()
         await host.ask(1, "generate", prompt="hello")
         await host.ask(2, "stream", prompt="hello")
-        replies = {(heard := await host.reply(number))["id"]: heard["result"]["content"] for number in (1, 2)}
+        replies: dict[int, str] = {}
+        while len(replies) < 2:
+            heard = await host.hear()
+            if "result" in heard:
+                replies[heard["id"]] = heard["result"]["content"]
         assert host.process.stdin is not None
         await host.process.stdin.aclose()
 
