@@ -94,12 +94,12 @@ class Driver:
             if entry.name.isdecimal() and int(entry.name) != self.process.pid:
                 with contextlib.suppress(OSError):  # it ended, or is not ours to see
                     state, parent = _state_of(entry)
-                    if (
-                        parent == self.process.pid
-                        or f"{MARK}={self._mark}".encode() in (entry / "environ").read_bytes()
-                    ):
+                    if parent == self.process.pid or self._is_marked(entry):  # a zombie has no environment
                         found[int(entry.name)] = state
         return found
+
+    def _is_marked(self, entry: Path) -> bool:
+        return f"{MARK}={self._mark}".encode() in (entry / "environ").read_bytes()
 
     def close(self) -> int:
         """End its input, wait for its end, take in what it still says; give its exit status."""

@@ -11,11 +11,17 @@
 
 namespace {
 
-int interrupted[2];  // a pipe: what a signal handler may write to
+// A signal handler may lock no mutex, so that `cancel` is not for it to call: it tells a thread through a pipe.
+int signals[2];
+constexpr char INTERRUPT = 'i', END = 'e';
+
+void tell(char what) {
+  if (::write(signals[1], &what, 1) != 1) ::_exit(1);
+}
 
 void on_interrupt(int) {
-  const char byte = 0;
-  if (::write(interrupted[1], &byte, 1) < 0) ::_exit(130);
+  tell(INTERRUPT);
+  ::signal(SIGINT, SIG_DFL);  // the second one ends us
 }
 
 void describe(const manus::Response& response) {
@@ -48,22 +54,17 @@ int main(int count, char** words) {
   manus::Client client(options);
   if (const auto ready = client.wait_ready(); !ready.ok()) return complain(ready.error());
 
-  auto call = client.stream(manus::Request(words[1]), [](const manus::Chunk& chunk) { std::cout << chunk.delta << std::flush; });
-
-  if (::pipe(interrupted) != 0) return 1;
+  if (::pipe(signals) != 0) return 1;
   ::signal(SIGINT, on_interrupt);
-  std::thread watcher([&call] {  // a handler may not lock a mutex, so that `cancel` is not for it to call
-    char byte = 0;
-    while (::read(interrupted[0], &byte, 1) == 1 && byte == 0) {
-      if (call.finished()) ::_exit(130);
-      call.cancel();
-      ::signal(SIGINT, SIG_DFL);
-    }
+  const auto print = [](const manus::Chunk& chunk) { std::cout << chunk.delta << std::flush; };
+  auto call = client.stream(manus::Request(words[1]), print);
+  std::thread watcher([&call] {
+    char what = END;
+    while (::read(signals[0], &what, 1) == 1 && what == INTERRUPT) call.cancel();
   });
   const manus::Outcome<manus::Response> outcome = call.get();
-  const char end = 1;
-  const bool told = ::write(interrupted[1], &end, 1) == 1;
-  told ? watcher.join() : watcher.detach();
+  tell(END);
+  watcher.join();
   if (!outcome.ok()) return complain(outcome.error());
   describe(outcome.value());
   return outcome.value().cancelled() ? 130 : 0;
