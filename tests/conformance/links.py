@@ -57,6 +57,8 @@ class Pipes:
         """See `Link`."""
         assert self.process.stdin is not None
         with self._lock:
+            if self.process.stdin.closed:
+                raise BrokenPipeError("this end was closed")
             self.process.stdin.write(line)
             self.process.stdin.flush()
 
