@@ -249,6 +249,7 @@ def test_no_nul_and_no_lone_surrogate_reaches_the_engine(texts: list[str]) -> No
         ({}, "payload.request_id: is missing"),
         ({"request_id": "r"}, "payload.prompt: is missing"),
         ({"request_id": "", "prompt": "x"}, "payload.request_id: expected some text"),
+        ({"request_id": "r", "prompt": "x", "\ud800": 1}, "payload.?: holds a lone surrogate"),
         ({"request_id": "r", "prompt": None}, "payload.prompt: expected text; got null"),
         ({"request_id": "r", "prompt": "x", "request_type": "1"}, "payload.request_type: expected a whole number"),
         ({"request_id": "r", "prompt": "x", "request_type": -1}, "payload.request_type: expected a whole number"),

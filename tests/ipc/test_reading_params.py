@@ -157,6 +157,14 @@ GENERATE = {"prompt": "x"}
         ("ping", {"echo": 4}, "params.echo", "expected text"),
         ("providers.list", {"all": True}, "params.all", "it has none"),
         ("shutdown", {"deadline_ms": -1}, "params.deadline_ms", ">= 0"),
+        ("generate", GENERATE | {"on_cancel": "\ud800"}, "params.on_cancel", "holds a lone surrogate"),
+        ("generate", GENERATE | {"\ud800": 1}, "params.?", "holds a lone surrogate"),
+        (
+            "generate",
+            GENERATE | {"extra": {"o": {"k": ["\ud800"]}}, "on_cancel": "\udc00"},
+            "params.extra.o.k[0]",
+            "lone",
+        ),
         ("usage.stats", {"by": ["colour"]}, "params.by[0]", "none of the words"),
     ],
 )

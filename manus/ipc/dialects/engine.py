@@ -19,7 +19,7 @@ from manus.ipc.protocol.errors import BadParams, error_object
 from manus.ipc.protocol.frames import EngineMessage
 from manus.ipc.protocol.lines import encode
 from manus.ipc.protocol.plain_words import whole
-from manus.ipc.protocol.reading_params import in_other_words
+from manus.ipc.protocol.reading_params import in_other_words, surrogate_in
 from manus.ipc.protocol.results import wire_result
 from manus.ipc.refusals import DuplicateId
 from manus.option_checks import NAME_CHARS_MAX
@@ -95,6 +95,8 @@ def request_of(message: EngineMessage) -> RequestPayload:
         payload = msgspec.convert(message.payload, RequestPayload)
     except msgspec.ValidationError as error:
         raise in_other_words(str(error), "payload") from None
+    except UnicodeEncodeError:
+        raise surrogate_in(message.payload, "payload") from None
     if not payload.request_id:
         raise BadParams("payload.request_id", "expected some text, by which the answer is known")
     if not 0 <= payload.request_type <= REQUEST_TYPE_MAX:

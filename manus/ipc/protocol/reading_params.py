@@ -20,7 +20,7 @@ from manus.errors import InvalidRequestError
 from manus.ipc.protocol.errors import BadParams, UnknownMethod, place_and_reason
 from manus.ipc.protocol.methods import METHODS, NOTIFICATIONS
 from manus.ipc.protocol.params import AskParams, Criteria, EmbedParams, GenerateParams, Params, Reasoning
-from manus.ipc.protocol.plain_words import kind_of, shown
+from manus.ipc.protocol.plain_words import kind_of, shown, whole
 from manus.messages.requests import ReasoningOptions, RoutingCriteria, ToolChoice
 from manus.prompts import turns_of
 
@@ -42,6 +42,8 @@ def params_of(method: str, params: object) -> Params:
         read = msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         raise _bad_params(given, kind, str(error)) from None
+    except UnicodeEncodeError:
+        raise surrogate_in(given) from None
     if isinstance(read, GenerateParams) and (read.prompt is None) == (read.messages is None):
         both = "both are given; leave one out" if read.prompt is not None else "neither is given"
         raise BadParams("params.prompt", f"expected either prompt (a text) or messages (a list): {both}")
@@ -154,6 +156,31 @@ def _check_tool_choice(value: Mapping[str, Any]) -> None:
         msgspec.convert(value, ToolChoice)
     except msgspec.ValidationError as error:
         raise in_other_words(str(error), "params.tool_choice") from None
+
+
+def surrogate_in(value: object, top: str = "params") -> BadParams:
+    """Make the error of JSON that holds a lone surrogate where no text can have one."""
+    reason = "holds a lone surrogate, which is no character; decode the text anew, or remove it"
+    return BadParams(_place_of_surrogate(value, top) or top, reason)
+
+
+def _place_of_surrogate(value: object, place: str) -> str | None:
+    match value:
+        case str():
+            return place if whole(value) != value else None
+        case dict():
+            for name, each in value.items():
+                if whole(name) != name:
+                    return f"{place}.{shown(name)[1:-1]}"
+                found = _place_of_surrogate(each, f"{place}.{shown(name)[1:-1]}")
+                if found is not None:
+                    return found
+            return None
+        case list():
+            places = (_place_of_surrogate(each, f"{place}[{number}]") for number, each in enumerate(value))
+            return next(filter(None, places), None)
+        case _:
+            return None
 
 
 def in_other_words(found: str, top: str = "params") -> BadParams:
