@@ -28,7 +28,7 @@ _LEFT_OUT: Final = frozenset({"at", "traceback", "stack"})
 
 
 def log_event(event: object) -> None:
-    """Write one event: the expected at DEBUG, failed calls and reloads as INFO, what wants a look as a warning."""
+    """Write one event: the expected at DEBUG, what an owner wants to know as INFO, what wants a look as a warning."""
     level = level_of(event)
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, "%s", line_of(event))
@@ -37,7 +37,7 @@ def log_event(event: object) -> None:
 def level_of(event: object) -> int:
     """Weigh an event as the standard library's logging does."""
     failed = isinstance(event, AttemptEnded) and event.result not in ("ok", "cancelled")
-    if failed or isinstance(event, ConfigurationReloaded):
+    if failed or isinstance(event, ConfigurationReloaded | ConversationForgotten):
         return logging.INFO
     return logging.DEBUG if isinstance(event, _QUIET) else logging.WARNING
 

@@ -66,6 +66,14 @@ PRINTED: dict[str, list[str]] = {
         r"left of the budget, in nano-USD: 9\d{5}\n",
         r"refused: This call to sim-large may take up to .* \(budgets\.usd_per_day",
     ],
+    "13_chat.py": [
+        "Ann: I am Ann.",
+        "Hello, Ann.",
+        "Ann: Who am I?",
+        "You are Ann.",
+        "4 turns in history, kept: True",
+        "after a restart: user: I am Ann.",
+    ],
 }
 
 FILES = sorted(EXAMPLES.glob("[0-9]*.py"))
