@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from manus.limit_reports import scope_text
+from manus.messages.conversations import ConversationForgotten
 from manus.messages.limits import BudgetWarned
 from manus.messages.outcomes import RateLimitReading
 from manus.messages.usage import Usage, format_usd
