@@ -236,3 +236,21 @@ async def test_what_cannot_be_answered_any_more_fails_with_its_own_failure(autoj
 
         assert type(found[0]) is manus.RateLimitError
         assert [each.deployment for each in found[0].route.left_out] == ["first/big"]
+
+
+async def test_a_call_that_fails_after_its_provider_has_left_is_not_made_there_again(autojump_clock: object) -> None:
+    """Seed 187 of the chaos: the retry went to the former actor, and the entry was never reached once it came back."""
+    servers = Servers(a=Script(latency_s=1, fault=Cut(where="headers")), b=Script(text="B."))
+    one, other = config({"first": entry("a")}), config({"second": entry("b")})
+    found: list[Any] = []
+    async with opened(servers, one) as agent:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(told, agent, found)
+            await trio.sleep(0.5)
+            await agent.reload(other)
+        assert found[0].content == "B."
+        assert servers["a"].bill.totals().requests == 1
+
+        servers["a"].behave(Script(text="A."))
+        await agent.reload(one)
+        assert (await agent.generate("Who?")).content == "A."

@@ -229,6 +229,7 @@ class Admission:
             open_attempts: all that are open by the books, each with whether any of it was sent.
             clock: now.
         """
+        self.forget_line()  # also at those that go: open attempts still end on them, and must let nobody on there
         self.policy = policy
         self._priced = _is_priced(policy)
         self._rules = successors(self._rules, policy, self.told.append, clock)

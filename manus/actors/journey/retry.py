@@ -199,8 +199,10 @@ class PlanCursor:
             self._too_small.add(choice.card.vendor_name)
         elif advice.elsewhere == "policy_target":
             self._policy_only = True
-        if advice.retry_here == "no":
+        there = self.standing_in(choice)
+        if advice.retry_here == "no" or there is None:
             return
+        choice = there
         tries, hint = self._tries.get(choice.deployment, 1), failure.retry_after_s
         if advice.retry_here == "once" and tries > self._policy.same_deployment:
             return
