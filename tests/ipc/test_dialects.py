@@ -249,6 +249,7 @@ def test_no_nul_and_no_lone_surrogate_reaches_the_engine(texts: list[str]) -> No
         ({}, "payload.request_id: is missing"),
         ({"request_id": "r"}, "payload.prompt: is missing"),
         ({"request_id": "", "prompt": "x"}, "payload.request_id: expected some text"),
+        ({"request_id": "\0", "prompt": "x"}, "payload.request_id: expected some text"),
         ({"request_id": "r", "prompt": "x", "\ud800": 1}, "payload.?: holds a lone surrogate"),
         ({"request_id": "r", "prompt": None}, "payload.prompt: expected text; got null"),
         ({"request_id": "r", "prompt": "x", "request_type": "1"}, "payload.request_type: expected a whole number"),
@@ -264,7 +265,7 @@ def test_a_request_that_is_none_is_answered_as_its_kind_wants(
     line = {"id": "m", "type": 0, "timestamp": 1, "payload": {"stream": streamed} | payload}
     said = told(json.dumps(refused(json.dumps(line))).encode())
     assert said["type"] == (3 if line["payload"]["stream"] is True else 1)  # type: ignore[index]
-    assert said["payload"]["request_id"] == payload.get("request_id", "")
+    assert said["payload"]["request_id"] == payload.get("request_id", "").strip("\0")
     assert error in said["payload"]["error"]
 
 

@@ -97,8 +97,8 @@ def request_of(message: EngineMessage) -> RequestPayload:
         raise in_other_words(str(error), "payload") from None
     except UnicodeEncodeError:
         raise surrogate_in(message.payload, "payload") from None
-    if not payload.request_id:
-        raise BadParams("payload.request_id", "expected some text, by which the answer is known")
+    if not payload.request_id or clean(payload.request_id) != payload.request_id:
+        raise BadParams("payload.request_id", "expected some text without NUL, by which the answer is known")
     if not 0 <= payload.request_type <= REQUEST_TYPE_MAX:
         raise BadParams("payload.request_type", f"expected a whole number from 0 to {REQUEST_TYPE_MAX}")
     return payload
