@@ -277,23 +277,23 @@ def error_of(unfinished: Unfinished) -> LLMError:
 
 
 def error_of_terminal(terminal: SupervisorTerminal, request_id: str) -> LLMError:
-    """Make the exception for a request that the supervisor ended in the router's place."""
+    """Make the exception for a request that the supervisor ended in an actor's place."""
     match terminal:
         case ActorFailed(kind="stopped") | Undelivered(reason="stopping"):
             kind: FailureKind = "stopped"
             message = "The agent was closed. Open another one."
         case ActorFailed(safe_to_retry=True):
             kind = "actor_crashed"
-            message = "The router failed before anything was sent. Ask again."
+            message = "An actor of the agent failed before anything was sent. Ask again."
         case ActorFailed():
             kind = "actor_crashed"
-            message = "The router failed with the request in hand. The books have what was sent."
+            message = "An actor of the agent failed with the request in hand. The books have what was sent."
         case Undelivered(reason="full"):
             kind = "shed"
-            message = "The router's mailbox is full; come back soon."
+            message = "A mailbox of the agent is full; come back soon."
         case Undelivered() | Unavailable():
             kind = "unavailable"
-            message = "The router is not running; it is being restarted."
+            message = "An actor of the agent is not running; it is being restarted."
         case Expired():
             kind = "deadline"
             message = "The request's deadline passed before there was an answer (`timeout_s`)."

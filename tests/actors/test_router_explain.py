@@ -14,7 +14,7 @@ from manus.messages.failures import Failed
 from manus.messages.outcomes import Finished, Route
 from manus.messages.policy import KeyPolicy, ModelCard
 from manus.messages.requests import ChatRequest, RoutingCriteria, Strategy
-from manus.messages.routing import ExplainAsked
+from manus.messages.routing import ExplainAsked, TokensAsked, TokensTold
 from manus.messages.routing_policy import HealthPolicy, RetryPolicy, RouterPolicy
 from manus.messages.usage import Price
 from manus.sim.behaviour import Behaviour, Script
@@ -177,3 +177,15 @@ async def test_turns_and_conversations_survive_a_crash_of_the_router(autojump_cl
 
         assert finished(await rig.generate(conversation_id="y")).provider == "b"
         assert finished(await rig.generate()).provider == "c"
+
+
+async def test_how_long_a_prompt_may_be_is_told_with_how_long_it_is(autojump_clock: object) -> None:
+    card = ModelCard(name=MODEL, price=PRICE, context_tokens=32_000, prompt_tokens=20_000, max_output_tokens=4_000)
+    async with open_rig(("a", healthy()), ("b", healthy()), cards={"a": (card,)}) as rig:
+        told = await rig.router.ask(TokensAsked(request=asked("x" * 400)), deadline=trio.current_time() + 5.0)
+        assert isinstance(told, TokensTold)
+        assert (told.window_tokens, told.prompt_tokens_max, told.output_tokens_max) == (32_000, 20_000, 4_000)
+        told = await rig.router.ask(TokensAsked(request=asked("hm, " * 40_000)), deadline=trio.current_time() + 5.0)
+        assert isinstance(told, TokensTold)
+        assert told.provider == "b", "of those that may be asked the one with the larger window"
+        assert (told.window_tokens, told.prompt_tokens_max, told.output_tokens_max) == (32_000, 32_000, None)

@@ -11,6 +11,7 @@ import trio.testing
 
 from manus.event_log import LOGGER, line_of, log_event
 from manus.messages.accounting import LedgerTroubled
+from manus.messages.conversations import ConversationForgotten
 from manus.messages.ids import RequestId, deployment_id
 from manus.messages.limits import BudgetWarned, Scope
 from manus.messages.outcomes import RateLimitReading
@@ -34,6 +35,13 @@ def test_what_is_expected_is_quiet_and_what_is_not_is_a_warning(caplog: pytest.L
         log_event(ActorStarted(at=0.0, actor="router"))
         log_event(RestartScheduled(at=0.0, actor="router", delay_s=1.0, n_in_period=1))
     assert [record.levelname for record in caplog.records] == ["DEBUG", "WARNING"]
+
+
+def test_a_conversation_that_had_to_go_is_told_as_news(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="manus"):
+        log_event(ConversationForgotten(at=0.0, conversation_id="c", why="count", exchanges=3))
+    told = [(record.levelname, record.message) for record in caplog.records]
+    assert told == [("INFO", "ConversationForgotten conversation_id=c why=count exchanges=3")]
 
 
 def test_an_attempt_is_a_line_with_the_vendors_id_and_limits_and_louder_when_it_failed(

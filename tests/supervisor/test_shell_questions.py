@@ -65,6 +65,34 @@ async def test_who_leaves_a_question_cancels_the_work_on_it(autojump_clock: obje
         assert cancelled == [1.0]
 
 
+async def test_who_cancels_a_question_hears_the_handlers_last_word(autojump_clock: object) -> None:
+    async def handler(envelope: Envelope) -> object:
+        with envelope.scope:
+            await trio.sleep(5.0)
+            return "answer"
+        await trio.sleep(1.0)
+        return "last word"
+
+    async with running(worker("a", serving(handler, own_scope=True))) as tree:
+        question = tree.ref("a").put("question", deadline=in_s(60))
+        await trio.sleep(2.0)
+        question.cancel()
+        assert not question.answered
+        question.cancel()
+        assert await question.answer() == "last word"
+        assert trio.current_time() == 3.0
+        question.cancel()
+
+
+async def test_cancelling_a_question_that_waits_in_the_mailbox_withdraws_it(autojump_clock: object) -> None:
+    async with running(worker("a", serving(slowly, places=1))) as tree:
+        first, second = (tree.ref("a").put("question", deadline=in_s(60)) for _ in range(2))
+        await trio.sleep(1.0)
+        second.cancel()
+        assert await second.answer() == Withdrawn()
+        assert await first.answer() == "answer"
+
+
 async def test_leaving_a_question_that_is_answered_changes_nothing(autojump_clock: object) -> None:
     async with running(worker("a", serving(slowly))) as tree:
         question = tree.ref("a").put("question", deadline=in_s(60))
