@@ -41,6 +41,7 @@ _DESCRIPTION: Final = "An LLM agent layer: one question to the best of many mode
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit status."""
+    _hold_standard_descriptors()
     try:
         return _run(argv)
     except KeyboardInterrupt:
@@ -58,8 +59,18 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as stop:  # argparse has said what is wrong, or shown its help
         return stop.code if isinstance(stop.code, int) else exits.BAD_INPUT
     status: int = arguments.run(arguments)
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return status
+
+
+def _hold_standard_descriptors() -> None:
+    """Keep 0, 1 and 2 from being given to a file that is opened later: where one is closed, we would write into it."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
 
 
 def make_parser() -> argparse.ArgumentParser:

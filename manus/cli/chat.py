@@ -79,13 +79,13 @@ def _converse(arguments: argparse.Namespace) -> int:
             at_prompt = sys.stdin.isatty()
             session = ChatSession(agent, arguments, at_prompt=at_prompt)
             session.begin()
-            return _go_on(session, _entries(session, at_prompt=at_prompt), at_prompt=at_prompt)
+            return go_on(session, _entries(session, at_prompt=at_prompt), at_prompt=at_prompt)
     except LLMError as error:
         say(f"manus: {error}")
         return status_of(error)
 
 
-def _go_on(session: ChatSession, entries: Entries, *, at_prompt: bool) -> int:
+def go_on(session: ChatSession, entries: Entries, *, at_prompt: bool) -> int:
     """Take one entry after the other; give the first failure's status, or 0 where people have seen for themselves."""
     from manus.cli.chat_commands import obey
     from manus.cli.chat_lines import BadEntry
@@ -100,8 +100,13 @@ def _go_on(session: ChatSession, entries: Entries, *, at_prompt: bool) -> int:
             continue
         if entered is None:
             break
-        came = obey(session, entered.text) if entered.is_command else session.ask(entered.text)
-        status = status or came
+        try:
+            came = obey(session, entered.text) if entered.is_command else session.ask(entered.text)
+            status = status or came
+        except KeyboardInterrupt as stop:
+            if not at_prompt or type(stop) is not KeyboardInterrupt:
+                raise
+            say("\n[left; what it used stands in the books]")
     return exits.OK if at_prompt else status
 
 

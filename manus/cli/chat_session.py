@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import select
 import sys
 import threading
@@ -215,7 +214,7 @@ class Patience:
 
     def __init__(self, *, at_prompt: bool) -> None:
         self._timer: threading.Timer | None = None
-        if at_prompt and sys.stderr is not None and os.isatty(sys.stderr.fileno()):
+        if at_prompt and sys.stderr is not None and sys.stderr.isatty():
             self._timer = threading.Timer(PATIENCE_S, say, ["[waiting for the answer to begin; Ctrl-C ends it]"])
             self._timer.daemon = True
 
@@ -235,7 +234,7 @@ class Patience:
 
 def aside(text: str) -> None:
     """Write lines for people that are no part of the conversation, dimmed where the terminal can."""
-    say(f"\x1b[2m{text}\x1b[0m" if wants_colours(sys.stderr) else text)
+    say(f"\x1b[2m{text}\x1b[0m" if sys.stderr is not None and wants_colours(sys.stderr) else text)
 
 
 def _takes_at_once() -> bool:

@@ -90,4 +90,6 @@ def _wrong(arguments: argparse.Namespace) -> str | None:
         return f"--window: expected a whole number from 1 to {WINDOW_MAX}"
     if arguments.stdio and (sys.stdin is None or sys.stdin.closed):
         return "--stdio: standard input is closed; start it with a pipe"
+    if arguments.stdio and (sys.stdout is None or sys.stdout.closed):
+        return "--stdio: standard output is closed; start it with a pipe"
     return None

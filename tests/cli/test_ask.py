@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -243,6 +244,14 @@ def test_a_reader_that_leaves_ends_the_request_quietly(tmp_path: Path, endless: 
         told = process.stderr.read()
         assert process.wait(timeout=LIMIT_S) == 141
     assert told == b""
+    assert states_of(terminal) == ["settled"]
+
+
+def test_a_stdout_that_is_closed_from_the_start_is_not_taken_for_the_ledger(terminal: Terminal) -> None:
+    """The first file that is opened would get its number, and the answer."""
+    with terminal.start_command(["/bin/sh", "-c", 'exec "$0" -m manus ask Hello >&-', sys.executable]) as process:
+        _, told = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, b"Traceback" in told) == (0, False), told.decode()
     assert states_of(terminal) == ["settled"]
 
 

@@ -36,10 +36,12 @@ def test_a_window_that_is_no_number_is_wrong_usage(capsys: pytest.CaptureFixture
     assert "--window: invalid int value: 'wide'" in capsys.readouterr().err
 
 
-def test_a_standard_input_that_is_closed_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("closed", "name"), [("<&-", "input"), (">&-", "output")])
+def test_a_pipe_that_is_closed_from_the_start_is_refused(tmp_path: Path, closed: str, name: str) -> None:
     """Whoever is started without one must not take the first file that it opens for it."""
     done = subprocess.run(
-        ["/bin/sh", "-c", 'exec "$0" -m manus serve --stdio <&-', sys.executable],
+        ["/bin/sh", "-c", f'exec "$0" -m manus serve --stdio {closed}', sys.executable],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd=tmp_path,
         timeout=LIMIT_S,
@@ -47,4 +49,4 @@ def test_a_standard_input_that_is_closed_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stdout == b""
-    assert done.stderr == b"manus: --stdio: standard input is closed; start it with a pipe\n"
+    assert done.stderr.decode() == f"manus: --stdio: standard {name} is closed; start it with a pipe\n"
