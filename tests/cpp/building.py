@@ -30,11 +30,17 @@ Flavour = Literal["plain", "address", "thread"]
 Target = Literal["ask", "manus_driver", "manus_peer", "manus_tests"]
 
 
-def built(flavour: Flavour, *targets: Target) -> Path:
-    """Build what is not up to date, and give the directory that holds the executables."""
+def compiler() -> str:
+    """Give the system's C++ compiler."""
     for tool in ("c++", "cmake", "make"):
         if shutil.which(tool) is None:
             unavailable(f"the C++ client cannot be built: there is no {tool} ({PACKAGES})")
+    return "c++"
+
+
+def built(flavour: Flavour, *targets: Target) -> Path:
+    """Build what is not up to date, and give the directory that holds the executables."""
+    compiler()
     directory = ROOT / "build" / "cpp" / flavour
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory.with_suffix(".lock")):
