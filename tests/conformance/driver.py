@@ -14,7 +14,7 @@ from manus.errors import ConversationNotFoundError, InvalidRequestError, LLMErro
 
 Plain = dict[str, Any]  # Any: JSON as it comes, held against the reference's field by field
 
-WAIT_S: Final = 30.0
+WAIT_S: Final = 60.0
 """How long any one answer may take; nothing here takes a tenth of it. What does is hung."""
 
 StreamMethod = Literal["stream", "chat_stream"]

@@ -157,8 +157,8 @@ class Socket:
             self.socket.sendall(line)
 
     def lines(self) -> Iterator[bytes]:
-        """See `Link`."""
-        with self.socket.makefile("rb") as reader:
+        """See `Link`. A reset is an end too: it came while something of ours was on its way."""
+        with self.socket.makefile("rb") as reader, contextlib.suppress(ConnectionResetError):
             yield from reader
 
     def end(self) -> None:

@@ -23,7 +23,7 @@ from manus.sim.server import SimServer
 from manus.sim.wire import ChatAsked, WireName
 from manus.testing import SimProvider, sim_config
 
-NOTICE_S: Final = 20.0
+NOTICE_S: Final = 60.0
 """By then a provider has noticed that its client left, and a thread has started or ended."""
 
 WIRES: Final[dict[str, WireName]] = {"first": "openai", "second": "anthropic", "third": "ollama"}

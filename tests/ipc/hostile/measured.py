@@ -11,7 +11,7 @@ import msgspec
 
 KIB: Final = 1024
 MIB: Final = 1024 * 1024
-SETTLES_S: Final = 20.0
+SETTLES_S: Final = 60.0
 
 
 class Footprint(msgspec.Struct, frozen=True, kw_only=True):
