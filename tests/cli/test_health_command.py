@@ -17,6 +17,8 @@ from manus.cli import main
 from tests.cli.rig import Terminal, simulated
 from tests.cli.serve_rig import connected, serving, wait_until_it_says
 
+DRIPS, DRIP_S = 60, 0.02
+
 
 @pytest.fixture
 def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -32,8 +34,8 @@ def server() -> Iterator[str]:
 
 
 @contextmanager
-def listening(path: Path, answer: bytes, *, hang_up: bool = True) -> Iterator[None]:
-    """Listen as somebody who gives this answer to the first who connects, and then leaves or says no more."""
+def listening(path: Path, answer: bytes, *, hang_up: bool = True, drips: bool = False) -> Iterator[None]:
+    """Listen as somebody who gives this answer to the first who connects, perhaps again and again, and then leaves."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -44,6 +46,9 @@ def listening(path: Path, answer: bytes, *, hang_up: bool = True) -> Iterator[No
             with connection, suppress(ConnectionError):  # whoever asked may have had enough
                 connection.recv(4096)
                 connection.sendall(answer)
+                for _ in range(DRIPS if drips else 0):
+                    over.wait(DRIP_S)
+                    connection.sendall(answer)
                 if not hang_up:
                     over.wait()
 
@@ -140,6 +145,14 @@ def test_a_server_that_hangs_is_given_up_in_time(
     with listening(path, answer, hang_up=False):
         assert main(["health", "--unix", str(path), "--timeout", "0.05"]) == 1
     assert "did not answer within 0.05 s" in capsys.readouterr().out
+
+
+def test_a_server_that_drips_is_given_up_in_time_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each word comes in time, and the answer never does."""
+    path = tmp_path / "s.sock"
+    with listening(path, line(method="news", params={}), drips=True):
+        assert main(["health", "--unix", str(path), "--timeout", "0.2"]) == 1
+    assert "did not answer within 0.2 s" in capsys.readouterr().out
 
 
 def test_notifications_before_the_answer_are_passed_over(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tests.mutants.books_chaos_mutants import BOOKS_CHAOS_MUTANTS
 from tests.mutants.bounds_mutants import BOUNDS_MUTANTS
 from tests.mutants.catalogue_mutants import CATALOGUE_MUTANTS
 from tests.mutants.chaos_mutants import AGENT_MUTANTS, CHAOS_MUTANTS, FOUND_BY_CHAOS, ROUTING_LIES
+from tests.mutants.command_mutants import COMMAND_MUTANTS
 from tests.mutants.config_mutants import CONFIG_MUTANTS
 from tests.mutants.conversation_mutants import CONVERSATION_MUTANTS
 from tests.mutants.core_mutants import CORE_MUTANTS
@@ -65,6 +66,7 @@ MUTANTS: list[Mutant] = [
     *BOUNDS_MUTANTS,
     *ESTIMATE_MUTANTS,
     *CONVERSATION_MUTANTS,
+    *COMMAND_MUTANTS,
     *IPC_MUTANTS,
 ]
 UNMUTATED = "unmutated"
