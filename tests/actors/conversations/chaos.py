@@ -34,7 +34,9 @@ from tests.actors.rig import Rig, Upstreams, open_rig
 GRID_S = 0.05
 """All times are multiples of it, so that things fall into one moment and races happen."""
 
-CALLERS, TURNS, NAMES, SPAN = 10, 3, "abc", 60
+CALLERS, TURNS, NAMES = 10, 3, "abc"
+
+PATIENCE_S = 1000.0
 
 FAULTS: tuple[Fault | None, ...] = (
     None,
@@ -53,11 +55,15 @@ ROUTING = RouterPolicy(
 
 
 class Said(msgspec.Struct, kw_only=True):
-    """One turn as its caller saw it, or a deletion; `place` is its place in the order of asking."""
+    """One turn as its caller saw it, or a deletion; `place` is its place in the order of asking.
+
+    `patient` callers wait longer than any world lasts.
+    """
 
     place: int
     conversation: str
     text: str | None
+    patient: bool = True
     end: object = None
 
 
@@ -118,7 +124,8 @@ class World:
             said = Said(place=len(self.said), conversation=rng.choice(NAMES), text=f"{number}.{turn}")
             self.said.append(said)
             way = rng.choice(("stay", "stay", "leave", "cancel", "stream"))
-            deadline = trio.current_time() + (GRID_S * rng.randrange(1, 30) if rng.random() < 0.3 else 60.0)
+            said.patient = rng.random() < 0.7
+            deadline = trio.current_time() + (PATIENCE_S if said.patient else GRID_S * rng.randrange(1, 30))
             chat = turn_asked(said.text or "", said.conversation, stream=way in ("cancel", "stream"))
             after_s = GRID_S * rng.randrange(20)
             if way in ("cancel", "stream"):
@@ -177,6 +184,7 @@ class World:
     async def _check(self, rig: Rig) -> None:
         await rig.settled()
         assert not [event for event in rig.events if type(event).__name__ == "RequestCrashed"]
+        assert not [each for each in self.said if each.patient and kind_of(each.end) in ("deadline", "Expired")]
         shelf = rig.tree._ground.slots["conversations"].cell
         assert isinstance(shelf, Shelf)
         for name in NAMES:
