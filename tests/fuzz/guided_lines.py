@@ -1,0 +1,40 @@
+"""Own the coverage-guided run over lines: `python -m tests.fuzz.guided_lines RUNS CORPUS FOUND [options]`.
+
+As `tests.fuzz.guided` does it for the bodies of vendors; an input is one line, as a host may write it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import atheris
+
+# What is imported here is instrumented; the tests' own code is not, for its branches are no goal.
+with atheris.instrument_imports(include=["manus.ipc.protocol", "manus.ipc.dialects"]):
+    import manus.ipc.dialects.reading  # noqa: F401
+
+from tests.ipc.line_promises import check
+
+INPUT_BYTES_MAX = 2048
+INPUT_TIMEOUT_S = 30
+MEMORY_MB_MAX = 1024
+
+
+def main(arguments: list[str]) -> None:
+    """Run; ends the process."""
+    runs, corpus, found, *more = arguments
+    options = (
+        f"-runs={runs}",
+        f"-artifact_prefix={found}/",
+        f"-max_len={INPUT_BYTES_MAX}",
+        f"-timeout={INPUT_TIMEOUT_S}",
+        f"-rss_limit_mb={MEMORY_MB_MAX}",
+        "-len_control=0",
+        "-print_final_stats=1",
+    )
+    atheris.Setup([sys.argv[0], *options, *more, corpus], check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
