@@ -17,8 +17,5 @@ LOOP = "asyncio"
 async def open_contender(base_url: str) -> AsyncIterator[AgentClient]:
     """Open the agent with one provider."""
     with tempfile.TemporaryDirectory(prefix="manus-bench-") as directory:
-        agent = await create_agent(configuration(base_url, Path(directory) / "ledger.sqlite"))
-        try:
+        async with await create_agent(configuration(base_url, Path(directory) / "ledger.sqlite")) as agent:
             yield AgentClient(agent)
-        finally:
-            await agent.shutdown()

@@ -78,14 +78,14 @@ def _take_terminal() -> None:
 
 
 @contextmanager
-def at_terminal(terminal: Terminal, *arguments: str) -> Iterator[Screen]:
-    """Run `manus` with a terminal of its own as stdin, stdout and stderr; it is killed at the end of the block."""
+def at_terminal(terminal: Terminal, *arguments: str, stdout: int | None = None) -> Iterator[Screen]:
+    """Run `manus` with a terminal of its own as stdin, stderr and, by default, stdout; it is killed in the end."""
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "manus", *arguments],
             stdin=theirs,
-            stdout=theirs,
+            stdout=theirs if stdout is None else stdout,
             stderr=theirs,
             cwd=terminal.directory,
             env=terminal.environ,

@@ -169,3 +169,22 @@ def test_a_signal_at_the_prompt_ends_the_program(tmp_path: Path, quick: str, num
         prompted(screen)
         screen.process.send_signal(number)
         assert screen.end() == 128 + number
+
+
+def test_answers_that_go_to_a_file_leave_prompts_and_stories_at_the_terminal(tmp_path: Path, quick: str) -> None:
+    answers = tmp_path / "answers.txt"
+    with (
+        answers.open("wb") as file,
+        at_terminal(chat_terminal(tmp_path, quick), "chat", stdout=file.fileno()) as screen,
+    ):
+        screen.wait_for("> ")
+        screen.type("Hello" + ENTER)
+        screen.wait_for(" | req-")
+        screen.wait_for("> ")
+        screen.press_ctrl_c()
+        screen.wait_for("[Ctrl-C once more")
+        screen.wait_for("> ")
+        screen.type(CTRL_D)
+        assert screen.end() == 0
+    assert answers.read_text() == TEXT + "\n"
+    assert TEXT not in screen.shown
