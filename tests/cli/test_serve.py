@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import shutil
@@ -53,6 +54,14 @@ def test_a_host_is_answered_and_the_end_of_its_pipe_is_the_end(tmp_path: Path, q
         process.stdin.close()
         assert host.read() is None
         assert process.wait(LIMIT_S) == 0
+
+
+def test_a_script_that_pipes_a_line_into_it_gets_its_answer(tmp_path: Path, quick: str) -> None:
+    line = json.dumps({"command": "generate", "params": {"prompt": "Hello"}})
+    done = Terminal(tmp_path, quick).run("serve", "--stdio", stdin=line.encode() + b"\n")
+    reply = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (reply["status"], reply["response"]["content"]) == ("success", TEXT)
 
 
 def test_the_window_of_the_command_line_is_the_one_hosts_are_told(tmp_path: Path, quick: str) -> None:

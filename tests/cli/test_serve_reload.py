@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.rig import Terminal, simulated
+from tests.cli.rig import LIMIT_S, Terminal, simulated
 from tests.cli.serve_rig import host_of, serving, wait_until_it_says
 
 WORDS = 40
@@ -47,3 +49,20 @@ def test_a_configuration_that_is_wrong_is_refused_and_the_former_one_stays(tmp_p
         assert told["level"] == "error"
         assert "providers.sim.base: unknown key" in told["message"]
         assert host.ask("providers.list") == {"providers": ["sim"]}
+
+
+def test_a_service_manager_is_told_when_it_is_ready_reloads_and_stops(tmp_path: Path, slow: str) -> None:
+    terminal = Terminal(tmp_path, slow)
+    manager = Path(os.path.relpath(tmp_path / "n"))
+    terminal.environ["NOTIFY_SOCKET"] = str(tmp_path / "n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as words:
+        words.bind(str(manager))
+        words.settimeout(LIMIT_S)
+        with serving(terminal, "--unix", os.path.relpath(tmp_path / "s", tmp_path)) as process:
+            assert words.recv(64) == b"READY=1"
+            assert (tmp_path / "s").is_socket()
+            process.send_signal(signal.SIGHUP)
+            assert [words.recv(64), words.recv(64)] == [b"RELOADING=1", b"READY=1"]
+            process.send_signal(signal.SIGTERM)
+            assert words.recv(64) == b"STOPPING=1"
+            assert process.wait(LIMIT_S) == 0
