@@ -19,8 +19,8 @@ _DESCRIPTION: Final = """\
 Converse with a model. At a terminal lines can be edited, Ctrl-C ends an answer and not the program, and Ctrl-D ends the
 conversation; from a pipe every line is a message. Only answers go to stdout.
 
-A line that ends in a backslash goes on with the next one; \"\"\" begins and ends a message of several lines. Lines that
-begin with a slash are commands; /help lists them.
+A line that ends in a backslash goes on with the next one; \"\"\" begins and ends a message of several lines; what is
+pasted is one message. Lines that begin with a slash are commands; /help lists them.
 """
 
 _STATUS_OF_SIGNAL: Final = {signal.SIGTERM: exits.TERMINATED, signal.SIGHUP: exits.HUNG_UP}
@@ -79,7 +79,9 @@ def _converse(arguments: argparse.Namespace) -> int:
             at_prompt = sys.stdin.isatty()
             session = ChatSession(agent, arguments, at_prompt=at_prompt)
             session.begin()
-            return go_on(session, _entries(session, at_prompt=at_prompt), at_prompt=at_prompt)
+            status = go_on(session, _entries(session, at_prompt=at_prompt), at_prompt=at_prompt)
+            session.part()
+            return status
     except LLMError as error:
         say(f"manus: {error}")
         return status_of(error)

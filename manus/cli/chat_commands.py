@@ -16,7 +16,7 @@ from manus.cli.output import say, status_of, table
 from manus.cli.providers import states_table
 from manus.cli.usage_table import usage_table
 from manus.config.did_you_mean import suggestion
-from manus.errors import ConversationNotFoundError, LLMError
+from manus.errors import LLMError
 from manus.messages.content import text_of
 from manus.reports import UsageLine, UsageReport
 
@@ -101,7 +101,7 @@ def _usage(session: ChatSession, _: str) -> None:
 def _history(session: ChatSession, rest: str) -> None:
     if rest and not (rest.isascii() and rest.isdigit() and int(rest)):
         raise Refused("/history takes how many of the last exchanges to show, 1 or more")
-    known = _conversation(session)
+    known = session.known()
     if known is None:
         aside("[nothing was said in this conversation yet]")
         return
@@ -121,7 +121,7 @@ def _system(session: ChatSession, rest: str) -> None:
         session.instruct(rest)
         aside("[goes with the next message]")
         return
-    known = _conversation(session)
+    known = session.known()
     told = session.system_to_come or ("\n".join(text_of(turn.parts) for turn in known.system) if known else "")
     aside(told or "[there is no system prompt; /system TEXT gives one]")
 
@@ -133,7 +133,7 @@ def _route(session: ChatSession, _: str) -> None:
 def _save(session: ChatSession, rest: str) -> None:
     if not rest:
         raise Refused("/save takes a file: NAME.json for everything about the conversation, another name for its text")
-    known = _conversation(session)
+    known = session.known()
     if known is None:
         raise Refused("there is nothing to save yet")
     path = Path(rest).expanduser()
@@ -152,15 +152,6 @@ def _save(session: ChatSession, rest: str) -> None:
 
 def _quit(session: ChatSession, _: str) -> None:
     session.ended = True
-
-
-def _conversation(session: ChatSession) -> Conversation | None:
-    if session.conversation_id is None:
-        return None
-    try:
-        return session.agent.get_conversation(session.conversation_id)
-    except ConversationNotFoundError:
-        return None
 
 
 def _as_text(known: Conversation, *, last: int | None = None) -> str:

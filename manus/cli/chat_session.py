@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import select
+import shlex
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, final
@@ -17,6 +18,7 @@ from manus.demo.screen import wants_colours
 from manus.errors import ConversationNotFoundError, LLMError
 
 if TYPE_CHECKING:
+    from manus.conversations import Conversation
     from manus.hosts.sync_agent import SyncAgent
     from manus.hosts.sync_stream import SyncStream
     from manus.messages.outcomes import Route
@@ -56,12 +58,30 @@ class ChatSession:
         """Tell how far the conversation is that is gone on with."""
         if self.conversation_id is None:
             return
-        try:
-            known = self.agent.get_conversation(self.conversation_id)
-        except ConversationNotFoundError:
-            say(f"[the conversation {self.conversation_id} begins]")
+        known = self.known()
+        if known is None:
+            aside(f"[the conversation {self.conversation_id} begins]")
         else:
-            say(f"[the conversation {self.conversation_id} goes on after {len(known.exchanges)} exchanges]")
+            aside(f"[the conversation {self.conversation_id} goes on after {len(known.exchanges)} exchanges]")
+
+    def part(self) -> None:
+        """Tell how to go on another time, where the conversation outlives the program."""
+        known = self.known()
+        if known is not None and known.on_disk:
+            aside(f"[to go on: manus chat --conversation {shlex.quote(known.id)}]")
+
+    def known(self) -> Conversation | None:
+        """Give the conversation as it is now; None where nothing was answered in it yet.
+
+        Raises:
+            LLMError: it could not be asked for.
+        """
+        if self.conversation_id is None:
+            return None
+        try:
+            return self.agent.get_conversation(self.conversation_id)
+        except ConversationNotFoundError:
+            return None
 
     def start_anew(self, conversation_id: str | None) -> None:
         """Leave the conversation as it is, and go on with this one, or let the next message begin another."""

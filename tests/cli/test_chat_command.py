@@ -44,6 +44,7 @@ def test_every_line_is_a_message_and_only_answers_go_to_stdout(terminal: Termina
     assert done.stdout.decode() == f"{TEXT}\n{TEXT}\n"
     said = done.stderr.decode()
     assert said.count("sim/sim-large | stop | ") == 2
+    assert "to go on" not in said  # it ends with the process
     assert said.count("[user]\nHello\n") == said.count("[user]\nAnd then?\n") == 1
     assert states_of(terminal) == ["settled", "settled"]
 
@@ -133,6 +134,7 @@ def test_a_conversation_that_is_kept_is_gone_on_with_by_another_process(terminal
     terminal.configure(quick, '[conversations]\npath = "talks.sqlite"')
     begun = chat(terminal, "Hello", arguments=("--conversation", "ours"))
     assert "[the conversation ours begins]" in begun.stderr.decode()
+    assert "[to go on: manus chat --conversation ours]" in begun.stderr.decode()
     went_on = chat(terminal, "/history", arguments=("--conversation", "ours"))
     assert "[the conversation ours goes on after 1 exchanges]" in went_on.stderr.decode()
     assert "[user]\nHello" in went_on.stderr.decode()
