@@ -70,9 +70,6 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
         """All that was said, in order, the system turns first: what `generate` would take to go on elsewhere."""
         return (*self.system, *(turn for exchange in self.exchanges for turn in exchange.turns))
 
-    def __len__(self) -> int:
-        return len(self.exchanges)
-
     def to_dict(self) -> dict[str, Any]:  # Any: plain data, as JSON has it
         """Give it as plain data. Beside `exchanges` with all their parts, `messages` has what was said as text."""
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))

@@ -50,7 +50,7 @@ async def test_a_name_that_is_not_there_yet_begins_a_conversation(autojump_clock
         response = await agent.chat("One", "my-chat")
         assert response.conversation_id == "my-chat"
         assert response.to_dict()["conversation_id"] == "my-chat"
-        assert len(await agent.get_conversation("my-chat")) == 1
+        assert len((await agent.get_conversation("my-chat")).exchanges) == 1
         assert (await agent.chat("A new one")).conversation_id != (await agent.chat("Another")).conversation_id
 
 
@@ -142,7 +142,7 @@ async def test_results_of_tools_are_the_next_message(autojump_clock: object) -> 
         result = ToolResult(id=call.id, name=call.name, content=(Text(text="4"),))
         answer = await agent.chat(result, "c", tools=[WEATHER])
         assert answer.content == "4 degrees."
-        assert len(await agent.get_conversation("c")) == 2
+        assert len((await agent.get_conversation("c")).exchanges) == 2
     said = host.sent[1]["messages"]
     assert [message["role"] for message in said] == ["user", "assistant", "tool"]
     assert said[1]["tool_calls"][0]["id"] == said[2]["tool_call_id"] == call.id
@@ -184,7 +184,7 @@ async def test_a_message_that_says_nothing_is_refused_and_leaves_no_trace(messag
         await agent.chat("One", "c")
         with pytest.raises(InvalidRequestError):
             await agent.chat(message, "c")
-        assert len(await agent.get_conversation("c")) == 1
+        assert len((await agent.get_conversation("c")).exchanges) == 1
     assert len(host.sent) == 1
 
 
@@ -281,7 +281,7 @@ async def test_a_chat_cancelled_in_line_was_never_sent(autojump_clock: object) -
         response = await second.cancel()
         assert (response.finish_reason, response.usage.cost_nano_usd) == ("cancelled", 0)
         await first.response()
-        assert len(await agent.get_conversation("c")) == 1
+        assert len((await agent.get_conversation("c")).exchanges) == 1
     assert len(host.sent) == 1
 
 
@@ -306,7 +306,7 @@ async def test_a_stream_that_is_dropped_frees_the_line(autojump_clock: object) -
             break
         response = await agent.chat("Two", "c")
         assert response.content == "one two three four five"
-        assert len(await agent.get_conversation("c")) == 1
+        assert len((await agent.get_conversation("c")).exchanges) == 1
 
 
 async def test_a_turn_that_waits_too_long_says_so(autojump_clock: object) -> None:
@@ -372,7 +372,7 @@ async def test_a_conversation_may_outgrow_its_model(autojump_clock: object) -> N
     async with host.agent(conversations={"answer_tokens": 100}, providers=config) as agent:
         for number in range(30):
             response = await agent.chat(f"{number}: " + "word " * 50, "c", system_prompt="Be brief.")
-        assert len(await agent.get_conversation("c")) == 30
+        assert len((await agent.get_conversation("c")).exchanges) == 30
         assert any("left out" in warning for warning in response.warnings)
     sent = host.sent[-1]["messages"]
     assert sent[0]["content"] == "Be brief."
@@ -389,7 +389,7 @@ async def test_a_message_that_no_model_can_read_is_told_so(autojump_clock: objec
         await agent.chat("One", "c")
         with pytest.raises(ContextLengthError):
             await agent.chat("word " * 5000, "c")
-        assert len(await agent.get_conversation("c")) == 1
+        assert len((await agent.get_conversation("c")).exchanges) == 1
 
 
 async def test_a_conversation_goes_on_with_another_vendor(autojump_clock: object) -> None:

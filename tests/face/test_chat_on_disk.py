@@ -64,7 +64,7 @@ async def test_what_was_deleted_or_failed_does_not_come_back(tmp_path: Path) -> 
     async with host.agent(**at(path)) as agent:
         with pytest.raises(ConversationNotFoundError):
             await agent.get_conversation("gone")
-        assert len(await agent.get_conversation("kept")) == 1
+        assert len((await agent.get_conversation("kept")).exchanges) == 1
 
 
 async def test_keep_books_false_keeps_nothing_at_all(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_more_than_the_bounds_allow_is_forgotten_at_the_start(tmp_path: Pa
     async with Host().agent(**at(path, conversations_max=2)) as agent:
         with pytest.raises(ConversationNotFoundError):
             await agent.get_conversation("a")
-        assert len(await agent.get_conversation("b")) == 1
+        assert len((await agent.get_conversation("b")).exchanges) == 1
 
 
 # --- kill -9 --------------------------------------------------------------------------------------------------
@@ -200,7 +200,9 @@ async def _look(path: Path, told: dict[str, int]) -> None:
     async with Host().agent(**at(path)) as agent:
         for name, count in told.items():
             conversation = await agent.get_conversation(name)
-            assert count <= len(conversation) <= count + 1, "what was told is there, and what was on its way at most"
+            assert count <= len(conversation.exchanges) <= count + 1, (
+                "what was told is there, and what was on its way at most"
+            )
             for number, exchange in enumerate(conversation.exchanges):
                 assert exchange.asked[0].parts == (Text(text=f"{name} {number}"),)
                 assert exchange.answer.parts

@@ -93,9 +93,11 @@ class Desk:
         return self._deletions.get(conversation_id, number) > number
 
     def is_full_for(self, conversation_id: str) -> bool:
-        """Whether a conversation may not be begun, because there is no room and none is made."""
-        if self.policy.when_full != "refuse" or conversation_id in self.shelf:
+        """Whether a conversation may not be begun, or go on, because there is no room and none is made."""
+        if self.policy.when_full != "refuse":
             return False
+        if conversation_id in self.shelf:
+            return not self.shelf.has_room(0)
         begun = sum(each not in self.shelf and each != conversation_id for each in self._lines)
         return not self.shelf.has_room(begun + 1)
 

@@ -68,8 +68,9 @@ class Shelf:
         return self.store.durable and self._numbers.get(conversation_id, 0) <= self.store.confirmed
 
     def has_room(self, more: int) -> bool:
-        """Whether `more` conversations can be begun without forgetting one."""
-        return len(self._histories) + more <= self.policy.conversations_max and self._bytes < self.policy.bytes_max
+        """Whether `more` conversations can be begun, or for 0 any can grow, without forgetting one."""
+        fit = not more or len(self._histories) + more <= self.policy.conversations_max
+        return fit and self._bytes < self.policy.bytes_max
 
     def begin(self, conversation_id: str, system: tuple[Turn, ...]) -> int:
         """Begin a conversation that is not there; gives the number of the change."""
@@ -87,10 +88,13 @@ class Shelf:
         history = before.spoken(system).extended(exchange, len(body))
         return self._set(conversation_id, self._bounded(history), body)
 
-    def retract(self, conversation_id: str, before: History | None) -> None:
-        """Take the latest exchange back: its caller never got the answer. `before` is what was there before it."""
+    def retract(self, conversation_id: str, exchange: Exchange, before: History | None) -> None:
+        """Take the latest exchange back, if it is this one: its caller never got the answer.
+
+        `before` is what was there before it.
+        """
         history = self._histories.get(conversation_id)
-        if history is None:
+        if history is None or not history.exchanges or history.exchanges[-1] is not exchange:
             return
         if before is None:
             self.remove(conversation_id)
@@ -105,7 +109,7 @@ class Shelf:
         return existed
 
     def tidied(self, busy: Container[str]) -> list[Forgotten]:
-        """Forget what is idle and what is too much, longest unused first, but nothing that is `busy`."""
+        """Forget what is idle and, if that is wanted, what is too much: longest unused first, and nothing `busy`."""
         gone: list[Forgotten] = []
         oldest = next(iter(self._histories.values()), None)
         if oldest is None or self._why_forget(oldest) is None:
@@ -123,6 +127,8 @@ class Shelf:
     def _why_forget(self, history: History) -> WhyForgotten | None:
         if self._is_idle(history):
             return "idle"
+        if self.policy.when_full == "refuse":
+            return None
         if len(self._histories) > self.policy.conversations_max:
             return "count"
         return "bytes" if self._bytes > self.policy.bytes_max else None

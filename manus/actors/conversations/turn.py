@@ -140,8 +140,8 @@ class ChatTurn:
         if desk.is_full_for(self._id):
             return self._failed(
                 "shed",
-                f"There are {len(desk.shelf)} conversations, the most that may be kept; delete some "
-                "(`conversations.conversations_max`, `conversations.bytes_max`).",
+                f"{len(desk.shelf)} conversations of {desk.shelf.size_bytes} bytes are kept, the most there may be; "
+                "delete some (`conversations.conversations_max`, `conversations.bytes_max`).",
             )
         store = desk.shelf.store
         if store.backlog > desk.policy.backlog_max:
@@ -220,7 +220,8 @@ class ChatTurn:
     async def _remember(self, finished: Finished) -> None:
         shelf = self._desk.shelf
         before = shelf.get(self._id)
-        number = shelf.append(self._id, self._exchange(finished), self._history().system)
+        exchange = self._exchange(finished)
+        number = shelf.append(self._id, exchange, self._history().system)
         pending = shelf.store.kept(number)
         if pending is not None:
             told = False
@@ -229,7 +230,7 @@ class ChatTurn:
                 told = not self._env.answered
             finally:
                 if not told and not self._ticket.deleted:
-                    shelf.retract(self._id, before)
+                    shelf.retract(self._id, exchange, before)
         after = shelf.get(self._id)
         if after is None:
             return

@@ -55,6 +55,7 @@ class NaiveShelf:
         gone = []
         for name, _, _, used in list(self.rows):
             too_many = len(self.rows) > self.policy.conversations_max or self.total() > self.policy.bytes_max
+            too_many = too_many and self.policy.when_full == "forget_oldest"
             if not (self.is_idle(used, now) or too_many):
                 break
             if name not in busy:
@@ -78,6 +79,7 @@ POLICIES = st.builds(
     bytes_max=st.integers(2000, 9000),
     conversation_bytes_max=st.integers(500, 2000),
     idle_s=st.one_of(st.none(), st.just(50.0)),
+    when_full=st.sampled_from(["forget_oldest", "forget_oldest", "refuse"]),
 )
 
 
@@ -122,12 +124,15 @@ def test_taking_back_gives_what_was_before() -> None:
     before = shelf.get("a")
     assert before is not None
     size = shelf.size_bytes
-    shelf.append("a", exchange_of(2, 0.0), (text_turn("system", "new"),))
-    shelf.retract("a", before)
+    late = exchange_of(2, 0.0)
+    shelf.append("a", late, (text_turn("system", "new"),))
+    shelf.retract("a", exchange_of(2, 0.0), before)
+    assert shelf.get("a") != before, "it was another one"
+    shelf.retract("a", late, before)
     assert shelf.get("a") == before
     assert shelf.size_bytes == size
-    shelf.append("b", exchange_of(1, 0.0), ())
-    shelf.retract("b", None)
+    shelf.append("b", late, ())
+    shelf.retract("b", late, None)
     assert shelf.get("b") is None
     assert shelf.size_bytes == size
-    shelf.retract("nobody", None)
+    shelf.retract("nobody", late, None)

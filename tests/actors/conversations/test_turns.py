@@ -585,6 +585,20 @@ async def test_where_nothing_may_be_forgotten_new_conversations_are_refused(auto
         assert isinstance(await talk.ask(CreateConversation(conversation_id="c")), ConversationTold)
 
 
+async def test_where_nothing_may_be_forgotten_conversations_do_not_grow_beyond_all_bounds(
+    autojump_clock: object,
+) -> None:
+    policy = ConversationPolicy(bytes_max=3000, conversation_bytes_max=3000, when_full="refuse")
+    async with open_talk(policy=policy) as talk:
+        await talk.say("x" * 500, "a")
+        await talk.say("x" * 500, "b")
+        refused = of_kind(await talk.say("more", "a"), "shed")
+        assert "conversations.bytes_max" in refused.failure.message
+        assert len(talk.shelf) == 2
+        await talk.delete("b")
+        finished(await talk.say("more", "a"))
+
+
 async def test_an_idle_conversation_is_forgotten(autojump_clock: object) -> None:
     async with open_talk(policy=ConversationPolicy(idle_s=100.0)) as talk:
         await talk.say("x", "a")
