@@ -221,8 +221,9 @@ def breaks_off(host: Driver, vendors: Vendors) -> object:
 def runs_out_of_time(host: Driver, vendors: Vendors) -> object:
     """A deadline ends a request that a provider would keep for ever."""
     told = refused(_generating(host, {"prompt": "unheard please", "timeout_s": 0.3, "tags": ["left"], **ONLY_FIRST}))
+    assert told["attempts"] <= 1  # a loaded machine may not have got as far as that
     assert told["kind"] == "deadline"
-    return told
+    return told["kind"]
 
 
 def trouble(host: Driver, vendors: Vendors) -> object:

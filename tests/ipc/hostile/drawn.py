@@ -25,11 +25,13 @@ Action = Literal[
     "resume",
     "garbage",
     "short",
+    "engine",
     "wait",
     "read",
     "cut",
 ]
-"""What a host does next. `cut` writes the request that follows in two pieces with a wait between them."""
+"""What a host does next. `cut` writes a request in two pieces with a wait between them; `engine` speaks the Atomic
+Engine's envelope, which only a socket understands."""
 
 Ending = Literal["finish", "half_close", "vanish", "die_within_a_line", "shutdown", "stay"]
 
@@ -44,6 +46,7 @@ _WEIGHTS: Final[dict[Action, int]] = {
     "resume": 1,
     "garbage": 2,
     "short": 1,
+    "engine": 2,
     "wait": 4,
     "read": 3,
     "cut": 2,
@@ -106,7 +109,7 @@ def draw_world(seed: int) -> WorldPlan:
     hosts = tuple(_draw_host(rng, f"h{number}") for number in range(rng.randrange(1, 5)))
     until = rng.choice((5, 20, 60))
     struck = sorted(rng.randrange(1, until) * GRID_S for _ in range(rng.choice((0, 0, 1, 3, 8))))
-    strikes = tuple((at_s, rng.choice((0, 0, rng.randrange(len(hosts))))) for at_s in struck)
+    strikes = tuple((at_s, rng.choice((0, len(hosts) - 1))) for at_s in struck)
     return WorldPlan(seed=seed, hosts=hosts, strikes=strikes, gap_s=rng.choice((0.0, GRID_S, 3 * GRID_S)))
 
 
@@ -122,7 +125,7 @@ def _draw_host(rng: random.Random, name: str) -> HostPlan:
         reads=rng.random() < 0.7,
         portion_bytes=rng.choice((1, 64, 4096, 4096, 65_536, 65_536)) if bytewise else rng.choice((64, 4096, 65_536)),
         pipe_bytes=rng.choice((1, 64, 4096)) if bytewise else rng.choice((64, 4096, 65_536)),
-        grants=rng.random() < 0.8,
+        grants=rng.random() < 0.7,
         bounds=draw_bounds(rng),
     )
 

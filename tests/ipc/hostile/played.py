@@ -25,6 +25,7 @@ class Heard:
         events: by id, the text of all events.
         complaints: replies without an id.
         short: replies in the short form.
+        engine: by the engine's name of a request, how far its answer came.
         broken: rules that were broken.
         ended: whether the other side closed the connection.
     """
@@ -34,6 +35,7 @@ class Heard:
         self.events: defaultdict[object, str] = defaultdict(str)
         self.complaints = 0
         self.short: list[dict[str, Any]] = []
+        self.engine: defaultdict[str, str] = defaultdict(str)
         self.broken: list[str] = []
         self.ended = False
         self._seq: defaultdict[object, int] = defaultdict(int)
@@ -57,6 +59,9 @@ class Heard:
             self.broken.append(f"the connection ended within a line: {self._rest[:200]!r}")
 
     def _line(self, message: dict[str, Any], found: list[object]) -> None:
+        if "payload" in message:
+            self._envelope(message["type"], message["payload"])
+            return
         if "status" in message:
             self.short.append(message)
             return
@@ -76,6 +81,16 @@ class Heard:
             assert ("result" in message) != ("error" in message)
             self.replies[message["id"]].append(message)
 
+    def _envelope(self, kind: int, payload: dict[str, Any]) -> None:
+        """Take one of the engine's messages: a response, a chunk or an error."""
+        name = payload["request_id"]
+        assert self.engine[name] != "ended", "more after the end"
+        assert kind in (1, 2, 3)
+        ends = kind != 2 or payload["is_final"]
+        self.engine[name] = "ended" if ends else "begun"
+        if kind == 2:
+            assert payload["accumulated_content"].endswith(payload["delta"])
+
 
 @final
 class PlayedHost:
@@ -84,16 +99,19 @@ class PlayedHost:
     Attributes:
         asked: each request that was written whole, by id.
         cancelled: what it took back, or tried to.
+        engine: the engine's names of the requests that were written whole in its envelope.
         junk, shorts: how many bad lines, and how many requests in the short form, were written whole.
         finished: whether it came to the end of its program; who asks and does not read may wait for ever.
         left_early: whether it was gone before it had heard everything.
     """
 
-    def __init__(self, plan: HostPlan, seed: int) -> None:
+    def __init__(self, plan: HostPlan, seed: int, *, on_stdio: bool = False) -> None:
         self.plan = plan
+        self.on_stdio = on_stdio
         self.input = MemoryPipe(plan.pipe_bytes)
         self.output = MemoryPipe(plan.pipe_bytes)
         self.asked: dict[int, str] = {}
+        self.engine: set[str] = set()
         self.junk = 0
         self.shorts = 0
         self.cancelled: set[object] = set()
@@ -184,6 +202,10 @@ class PlayedHost:
                     _line({"command": rng.choice(("generate", "nonsense")), "params": {"prompt": "short"}})
                 )
                 self.shorts += 1
+            case "engine" if not self.on_stdio:
+                await self._ask_as_engine()
+            case "engine":
+                await self._ask("ping", {})
             case "wait":
                 await trio.sleep(rng.randrange(1, 10) * GRID_S)
             case "read":
@@ -196,6 +218,20 @@ class PlayedHost:
                     await self.input.put(data[:7])
                     await trio.sleep(GRID_S)
                     await self.input.put(data[7:])
+
+    async def _ask_as_engine(self) -> None:
+        name = f"e{len(self.engine)}"
+        self.engine.add(name)
+        payload = {
+            "request_id": name,
+            "request_type": 8,
+            "prompt": f"{self.plan.name}-{name}",
+            "metadata": {},
+            "stream": self._rng.random() < 0.7,
+            "max_tokens": 100,
+            "temperature": 0.5,
+        }
+        await self._write(_line({"id": name, "type": 0, "timestamp": 0, "payload": payload}))
 
     def _some_id(self) -> object:
         return self._rng.randrange(-1, self._number + 2)

@@ -13,7 +13,7 @@ WORLDS = 24
 SEEN = (
     *("generate stop", "stream stop", "stream cancelled", "chat_stream stop"),
     *("error overloaded", "error slow_consumer", "error actor_crashed"),
-    *("struck on stdio", "struck on a socket", "heard to the end"),
+    *("struck on stdio", "struck on a socket", "engine ended", "heard to the end"),
 )
 """What has to come up in every batch, or it proves nothing."""
 

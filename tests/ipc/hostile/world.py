@@ -91,7 +91,7 @@ class World:
         self.plan = plan
         self.report = WorldReport()
         self.rig = Rig(Script(text=ANSWER, gap_s=plan.gap_s))
-        self._hosts = [PlayedHost(each, plan.seed) for each in plan.hosts]
+        self._hosts = [PlayedHost(each, plan.seed, on_stdio=not place) for place, each in enumerate(plan.hosts)]
         self._good = PlayedHost(GOOD, plan.seed)
         self._sessions: dict[str, Session] = {}
         self._drain = Drain()
@@ -101,8 +101,8 @@ class World:
         """Live through it all."""
         async with self._agent() as agent:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
-                for number, host in enumerate((self._good, *self._hosts)):
-                    self._connect(agent, host, on_stdio=number == 1)
+                for host in (self._good, *self._hosts):
+                    self._connect(agent, host)
                 nursery.start_soon(self._strike, agent)
                 nursery.start_soon(self._watch_bounds)
                 with trio.move_on_after(PROGRAMS_S):
@@ -127,12 +127,13 @@ class World:
 
     # --- what happens
 
-    def _connect(self, agent: TrioAgent, played: PlayedHost, *, on_stdio: bool) -> None:
+    def _connect(self, agent: TrioAgent, played: PlayedHost) -> None:
         bounds = msgspec.structs.asdict(played.plan.bounds)
         session = Session(IpcPolicy(**bounds, consumer_stall_s=STALL_S, drain_s=DRAIN_S))
-        host = Host(session, SourceEnd(played.input), SinkEnd(played.output), Methods(agent.view()), engine=False)
+        source, sink = SourceEnd(played.input), SinkEnd(played.output)
+        host = Host(session, source, sink, Methods(agent.view()), engine=not played.on_stdio)
         self._sessions[played.plan.name] = session
-        if on_stdio:
+        if played.on_stdio:
 
             def ended(_: object) -> None:
                 host.close()
@@ -210,8 +211,7 @@ class World:
                 self.report.expect(asked in host.asked, f"{name}: a reply to {asked}, which nobody asked")
                 for reply in replies:
                     self._check_reply(host, asked, reply)
-            on_stdio = number == 1
-            cut_off = not on_stdio and number - 1 in self._struck
+            cut_off = not host.on_stdio and number - 1 in self._struck
             if heard.ended and host.finished and not host.left_early and not cut_off:
                 self._check_all_was_answered(host)
 
@@ -224,6 +224,9 @@ class World:
         expect(not missing, f"{name}: no reply to {missing}")
         expect(heard.complaints == host.junk, f"{name}: {heard.complaints} complaints about {host.junk} bad lines")
         expect(len(heard.short) == host.shorts, f"{name}: {len(heard.short)} answers to {host.shorts} short requests")
+        ended = {name for name, state in heard.engine.items() if state == "ended"}
+        expect(ended == host.engine, f"{name}: {sorted(host.engine - ended)} of the engine's have no end")
+        self.report.mark("engine ended", len(ended))
         self.report.mark("heard to the end")
 
     def _check_reply(self, host: PlayedHost, asked: Any, reply: dict[str, Any]) -> None:
