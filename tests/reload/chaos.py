@@ -31,7 +31,7 @@ HOSTS = ("a", "b", "c", "d")
 TEXT = "{}: one two three four five."
 REQUEST_S = 60.0
 
-EXPLAINED = frozenset({"actor_crashed", "actor_hung", "server", "network", "incomplete", "ledger"})
+EXPLAINED = frozenset({"actor_crashed", "actor_hung", "server", "overloaded", "network", "incomplete", "ledger"})
 """Kinds of failures that crashes and faults bring about. Reloads bring about none."""
 
 
