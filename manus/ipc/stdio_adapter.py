@@ -32,6 +32,6 @@ def stdio_child(host: Host, drain: Drain, on_end: Callable[[Ending], None]) -> C
         start=start,
         restart="transient",
         cell=lambda: host,
-        backoff=Backoff(min_s=0.05),
+        backoff=Backoff(min_s=0.05, max_s=1.0),
         drain_s=host.session.policy.drain_s + SPARE_S,
     )
