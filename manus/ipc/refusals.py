@@ -146,7 +146,7 @@ class CutOff(Refusal):
 class ConnectionCrashed(Refusal):
     """A defect of ours ended the connection's session with the request in hand. The books have what was sent."""
 
-    code = -32603
+    code = -32009
     kind = "actor_crashed"
 
     def __init__(self, request_id: str | None) -> None:
