@@ -27,11 +27,15 @@
 //   3. Lines           LineSplitter: bytes to lines, bounded; pure.
 //   4. Processes       Fd, Child: descriptors, starting, signalling, reaping; the only system calls besides poll.
 //   5. Calls           CallState: one request from its submission to its end.
-//   6. The session     Session: the state machine of the connection. One thread of ours does all reading and writing;
-//                      one other (or the host itself, `Dispatch::manual`) runs the callbacks. One mutex guards it all.
-//   7. The face        Call<T> and Client: what programs use.
+//   6. Ends            Which outcome a call is given; pure.
+//   7. The link        Link: one life of the connection; bytes and lines, run by the I/O thread alone.
+//   8. Callbacks       Callbacks: what is to be handed to the host, run by a thread of ours or by the host itself.
+//   9. The session     Session: the state machine over it all, across the server's lives. One mutex guards it.
+//  10. The face        Call<T> and Client: what programs use.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -52,6 +56,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -82,9 +87,9 @@ using Milliseconds = std::chrono::milliseconds;
 
 inline constexpr int PROTOCOL_VERSION = 1;
 
-// =====================================================================================================================
+// ===================================================================================================================
 // 1. Vocabulary
-// =====================================================================================================================
+// ===================================================================================================================
 
 /// What the server's ledger says of a request.
 enum class Books {
@@ -212,7 +217,7 @@ struct ToolCall {
 /// A whole answer.
 struct Response {
   std::string content;
-  std::string finish_reason;  ///< stop, length, tool_calls, content_filter, refusal, pause; cancelled where you ended it.
+  std::string finish_reason;  ///< stop, length, tool_calls, content_filter, refusal, pause; or cancelled.
   std::string provider;
   std::string model;
   std::string request_id;
@@ -361,9 +366,9 @@ struct ShutdownReport {
   std::string status;  ///< "exit status 0", "signal 9".
 };
 
-// =====================================================================================================================
+// ===================================================================================================================
 // 2. Reading: JSON of a peer that is not trusted to keep to the protocol
-// =====================================================================================================================
+// ===================================================================================================================
 
 namespace detail {
 
@@ -465,7 +470,8 @@ inline Error error_of(const json& told) {
   error.attempts = whole(*data, "attempts").value_or(0);
   error.request_id = text(*data, "request_id");
   error.partial = text(*data, "partial");
-  if (const json* usage = member(*data, "usage"); usage != nullptr && usage->is_object()) error.usage = usage_of(*usage);
+  const json* usage = member(*data, "usage");
+  if (usage != nullptr && usage->is_object()) error.usage = usage_of(*usage);
   error.data = *data;
   return error;
 }
@@ -564,9 +570,9 @@ inline bool read(json told, ServerInfo& info) {
   return true;
 }
 
-// =====================================================================================================================
+// ===================================================================================================================
 // 3. Lines
-// =====================================================================================================================
+// ===================================================================================================================
 
 /// Cuts a stream of bytes into lines; one that is longer than `bytes_max` is skipped up to its end.
 class LineSplitter {
@@ -580,7 +586,8 @@ class LineSplitter {
     std::size_t skipped = 0;
     while (count > 0) {
       const void* found = std::memchr(bytes, '\n', count);
-      const std::size_t length = found == nullptr ? count : static_cast<std::size_t>(static_cast<const char*>(found) - bytes);
+      const char* end = found == nullptr ? bytes + count : static_cast<const char*>(found);
+      const std::size_t length = static_cast<std::size_t>(end - bytes);
       if (!skipping_ && held_.size() + length > bytes_max_) {
         skipping_ = true;
         std::string().swap(held_);
@@ -620,9 +627,9 @@ class LineSplitter {
   bool skipping_ = false;
 };
 
-// =====================================================================================================================
+// ===================================================================================================================
 // 4. Processes
-// =====================================================================================================================
+// ===================================================================================================================
 
 inline std::string system_message(const std::string& what, int error) {
   return what + ": " + std::generic_category().message(error);
@@ -711,7 +718,8 @@ class Child {
     sigset_t none, defaults;
     sigemptyset(&none);
     sigemptyset(&defaults);
-    for (int signal : {SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2}) sigaddset(&defaults, signal);
+    for (int number : {SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2})
+      sigaddset(&defaults, number);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setpgroup(&attributes, 0);
@@ -825,9 +833,9 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-// =====================================================================================================================
+// ===================================================================================================================
 // 5. Calls
-// =====================================================================================================================
+// ===================================================================================================================
 
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
@@ -886,10 +894,6 @@ struct CallState {
 using CallPtr = std::shared_ptr<CallState>;
 using Lock = std::unique_lock<std::mutex>;
 
-// =====================================================================================================================
-// 6. The session
-// =====================================================================================================================
-
 inline std::string random_key() {
   static constexpr char digits[] = "0123456789abcdef";
   std::random_device source;
@@ -912,9 +916,424 @@ inline bool written(const json& message, std::string& line) {
   return true;
 }
 
+inline json request_line(const CallState& call, json params) {
+  return {{"jsonrpc", "2.0"}, {"id", call.id}, {"method", call.method}, {"params", std::move(params)}};
+}
+
 inline std::string notification(const char* method, json params) {
   return json{{"jsonrpc", "2.0"}, {"method", method}, {"params", std::move(params)}}.dump() + "\n";
 }
+
+/// Gives the beginning of a line for a report, without what a terminal might obey.
+inline std::string quoted(std::string_view line) {
+  constexpr std::size_t bytes_max = 200;
+  std::string text;
+  for (const char c : line.substr(0, bytes_max)) text += c >= ' ' && c <= '~' ? c : '?';
+  return line.size() > bytes_max ? text + "..." : text;
+}
+
+// ===================================================================================================================
+// 6. Ends: which outcome a call is given; pure
+// ===================================================================================================================
+
+/// What is said of a call that may have been carried out, if it is one that bills.
+inline Error doubt(const CallState& call, const char* kind, const std::string& reason) {
+  if (!call.bills) return own_error(kind, reason + "; it may be sent again", true);
+  Error error = own_error(kind, reason + "; whether it was carried out is not known", false);
+  error.in_doubt = true;
+  return error;
+}
+
+/// What is said of a call whose server died, once the ledger has been asked. `ledger` is where that is kept.
+inline Error recovered(const CallState& call, const std::string& reason, RequestStatus status,
+                       const std::string& ledger) {
+  Error error = own_error("server_lost", reason + "; the ledger says " + name_of(status.state), false);
+  // Unknown proves that nothing was sent only where the ledger outlives the process.
+  const bool never_sent = status.state == Books::unknown && ledger != "memory";
+  error.retryable = status.state == Books::released || never_sent;
+  error.in_doubt = !error.retryable && status.state != Books::settled;
+  error.request_id = status.request_id;
+  error.attempts = status.attempts;
+  error.request_key = call.request_key;
+  error.status = std::move(status);
+  return error;
+}
+
+/// Gives the outcome that a call ends with, of the one that it was about to end with.
+inline RawOutcome as_it_ends(const CallState& call, RawOutcome outcome) {
+  if (!call.spoiled) {
+    if (outcome.ok()) return outcome;
+    Error error = outcome.error();
+    error.request_key = call.request_key;
+    return RawOutcome::failure(std::move(error));
+  }
+  Error error = *call.spoiled;
+  error.request_key = call.request_key;
+  if (outcome.ok()) {
+    const json& told = outcome.value();
+    // Whole all the same: the answer was faster than our cancelling.
+    if (error.kind == "timeout" && text(told, "finish_reason") != "cancelled") return outcome;
+    error.retryable = false;
+    error.usage = usage_in(told);
+    error.partial = text(told, "content");
+    error.provider = text(told, "provider");
+    error.model = text(told, "model");
+    error.request_id = text(told, "request_id");
+    return RawOutcome::failure(std::move(error));
+  }
+  const Error& told = outcome.error();
+  error.in_doubt = told.in_doubt;
+  error.retryable = told.retryable;
+  error.request_id = told.request_id;
+  error.usage = told.usage;
+  error.partial = told.partial;
+  error.status = told.status;
+  error.data = told.data;
+  return RawOutcome::failure(std::move(error));
+}
+
+// ===================================================================================================================
+// 7. The link: one life of the connection
+// ===================================================================================================================
+
+/// Wakes the I/O thread out of its waiting.
+class Waker {
+ public:
+  Waker() {
+    if (!pipe_.open()) throw std::system_error(errno, std::generic_category(), "manus: cannot make a pipe");
+    pipe_.read_end.make_nonblocking();
+    pipe_.write_end.make_nonblocking();
+  }
+  void wake() {
+    if (woken_.exchange(true)) return;
+    const char byte = 0;
+    while (::write(pipe_.write_end.get(), &byte, 1) < 0 && errno == EINTR) {
+    }
+  }
+  int fd() const { return pipe_.read_end.get(); }
+  /// Forgets what came. Whoever calls this looks at everything afterwards.
+  void clear() {
+    char bytes[64];
+    while (::read(pipe_.read_end.get(), bytes, sizeof bytes) > 0) {
+    }
+    woken_ = false;
+    while (::read(pipe_.read_end.get(), bytes, sizeof bytes) > 0) {
+    }
+  }
+
+ private:
+  Pipe pipe_;
+  std::atomic<bool> woken_{false};
+};
+
+/// The server's process or socket, and the bytes that come and go. Knows lines, but not what stands in them. It is the
+/// I/O thread's alone.
+class Link {
+ public:
+  /// What it hands on. `on_words` gets what the server writes to stderr.
+  struct Hooks {
+    std::function<void(std::string_view line)> on_line;
+    std::function<void(std::string_view line)> on_words;
+    std::function<void(std::size_t lines)> on_skipped;
+  };
+
+  Link(const Options& options, Hooks hooks)
+      : options_(options), hooks_(std::move(hooks)), lines_(options.frame_bytes_max), buffer_(READ_BYTES) {}
+
+  /// Starts the server, or connects to it. @return what went wrong; empty where nothing did.
+  std::string open() { return options_.socket_path.empty() ? start() : connect(); }
+
+  Child& child() { return child_; }
+
+  /// Says no more and hears no more: for the server the end of its input.
+  void hang_up() {
+    in_.close();
+    out_.close();
+  }
+
+  /// From now on the server may close its input and is heard out all the same.
+  void expect_end() { ending_ = true; }
+
+  /// Tells whether everything was written, so that `refill` may be used.
+  bool idle() const { return in_ && written_ == outbox_.size(); }
+
+  /// Gives the outbox, empty, to be filled with what is written next.
+  std::string& refill() {
+    if (outbox_.capacity() > 4 * OUTBOX_BYTES) std::string().swap(outbox_);
+    outbox_.clear();
+    written_ = 0;
+    return outbox_;
+  }
+  const std::string& outbox() const { return outbox_; }
+  std::size_t written() const { return written_; }
+
+  /// Waits for something to do, but not longer than `patience`, and does it.
+  /// @return why the connection is of no more use; empty where it is.
+  std::string exchange(Waker& waker, Milliseconds patience) {
+    const bool writes = in_ && written_ < outbox_.size();
+    // poll passes over negative descriptors. `in` is watched for errors even while there is nothing to write.
+    pollfd watched[5] = {{waker.fd(), POLLIN, 0},
+                         {out_.get(), POLLIN, 0},
+                         {err_.get(), POLLIN, 0},
+                         {in_.get(), static_cast<short>(writes ? POLLOUT : 0), 0},
+                         {child_.end_fd(), POLLIN, 0}};
+    if (child_.running() && child_.end_fd() < 0) patience = std::min(patience, END_POLL);
+    const int found = ::poll(watched, 5, static_cast<int>(std::min<std::int64_t>(patience.count(), 1 << 30)));
+    if (found < 0) return errno == EINTR ? std::string() : system_message("poll", errno);
+    if (watched[0].revents != 0) waker.clear();
+    if (watched[2].revents != 0) read_words();
+    std::string broken;
+    if (watched[1].revents != 0) broken = read_lines();
+    if (broken.empty() && watched[3].revents != 0) {
+      broken = writes ? write_outbox() : "the server closed its input";
+      if (!broken.empty()) read_lines();  // what it said before
+      if (!broken.empty() && ending_) {
+        in_.close();
+        broken.clear();
+      }
+    }
+    if (child_.running() && child_.reap()) {
+      read_lines();
+      read_words();
+      broken = "the server ended (" + child_.status() + ")";
+    }
+    return broken;
+  }
+
+  static constexpr std::size_t OUTBOX_BYTES = 65536;  ///< About so much is written at once.
+
+ private:
+  static constexpr std::size_t READ_BYTES = 65536;
+  static constexpr int READS_AT_ONCE = 16;
+  static constexpr std::size_t WORDS_BYTES_MAX = 16384;  ///< Of one line of stderr.
+  static constexpr Milliseconds END_POLL{50};            ///< Where there are no pidfds.
+
+  std::string connect() {
+    const std::string failure = connect_to(options_.socket_path, in_);
+    if (failure.empty()) out_ = Fd(::fcntl(in_.get(), F_DUPFD_CLOEXEC, 0));
+    return failure;
+  }
+
+  std::string start() {
+    if (options_.command.empty()) return "there is no command and no socket_path in the options";
+    Pipe in, out, err;
+    if (!in.open() || !out.open()) return system_message("cannot make a pipe", errno);
+    if (options_.stderr_to == Stderr::callback) {
+      if (!err.open()) return system_message("cannot make a pipe", errno);
+    } else if (options_.stderr_to != Stderr::inherit) {
+      const char* path = options_.stderr_to == Stderr::discard ? "/dev/null" : options_.stderr_path.c_str();
+      err.write_end = Fd::adopt(::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+      if (!err.write_end) return system_message(std::string("cannot open ") + path, errno);
+    }
+    const std::string failure = child_.start(options_, in.read_end.get(), out.write_end.get(), err.write_end.get());
+    if (!failure.empty()) return failure;
+    in_ = std::move(in.write_end);
+    out_ = std::move(out.read_end);
+    err_ = std::move(err.read_end);
+    in_.make_nonblocking();
+    out_.make_nonblocking();
+    if (err_) err_.make_nonblocking();
+    return {};
+  }
+
+  static bool is_passing(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+  std::string read_lines() {
+    for (int times = 0; out_ && times < READS_AT_ONCE; ++times) {
+      const ssize_t count = ::read(out_.get(), buffer_.data(), buffer_.size());
+      if (count < 0) return is_passing(errno) ? std::string() : system_message("read", errno);
+      if (count == 0) return "the server closed its output";
+      const std::size_t skipped = lines_.feed(buffer_.data(), static_cast<std::size_t>(count), hooks_.on_line);
+      if (skipped > 0) hooks_.on_skipped(skipped);
+    }
+    return {};
+  }
+
+  void read_words() {
+    for (int times = 0; err_ && times < READS_AT_ONCE; ++times) {
+      const ssize_t count = ::read(err_.get(), buffer_.data(), buffer_.size());
+      if (count < 0) return;
+      if (count == 0) {
+        if (!words_.held().empty()) hooks_.on_words(words_.held());
+        err_.close();
+        return;
+      }
+      // A longer line comes in pieces: cut where the splitter would give it up.
+      for (std::size_t at = 0; at < static_cast<std::size_t>(count);) {
+        const std::size_t room = WORDS_BYTES_MAX - words_.held().size();
+        const std::size_t piece = std::min(room, static_cast<std::size_t>(count) - at);
+        words_.feed(buffer_.data() + at, piece, hooks_.on_words);
+        at += piece;
+        if (words_.held().size() >= WORDS_BYTES_MAX) words_.feed("\n", 1, hooks_.on_words);
+      }
+    }
+  }
+
+  std::string write_outbox() {
+    const ssize_t count = ::write(in_.get(), outbox_.data() + written_, outbox_.size() - written_);
+    if (count >= 0) {
+      written_ += static_cast<std::size_t>(count);
+      return {};
+    }
+    if (is_passing(errno)) return {};
+    return errno == EPIPE ? "the server closed its input" : system_message("write", errno);
+  }
+
+  const Options& options_;
+  const Hooks hooks_;
+  Child child_;
+  Fd in_, out_, err_;  ///< Of the server: we write to `in_`, and read from the others.
+  LineSplitter lines_;
+  LineSplitter words_{WORDS_BYTES_MAX};
+  std::vector<char> buffer_;
+  std::string outbox_;
+  std::size_t written_ = 0;
+  bool ending_ = false;
+};
+
+// ===================================================================================================================
+// 8. Callbacks: the host's code, one call of it at a time for each call of ours
+// ===================================================================================================================
+
+/// What is to be handed to the host, and who hands it out. Guarded by the session's mutex, which is free while the
+/// host's code runs.
+class Callbacks {
+ public:
+  /// Who is told that the host's code has returned, with what it threw.
+  class Owner {
+   public:
+    virtual void chunk_returned(const CallPtr& call, const std::optional<std::string>& thrown) = 0;
+    virtual void end_returned(Lock& lock, const CallPtr& call, const std::optional<std::string>& thrown) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Callbacks(const Options& options, Owner& owner) : options_(options), owner_(owner) {}
+
+  /// Makes this thread the one that runs callbacks.
+  void belong_here() { thread_ = std::this_thread::get_id(); }
+  bool belong_to_this_thread() const { return std::this_thread::get_id() == thread_; }
+
+  /// Has the call's next chunk or its end handed out, if there is one and it is not paused.
+  void schedule(const CallPtr& call) {
+    if (call->runnable || call->finished || call->pause_wanted) return;
+    if (call->events.empty() && !call->outcome) return;
+    call->runnable = true;
+    runnable_.push_back(call);
+    changed_.notify_all();
+  }
+
+  /// Has an event told.
+  void notice(Event::Kind kind, std::string message) {
+    if (options_.on_event) add({kind, std::move(message)});
+  }
+  /// Has a line of stderr told.
+  void notice_words(std::string line) {
+    if (options_.on_stderr) add({std::nullopt, std::move(line)});
+  }
+  std::uint64_t dropped() const { return dropped_; }
+
+  /// Runs one callback, if one is due.
+  bool run_one(Lock& lock) {
+    if (!notices_.empty() && !noticing_) {
+      run_notice(lock);
+      return true;
+    }
+    if (runnable_.empty()) return false;
+    const CallPtr call = runnable_.front();
+    runnable_.pop_front();
+    call->running = true;
+    if (!call->pause_wanted && !call->events.empty()) run_chunk(lock, call);
+    else if (!call->pause_wanted && call->outcome) run_done(lock, call);
+    call->running = false;
+    call->runnable = false;
+    schedule(call);
+    return true;
+  }
+
+  /// Waits until there may be something to run, or what the waiter waits for has come about.
+  void wait(Lock& lock) { changed_.wait(lock); }
+  bool wait_until(Lock& lock, TimePoint until) {
+    return changed_.wait_until(lock, until) == std::cv_status::no_timeout;
+  }
+  void wake_waiters() { changed_.notify_all(); }
+
+ private:
+  static constexpr std::size_t NOTICES_MAX = 1024;
+
+  struct Notice {
+    std::optional<Event::Kind> kind;  ///< None: a line of stderr.
+    std::string text;
+  };
+
+  void add(Notice notice) {
+    notices_.push_back(std::move(notice));
+    if (notices_.size() > NOTICES_MAX) {
+      notices_.pop_front();
+      ++dropped_;
+    }
+    changed_.notify_all();
+  }
+
+  void run_notice(Lock& lock) {
+    const Notice notice = std::move(notices_.front());
+    notices_.pop_front();
+    noticing_ = true;  // one at a time and in order, also where a callback waits for a call
+    lock.unlock();
+    // What it throws has nobody to be told to: events are the way by which such things are told.
+    if (notice.kind) guarded([&] { options_.on_event({*notice.kind, notice.text}); });
+    else guarded([&] { options_.on_stderr(notice.text); });
+    lock.lock();
+    noticing_ = false;
+  }
+
+  void run_chunk(Lock& lock, const CallPtr& call) {
+    json event = std::move(call->events.front());
+    call->events.pop_front();
+    lock.unlock();
+    const auto thrown = guarded([&] { call->on_chunk(chunk_of(call->id, std::move(event))); });
+    lock.lock();
+    owner_.chunk_returned(call, thrown);
+  }
+
+  void run_done(Lock& lock, const CallPtr& call) {
+    call->done_running = true;
+    std::optional<std::string> thrown;
+    if (call->on_done) {
+      lock.unlock();
+      thrown = guarded([&] { call->on_done(*call->outcome); });
+      lock.lock();
+    }
+    owner_.end_returned(lock, call, thrown);
+  }
+
+  /// Calls the host's code; what it throws does not get further.
+  template <class Callback>
+  static std::optional<std::string> guarded(Callback&& callback) noexcept {
+    try {
+      callback();
+      return std::nullopt;
+    } catch (const std::exception& error) {
+      return error.what();
+    } catch (...) {
+      return "something that is no std::exception";
+    }
+  }
+
+  const Options& options_;
+  Owner& owner_;
+  std::thread::id thread_;
+  std::condition_variable changed_;
+  std::deque<CallPtr> runnable_;
+  std::deque<Notice> notices_;
+  bool noticing_ = false;
+  std::uint64_t dropped_ = 0;
+};
+
+// ===================================================================================================================
+// 9. The session
+// ===================================================================================================================
 
 /// The connection and all calls over it, across the lives of the server.
 ///
@@ -924,14 +1343,11 @@ inline std::string notification(const char* method, json params) {
 ///
 /// The I/O thread runs `run`; it alone touches what `Connection` holds. Members below `mutex_` are guarded by it. No
 /// callback of the host's is ever called with the mutex held, nor on the I/O thread.
-class Session : public std::enable_shared_from_this<Session> {
+class Session final : public std::enable_shared_from_this<Session>, private Callbacks::Owner {
  public:
   explicit Session(Options options)
-      : options_(std::move(options)), owner_pid_(::getpid()) {
-    if (options_.dispatch == Dispatch::manual) callback_thread_ = std::this_thread::get_id();
-    if (!wake_.open()) throw std::system_error(errno, std::generic_category(), "manus: cannot make a pipe");
-    wake_.read_end.make_nonblocking();
-    wake_.write_end.make_nonblocking();
+      : options_(std::move(options)), owner_pid_(::getpid()), callbacks_(options_, *this) {
+    if (options_.dispatch == Dispatch::manual) callbacks_.belong_here();
   }
 
   void start_threads() {
@@ -953,7 +1369,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const Options& options() const { return options_; }
 
-  // --- what callers do ------------------------------------------------------------------------------------------------
+  // --- what callers do ---------------------------------------------------------------------------------------------
 
   /// Takes a call in hand. Waits for room in the send queue, no longer than `send_timeout`.
   void submit(const CallPtr& call, json params) {
@@ -961,11 +1377,11 @@ class Session : public std::enable_shared_from_this<Session> {
     call->id = next_id_++;
     lock.unlock();
     // May take long: not with the mutex held.
-    const bool is_utf8 = written(
-        {{"jsonrpc", "2.0"}, {"id", call->id}, {"method", call->method}, {"params", std::move(params)}}, call->frame);
+    const bool is_utf8 = written(request_line(*call, std::move(params)), call->frame);
     lock.lock();
     ++unfinished_;
-    if (!is_utf8) return refuse(lock, call, own_error("invalid_params", "a text in the parameters is not UTF-8", false));
+    if (!is_utf8)
+      return refuse(lock, call, own_error("invalid_params", "a text in the parameters is not UTF-8", false));
     if (unfinished_ > options_.pending_max)
       return refuse(lock, call, own_error("too_many_pending", "too many calls are open (pending_max)", true));
     const std::size_t size = call->frame.size();
@@ -979,7 +1395,7 @@ class Session : public std::enable_shared_from_this<Session> {
     queue_.push_back(call);
     queued_bytes_ += size;
     set_timer(*call, Clock::now() + call->timeout);
-    wake();
+    waker_.wake();
   }
 
   /// Asks for the call's end; it still comes by itself, with what it used. No chunk is handed out any more.
@@ -998,7 +1414,7 @@ class Session : public std::enable_shared_from_this<Session> {
       case CallState::Stage::recovering:
         break;
       case CallState::Stage::ended:
-        make_runnable(call);
+        callbacks_.schedule(call);
         break;
     }
   }
@@ -1021,7 +1437,7 @@ class Session : public std::enable_shared_from_this<Session> {
     if (paused && !accepts()) return;  // at the end nothing is held back
     call->pause_wanted = paused;
     if (call->stage == CallState::Stage::sent) announce(call);
-    if (!paused) make_runnable(call);
+    if (!paused) callbacks_.schedule(call);
   }
 
   /// Waits until the call has ended and its callbacks have returned. On the callback thread others' callbacks run
@@ -1029,7 +1445,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// @return whether it has, by `until`.
   bool wait(const CallPtr& call, std::optional<TimePoint> until) {
     Lock lock(mutex_);
-    const bool on_callback_thread = std::this_thread::get_id() == callback_thread_;
+    const bool on_callback_thread = callbacks_.belong_to_this_thread();
     const auto done = [&] { return call->finished || (on_callback_thread && call->running); };
     if (!on_callback_thread) {
       if (until) call->changed.wait_until(lock, *until, done);
@@ -1037,9 +1453,9 @@ class Session : public std::enable_shared_from_this<Session> {
       return call->finished;
     }
     while (!done()) {
-      if (run_one(lock)) continue;
-      if (!until) dispatchable_.wait(lock);
-      else if (dispatchable_.wait_until(lock, *until) == std::cv_status::timeout) break;
+      if (callbacks_.run_one(lock)) continue;
+      if (!until) callbacks_.wait(lock);
+      else if (!callbacks_.wait_until(lock, *until)) break;
     }
     return call->finished;
   }
@@ -1100,6 +1516,7 @@ class Session : public std::enable_shared_from_this<Session> {
     Statistics counts = counts_;
     counts.pending = unfinished_;
     counts.queued_bytes = queued_bytes_;
+    counts.notices_dropped = callbacks_.dropped();
     return counts;
   }
 
@@ -1107,9 +1524,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::size_t run_callbacks(std::size_t count_max) {
     Lock lock(mutex_);
     if (options_.dispatch == Dispatch::thread) return 0;
-    callback_thread_ = std::this_thread::get_id();
+    callbacks_.belong_here();
     std::size_t count = 0;
-    while (count < count_max && run_one(lock)) ++count;
+    while (count < count_max && callbacks_.run_one(lock)) ++count;
     return count;
   }
 
@@ -1121,12 +1538,12 @@ class Session : public std::enable_shared_from_this<Session> {
       close_ms_ = deadline.count();
       room_.notify_all();
       phase_changed_.notify_all();
-      wake();
+      waker_.wake();
     }
-    const bool on_callback_thread = std::this_thread::get_id() == callback_thread_;
+    const bool on_callback_thread = callbacks_.belong_to_this_thread();
     while (phase_ != Phase::over) {
       if (!on_callback_thread) phase_changed_.wait(lock);
-      else if (!run_one(lock)) dispatchable_.wait(lock);
+      else if (!callbacks_.run_one(lock)) callbacks_.wait(lock);
     }
     return report_;
   }
@@ -1141,10 +1558,10 @@ class Session : public std::enable_shared_from_this<Session> {
     {
       Lock lock(mutex_);
       abandoned_ = true;
-      dispatchable_.notify_all();
+      callbacks_.wake_waiters();
       if (options_.dispatch == Dispatch::manual) {
-        callback_thread_ = std::this_thread::get_id();
-        while (run_one(lock)) {
+        callbacks_.belong_here();
+        while (callbacks_.run_one(lock)) {
         }
       }
     }
@@ -1158,38 +1575,18 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   enum class Phase { starting, ready, closing, ending, resting, over };
 
+  /// A call whose line stands in the outbox, and where.
   struct Sending {
-    std::size_t begin, end;  ///< Where its line stands in the outbox.
+    std::size_t begin, end;
     CallPtr call;
   };
 
-  /// One life of the server, as the I/O thread sees it.
-  struct Connection {
-    Child child;
-    Fd in, out, err;  ///< Of the server: we write to `in`, and read from `out` and `err`.
-    LineSplitter lines{0};
-    LineSplitter words{STDERR_LINE_BYTES_MAX};
-    std::string outbox;
-    std::size_t written = 0;
-    std::vector<Sending> sending;  ///< Calls whose frames are in the outbox.
-    bool greeted = false;          ///< `initialize` is in the outbox or gone.
-    int kills = 0;                 ///< 1: SIGTERM was sent, 2: SIGKILL.
-  };
-
-  static constexpr std::size_t STDERR_LINE_BYTES_MAX = 16384;
-  static constexpr std::size_t NOTICES_MAX = 1024;
-  static constexpr std::size_t OUTBOX_BYTES = 65536;
-  static constexpr std::size_t READ_BYTES = 65536;
-  static constexpr int READS_AT_ONCE = 16;
-  static constexpr std::size_t QUOTED_BYTES = 200;
-  static constexpr Milliseconds END_POLL{50};    ///< Where there are no pidfds.
-  static constexpr Milliseconds STATUS_AGAIN{200};
+  static constexpr Milliseconds STATUS_AGAIN{200};  ///< Between two looks at a request that is still open.
   static constexpr std::int64_t HANDSHAKE_ID = 0;
 
-  // --- the I/O thread -------------------------------------------------------------------------------------------------
+  // --- the I/O thread ----------------------------------------------------------------------------------------------
 
   void run() {
-    std::vector<char> buffer(READ_BYTES);
     begin_connection();
     while (true) {
       std::string broken;
@@ -1202,7 +1599,7 @@ class Session : public std::enable_shared_from_this<Session> {
           fill_outbox(lock);
           patience = until_next_timer();
         }
-        broken = exchange(buffer, patience);
+        broken = link_->exchange(waker_, patience);
       } catch (const std::exception& error) {  // out of memory; nothing else here throws
         broken = error.what();
       }
@@ -1214,141 +1611,21 @@ class Session : public std::enable_shared_from_this<Session> {
 
   /// Starts the server, or connects to it; sets the phase to `starting` or, where that fails, to `ending`.
   void begin_connection() {
-    connection_ = std::make_unique<Connection>();
-    connection_->lines = LineSplitter(options_.frame_bytes_max);
-    const std::string failure = options_.socket_path.empty() ? start_child() : connect();
+    Link::Hooks hooks;
+    hooks.on_line = [this](std::string_view line) { take(line); };
+    hooks.on_words = [this](std::string_view line) { take_words(line); };
+    hooks.on_skipped = [this](std::size_t lines) { take_skipped(lines); };
+    link_ = std::make_unique<Link>(options_, std::move(hooks));
+    greeted_ = false;
+    kills_ = 0;
+    const std::string failure = link_->open();
     Lock lock(mutex_);
-    pid_ = connection_->child.pid();
+    pid_ = link_->child().pid();
     enter(Phase::starting, Clock::now() + options_.start_timeout);
     if (!failure.empty()) lose(lock, failure);
   }
 
-  std::string connect() {
-    std::string failure = connect_to(options_.socket_path, connection_->in);
-    if (failure.empty()) connection_->out = Fd(::fcntl(connection_->in.get(), F_DUPFD_CLOEXEC, 0));
-    return failure;
-  }
-
-  std::string start_child() {
-    if (options_.command.empty()) return "there is no command and no socket_path in the options";
-    Pipe in, out, err;
-    if (!in.open() || !out.open()) return system_message("cannot make a pipe", errno);
-    int err_fd = -1;
-    if (options_.stderr_to == Stderr::callback) {
-      if (!err.open()) return system_message("cannot make a pipe", errno);
-      err_fd = err.write_end.get();
-    } else if (options_.stderr_to != Stderr::inherit) {
-      const char* path = options_.stderr_to == Stderr::discard ? "/dev/null" : options_.stderr_path.c_str();
-      err.write_end = Fd::adopt(::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-      if (!err.write_end) return system_message(std::string("cannot open ") + path, errno);
-      err_fd = err.write_end.get();
-    }
-    const std::string failure =
-        connection_->child.start(options_, in.read_end.get(), out.write_end.get(), err_fd);
-    if (!failure.empty()) return failure;
-    connection_->in = std::move(in.write_end);
-    connection_->out = std::move(out.read_end);
-    connection_->err = std::move(err.read_end);
-    connection_->in.make_nonblocking();
-    connection_->out.make_nonblocking();
-    if (connection_->err) connection_->err.make_nonblocking();
-    return {};
-  }
-
-  /// Waits for something to do and does it. @return why the connection is of no more use, or nothing.
-  std::string exchange(std::vector<char>& buffer, Milliseconds patience) {
-    Connection& now = *connection_;
-    const bool writes = now.in && now.written < now.outbox.size();
-    // poll passes over negative descriptors. `in` is watched for errors even while there is nothing to write.
-    pollfd watched[5] = {{wake_.read_end.get(), POLLIN, 0},
-                         {now.out.get(), POLLIN, 0},
-                         {now.err.get(), POLLIN, 0},
-                         {now.in.get(), static_cast<short>(writes ? POLLOUT : 0), 0},
-                         {now.child.end_fd(), POLLIN, 0}};
-    if (now.child.running() && now.child.end_fd() < 0) patience = std::min(patience, END_POLL);
-    const int found = ::poll(watched, 5, static_cast<int>(std::min<std::int64_t>(patience.count(), 1 << 30)));
-    if (found < 0 && errno != EINTR) return system_message("poll", errno);
-    if (found > 0 && watched[0].revents != 0) {
-      Lock lock(mutex_);
-      woken_ = false;
-      while (::read(wake_.read_end.get(), buffer.data(), buffer.size()) > 0) {
-      }
-    }
-    if (found > 0 && watched[2].revents != 0) read_words(buffer);
-    std::string broken;
-    if (found > 0 && watched[1].revents != 0) broken = read_lines(buffer);
-    if (broken.empty() && found > 0 && watched[3].revents != 0) {
-      broken = writes ? write_outbox() : "the server closed its input";
-      if (!broken.empty()) read_lines(buffer);  // what it said before
-      if (!broken.empty() && phase_ == Phase::closing) {  // it needs no more of us to end in good order
-        now.in.close();
-        broken.clear();
-      }
-    }
-    if (now.child.running() && now.child.reap()) {
-      if (now.out) read_lines(buffer);
-      if (now.err) read_words(buffer);
-      broken = "the server ended (" + now.child.status() + ")";
-    }
-    return broken;
-  }
-
-  std::string read_lines(std::vector<char>& buffer) {
-    Connection& now = *connection_;
-    for (int times = 0; now.out && times < READS_AT_ONCE; ++times) {
-      const ssize_t count = ::read(now.out.get(), buffer.data(), buffer.size());
-      if (count < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? "" : system_message("read", errno);
-      if (count == 0) return "the server closed its output";
-      const std::size_t skipped =
-          now.lines.feed(buffer.data(), static_cast<std::size_t>(count), [this](std::string_view line) { take(line); });
-      if (skipped > 0) {
-        Lock lock(mutex_);
-        counts_.oversized_lines += skipped;
-        notice(Event::Kind::problem, "a line of the server is longer than frame_bytes_max; it is skipped");
-      }
-    }
-    return {};
-  }
-
-  void read_words(std::vector<char>& buffer) {
-    Connection& now = *connection_;
-    const auto take_words = [this](std::string_view line) {
-      Lock lock(mutex_);
-      last_words_ = line;
-      notices_.push_back({std::nullopt, std::string(line)});
-      bound_notices();
-    };
-    for (int times = 0; now.err && times < READS_AT_ONCE; ++times) {
-      const ssize_t count = ::read(now.err.get(), buffer.data(), buffer.size());
-      if (count < 0) return;
-      if (count == 0) {
-        if (!now.words.held().empty()) take_words(now.words.held());
-        now.err.close();
-        return;
-      }
-      // A longer line comes in pieces: cut where the splitter would give it up.
-      for (ssize_t at = 0; at < count;) {
-        const std::size_t room = STDERR_LINE_BYTES_MAX - now.words.held().size();
-        const std::size_t piece = std::min(room, static_cast<std::size_t>(count - at));
-        now.words.feed(buffer.data() + at, piece, take_words);
-        at += static_cast<ssize_t>(piece);
-        if (now.words.held().size() >= STDERR_LINE_BYTES_MAX) now.words.feed("\n", 1, take_words);
-      }
-    }
-  }
-
-  std::string write_outbox() {
-    Connection& now = *connection_;
-    const ssize_t count = ::write(now.in.get(), now.outbox.data() + now.written, now.outbox.size() - now.written);
-    if (count >= 0) {
-      now.written += static_cast<std::size_t>(count);
-      return {};
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {};
-    return errno == EPIPE ? "the server closed its input" : system_message("write", errno);
-  }
-
-  // --- phases ---------------------------------------------------------------------------------------------------------
+  // --- phases ------------------------------------------------------------------------------------------------------
 
   bool closing() const { return close_at_.has_value(); }
   bool accepts() const { return phase_ != Phase::over && !closing(); }
@@ -1363,7 +1640,7 @@ class Session : public std::enable_shared_from_this<Session> {
     phase_ = phase;
     phase_until_ = until;
     phase_changed_.notify_all();
-    dispatchable_.notify_all();  // whoever pumps callbacks may be waiting for the phase
+    callbacks_.wake_waiters();  // whoever pumps callbacks may be waiting for the phase
     if (phase == Phase::over || closing()) room_.notify_all();
   }
 
@@ -1407,6 +1684,7 @@ class Session : public std::enable_shared_from_this<Session> {
     for (const CallPtr& call : all_calls()) {
       if (call->stage != CallState::Stage::sent) continue;
       call->pause_wanted = false;
+      callbacks_.schedule(call);
       announce(call);
       if (!options_.socket_path.empty()) announce_cancel(call);
     }
@@ -1418,6 +1696,7 @@ class Session : public std::enable_shared_from_this<Session> {
     if (phase_ != Phase::ready) return lose(lock, "the client is closed");
     refuse_the_rest(lock);
     enter(Phase::closing, std::max(*close_at_, Clock::now()) + options_.stop_grace);
+    link_->expect_end();
     if (!options_.socket_path.empty()) return;  // the server serves others too
     CallPtr shutdown = std::make_shared<CallState>();
     shutdown->method = "shutdown";
@@ -1435,7 +1714,7 @@ class Session : public std::enable_shared_from_this<Session> {
       } else if (call->stage == CallState::Stage::recovering) {
         end(lock, call, RawOutcome::failure(doubt(*call, "server_lost", failure_)));
       } else if (call->stage == CallState::Stage::ended) {
-        make_runnable(call);
+        callbacks_.schedule(call);
       }
     }
   }
@@ -1450,11 +1729,11 @@ class Session : public std::enable_shared_from_this<Session> {
       deaths_.push_back(now);
       while (deaths_.front() + options_.restart.period < now) deaths_.pop_front();
       // One that never was ready will not be by being tried again: a wrong command, a bad configuration.
-      hopeless_ = counts_.starts == 0 || deaths_.size() > static_cast<std::size_t>(std::max(options_.restart.deaths_max, 0));
-      if (greeted) notice(Event::Kind::lost, reason);
+      const bool too_many = deaths_.size() > static_cast<std::size_t>(std::max(options_.restart.deaths_max, 0));
+      hopeless_ = counts_.starts == 0 || too_many;
+      if (greeted) callbacks_.notice(Event::Kind::lost, reason);
     }
-    connection_->in.close();
-    connection_->out.close();
+    link_->hang_up();
     settle_calls(lock);
     pid_ = -1;
     enter(Phase::ending, Clock::now() + options_.stop_grace);
@@ -1462,34 +1741,36 @@ class Session : public std::enable_shared_from_this<Session> {
 
   /// Sees to it that the process ends, then rests or is over.
   void end_child(Lock& lock, bool due) {
-    Connection& now = *connection_;
-    if (!now.child.reap()) {
+    Child& child = link_->child();
+    if (!child.reap()) {
       if (!due) return;
-      ++now.kills;
-      now.child.signal(now.kills == 1 ? SIGTERM : SIGKILL);
+      ++kills_;
+      child.signal(kills_ == 1 ? SIGTERM : SIGKILL);
       phase_until_ = Clock::now() + options_.stop_grace;
-      if (now.kills == 1) return;
+      if (kills_ == 1) return;
       lock.unlock();
-      now.child.reap(true);  // after SIGKILL that is a matter of the kernel's
+      child.reap(true);  // after SIGKILL that is a matter of the kernel's
       lock.lock();
     }
-    report_.status = now.child.status();
-    report_.how = now.child.status().empty() ? ShutdownReport::How::gone
-                  : now.kills == 0           ? ShutdownReport::How::orderly
-                  : now.kills == 1           ? ShutdownReport::How::terminated
-                                             : ShutdownReport::How::killed;
-    if (!report_.status.empty() && failure_.find(report_.status) == std::string::npos) failure_ += " (" + report_.status + ")";
+    report_ = report_of(child.status());
+    if (failure_.find(report_.status) == std::string::npos) failure_ += " (" + report_.status + ")";
     if (will_restart()) {
       const Milliseconds pause = backoff();
-      notice(Event::Kind::restarting, failure_ + "; started again in " + std::to_string(pause.count()) + " ms");
+      callbacks_.notice(Event::Kind::restarting, failure_ + "; restart in " + std::to_string(pause.count()) + " ms");
       return enter(Phase::resting, Clock::now() + pause);
     }
     if (!closing()) {
       if (!last_words_.empty() && counts_.starts == 0) failure_ += "; its last words: " + last_words_;
-      notice(Event::Kind::failed, failure_);
+      callbacks_.notice(Event::Kind::failed, failure_);
     }
     refuse_the_rest(lock);
     enter(Phase::over, std::nullopt);
+  }
+
+  ShutdownReport report_of(const std::string& status) const {
+    using How = ShutdownReport::How;
+    if (status.empty()) return {};
+    return {kills_ == 0 ? How::orderly : kills_ == 1 ? How::terminated : How::killed, status};
   }
 
   Milliseconds backoff() const {
@@ -1499,25 +1780,25 @@ class Session : public std::enable_shared_from_this<Session> {
     return std::min(pause, restart.backoff_max);
   }
 
-  // --- calls ----------------------------------------------------------------------------------------------------------
+  // --- calls -------------------------------------------------------------------------------------------------------
 
   /// Gives every call that was on its way its end, or puts it where its end will come from.
   void settle_calls(Lock& lock) {
     // A line whose end had not left cannot have been read: it goes back to the head of the queue.
-    for (auto each = connection_->sending.rbegin(); each != connection_->sending.rend(); ++each) {
+    for (auto each = sending_.rbegin(); each != sending_.rend(); ++each) {
       const CallPtr& call = each->call;
-      if (each->end <= connection_->written || call->stage != CallState::Stage::sent || call->internal) continue;
+      if (each->end <= link_->written() || call->stage != CallState::Stage::sent || call->internal) continue;
       if (call->cancel_wanted) {
         end(lock, call, RawOutcome::failure(own_error("cancelled", "cancelled before it was sent", true)));
         continue;
       }
-      call->frame = connection_->outbox.substr(each->begin, each->end - each->begin);
+      call->frame = link_->outbox().substr(each->begin, each->end - each->begin);
       call->stage = CallState::Stage::queued;
       call->pause_sent = false;
       queue_.push_front(call);
       queued_bytes_ += call->frame.size();
     }
-    connection_->sending.clear();
+    sending_.clear();
     to_announce_.clear();
     const TimePoint now = Clock::now();
     for (const CallPtr& call : all_calls()) {
@@ -1525,13 +1806,9 @@ class Session : public std::enable_shared_from_this<Session> {
       if (call->stage == CallState::Stage::queued) {
         if (will_restart() || hopeless_) continue;  // sent when it is back, or refused when it is known how it ended
         withdraw(*call);
-        end(lock, call, RawOutcome::failure(lost_error("server_lost", true)));
+        end(lock, call, RawOutcome::failure(own_error("server_lost", failure_ + "; nothing of it was sent", true)));
       } else if (call->stage == CallState::Stage::sent) {
-        if (call->internal) {
-          end(lock, call, RawOutcome::failure(lost_error("server_lost", true)));
-        } else if (!call->bills) {
-          end(lock, call, RawOutcome::failure(lost_error(closing() ? "closed" : "server_lost", true)));
-        } else if (will_restart() && !call->request_key.empty()) {
+        if (call->bills && will_restart() && !call->request_key.empty()) {
           call->stage = CallState::Stage::recovering;
           call->recover_until = now + options_.recovery_timeout;
           if (call->timer) call->recover_until = std::min(call->recover_until, *call->timer);
@@ -1543,17 +1820,6 @@ class Session : public std::enable_shared_from_this<Session> {
     }
   }
 
-  Error lost_error(const char* kind, bool retryable) const {
-    return own_error(kind, failure_ + (retryable ? "; it may be sent again" : ""), retryable);
-  }
-
-  static Error doubt(const CallState& call, const char* kind, const std::string& reason) {
-    if (!call.bills) return own_error(kind, reason, true);
-    Error error = own_error(kind, reason + "; whether it was carried out is not known", false);
-    error.in_doubt = true;
-    return error;
-  }
-
   /// Asks the ledger of the server that is back about every call of which its forerunner owes the end.
   void ask_about(const CallPtr& lost) {
     CallPtr question = std::make_shared<CallState>();
@@ -1563,32 +1829,21 @@ class Session : public std::enable_shared_from_this<Session> {
       CallPtr call = about.lock();
       if (!call || call->stage != CallState::Stage::recovering) return;
       RequestStatus status;
-      if (!answer.ok() || !read(answer.value(), status)) return;  // the timer ends it, or another death asks anew
-      if (status.state == Books::open && Clock::now() + STATUS_AGAIN < call->recover_until)
-        return set_timer(*call, Clock::now() + STATUS_AGAIN);
-      recovered_.emplace_back(call, std::move(status));
+      const bool known = answer.ok() && read(answer.value(), status);
+      const TimePoint again = Clock::now() + STATUS_AGAIN;
+      if (known && (status.state != Books::open || again >= call->recover_until))
+        recovered_.emplace_back(call, std::move(status));
+      else if (again < call->recover_until)
+        set_timer(*call, again);
     };
     post(question, {{"request_key", lost->request_key}}, lost->recover_until);
-  }
-
-  Error recovered_error(const CallState& call, RequestStatus status) const {
-    Error error = own_error("server_lost", failure_ + "; the ledger says " + name_of(status.state), false);
-    // Unknown proves that nothing was sent only where the ledger outlives the process.
-    const bool never_sent = status.state == Books::unknown && text(server_told_, "ledger", "process") != "memory";
-    error.retryable = status.state == Books::released || never_sent;
-    error.in_doubt = !error.retryable && status.state != Books::settled;
-    error.request_id = status.request_id;
-    error.attempts = status.attempts;
-    error.request_key = call.request_key;
-    error.status = std::move(status);
-    return error;
   }
 
   /// Puts a message of our own among the frames.
   void post(const CallPtr& call, json params, TimePoint until) {
     call->id = next_id_++;
     ++unfinished_;
-    written({{"jsonrpc", "2.0"}, {"id", call->id}, {"method", call->method}, {"params", std::move(params)}}, call->frame);
+    written(request_line(*call, std::move(params)), call->frame);
     calls_[call->id] = call;
     queue_.push_back(call);
     queued_bytes_ += call->frame.size();
@@ -1606,7 +1861,8 @@ class Session : public std::enable_shared_from_this<Session> {
         if (call->internal) {
           end(lock, call, RawOutcome::failure(own_error("timeout", "no answer", true)));
         } else if (call->cancel_wanted) {
-          end(lock, call, RawOutcome::failure(doubt(*call, "cancelled", "the server did not confirm the end in cancel_grace")));
+          const char* reason = "the server did not confirm the end in cancel_grace";
+          end(lock, call, RawOutcome::failure(doubt(*call, "cancelled", reason)));
         } else {
           call->spoiled = own_error("timeout", "the call's timeout passed", !call->bills);
           call->events.clear();
@@ -1615,11 +1871,12 @@ class Session : public std::enable_shared_from_this<Session> {
         }
         break;
       case CallState::Stage::recovering:
-        if (now < call->recover_until && phase_ == Phase::ready) {
+        if (now < call->recover_until) {
           set_timer(*call, call->recover_until);
-          ask_about(call);
+          if (phase_ == Phase::ready) ask_about(call);  // else it is asked about as soon as there is a server
         } else {
-          end(lock, call, RawOutcome::failure(doubt(*call, "server_lost", failure_ + "; its ledger could not be asked in time")));
+          const std::string reason = failure_ + "; the ledger could not be asked in time";
+          end(lock, call, RawOutcome::failure(doubt(*call, "server_lost", reason)));
         }
         break;
       case CallState::Stage::ended:
@@ -1651,34 +1908,8 @@ class Session : public std::enable_shared_from_this<Session> {
     clear_timer(*call);
     call->stage = CallState::Stage::ended;
     calls_[call->id] = call;  // until it is finished; one that is refused never was there
-    if (call->spoiled) {
-      Error error = *call->spoiled;
-      if (outcome.ok()) {  // what a cancelled call used, and how far it had come
-        error.usage = usage_in(outcome.value());
-        error.partial = text(outcome.value(), "content");
-        error.provider = text(outcome.value(), "provider");
-        error.model = text(outcome.value(), "model");
-        error.request_id = text(outcome.value(), "request_id");
-        // Whole all the same: the answer was faster than our cancelling.
-        const bool whole = error.kind == "timeout" && text(outcome.value(), "finish_reason") != "cancelled";
-        if (!whole) outcome = RawOutcome::failure(std::move(error));
-      } else {
-        error.in_doubt = outcome.error().in_doubt;
-        error.retryable = outcome.error().retryable;
-        error.request_id = outcome.error().request_id;
-        error.usage = outcome.error().usage;
-        error.partial = outcome.error().partial;
-        error.status = outcome.error().status;
-        error.data = outcome.error().data;
-        outcome = RawOutcome::failure(std::move(error));
-      }
-    }
-    if (!outcome.ok()) {
-      Error error = outcome.error();
-      error.request_key = call->request_key;
-      outcome = RawOutcome::failure(std::move(error));
-      call->pause_wanted = false;
-    }
+    outcome = as_it_ends(*call, std::move(outcome));
+    if (!outcome.ok()) call->pause_wanted = false;
     if (call->internal) {
       call->finished = true;
       --unfinished_;
@@ -1689,7 +1920,7 @@ class Session : public std::enable_shared_from_this<Session> {
     }
     call->outcome = std::move(outcome);
     if (!call->has_callbacks()) return finish(lock, call);
-    make_runnable(call);
+    callbacks_.schedule(call);
   }
 
   /// The call's callbacks have returned: whoever waits for it goes on.
@@ -1702,7 +1933,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::vector<std::function<void()>> then;
     then.swap(call->on_finished);
     call->changed.notify_all();
-    dispatchable_.notify_all();
+    callbacks_.wake_waiters();
     if (then.empty()) return;
     lock.unlock();
     for (const std::function<void()>& each : then) each();
@@ -1740,14 +1971,22 @@ class Session : public std::enable_shared_from_this<Session> {
     return std::max(left, Milliseconds{0});
   }
 
-  // --- writing --------------------------------------------------------------------------------------------------------
+  // --- writing -----------------------------------------------------------------------------------------------------
 
   /// Has the next writing tell the server what is new of the call.
   void announce(const CallPtr& call) {
     if (call->announced) return;
     call->announced = true;
     to_announce_.push_back(call);
-    wake();
+    waker_.wake();
+  }
+
+  /// Lets the server send one event more.
+  void grant(const CallPtr& call) {
+    ++call->credit_due;
+    // Half a window at a time: the server is never idle for want of credit, and we do not chatter.
+    if (call->stage == CallState::Stage::sent && call->credit_due >= std::max<std::int64_t>(1, call->window / 2))
+      announce(call);
   }
 
   void announce_cancel(const CallPtr& call) {
@@ -1761,41 +2000,36 @@ class Session : public std::enable_shared_from_this<Session> {
 
   /// Refills an outbox that has been written: first what is to be told of running calls, then new ones.
   void fill_outbox(Lock& lock) {
-    Connection& now = *connection_;
-    if (!now.in || now.written < now.outbox.size()) return;
-    if (now.outbox.capacity() > 4 * OUTBOX_BYTES) std::string().swap(now.outbox);
-    now.outbox.clear();
-    now.written = 0;
-    now.sending.clear();
-    if (phase_ == Phase::starting && !now.greeted) {
-      now.greeted = true;
+    if (!link_->idle()) return;
+    std::string& outbox = link_->refill();
+    sending_.clear();
+    if (phase_ == Phase::starting && !std::exchange(greeted_, true)) {
       const json params{{"protocolVersion", PROTOCOL_VERSION},
                         {"client", {{"name", options_.client_name}}},
-                        {"window", options_.window}};
-      written({{"jsonrpc", "2.0"}, {"id", HANDSHAKE_ID}, {"method", "initialize"}, {"params", params}}, now.outbox);
+                        {"window", std::max<std::int64_t>(1, options_.window)}};
+      written({{"jsonrpc", "2.0"}, {"id", HANDSHAKE_ID}, {"method", "initialize"}, {"params", params}}, outbox);
       ++counts_.lines_out;
     }
     if (phase_ != Phase::ready && phase_ != Phase::closing) return;
-    while (!to_announce_.empty() && now.outbox.size() < OUTBOX_BYTES) {
+    while (!to_announce_.empty() && outbox.size() < Link::OUTBOX_BYTES) {
       const CallPtr call = to_announce_.front();
       to_announce_.pop_front();
       call->announced = false;
-      if (call->stage == CallState::Stage::sent) write_news(*call, now.outbox);
+      if (call->stage == CallState::Stage::sent) write_news(*call, outbox);
     }
-    while (!queue_.empty() && now.outbox.size() < OUTBOX_BYTES) {
+    while (!queue_.empty() && outbox.size() < Link::OUTBOX_BYTES) {
       const CallPtr call = queue_.front();
       if (server_frame_bytes_max_ && call->frame.size() > *server_frame_bytes_max_ + 1) {
+        const std::string reason = "the server takes frames of " + std::to_string(*server_frame_bytes_max_) + " bytes";
         withdraw(*call);
-        const std::string limit = std::to_string(*server_frame_bytes_max_);
-        end(lock, call, RawOutcome::failure(own_error("frame_too_large", "the server takes frames of " + limit + " bytes", false)));
+        end(lock, call, RawOutcome::failure(own_error("frame_too_large", reason, false)));
         continue;
       }
       queue_.pop_front();
       queued_bytes_ -= call->frame.size();
       call->stage = CallState::Stage::sent;
-      const std::size_t begin = now.outbox.size();
-      now.outbox += call->frame;
-      now.sending.push_back({begin, now.outbox.size(), call});
+      sending_.push_back({outbox.size(), outbox.size() + call->frame.size(), call});
+      outbox += call->frame;
       call->frame = std::string();
       ++counts_.lines_out;
       if (call->pause_wanted) announce(call);
@@ -1823,14 +2057,7 @@ class Session : public std::enable_shared_from_this<Session> {
     }
   }
 
-  void wake() {
-    if (std::exchange(woken_, true)) return;
-    const char byte = 0;
-    while (::write(wake_.write_end.get(), &byte, 1) < 0 && errno == EINTR) {
-    }
-  }
-
-  // --- what the server says -------------------------------------------------------------------------------------------
+  // --- what the server says ----------------------------------------------------------------------------------------
 
   void take(std::string_view line) {
     if (line.empty()) return;
@@ -1846,19 +2073,32 @@ class Session : public std::enable_shared_from_this<Session> {
       take_reply(lock, id->get<std::int64_t>(), message);
     } else if (reply && id->is_null()) {
       ++counts_.malformed_lines;
-      notice(Event::Kind::problem, "the server could not read a line: " + error_of(message.value("error", json())).message);
+      const Error error = error_of(message.value("error", json()));
+      callbacks_.notice(Event::Kind::problem, "the server could not read a line: " + error.message);
     } else if (method == nullptr || !method->is_string() || id != nullptr) {
       ++counts_.malformed_lines;
-      notice(Event::Kind::problem, "the server sent what is no message: " + quoted(line));
+      callbacks_.notice(Event::Kind::problem, "the server sent what is no message: " + quoted(line));
     }  // notifications that a later protocol may have are none of our business
     while (!recovered_.empty()) {
       auto [call, status] = std::move(recovered_.front());
       recovered_.pop_front();
       if (call->stage == CallState::Stage::recovering) {
-        Error error = recovered_error(*call, std::move(status));
+        Error error = recovered(*call, failure_, std::move(status), text(server_told_, "ledger", "process"));
         end(lock, call, RawOutcome::failure(std::move(error)));
       }
     }
+  }
+
+  void take_words(std::string_view line) {
+    Lock lock(mutex_);
+    last_words_ = line;
+    callbacks_.notice_words(last_words_);
+  }
+
+  void take_skipped(std::size_t lines) {
+    Lock lock(mutex_);
+    counts_.oversized_lines += lines;
+    callbacks_.notice(Event::Kind::problem, "a line of the server is longer than frame_bytes_max; it is skipped");
   }
 
   void take_event(json& params) {
@@ -1878,12 +2118,9 @@ class Session : public std::enable_shared_from_this<Session> {
     if (!breach.empty()) return spoil(call, own_error("protocol", "the server sent " + breach, false));
     ++call->next_seq;
     ++call->unacknowledged;
-    if (!call->on_chunk) {
-      ++call->credit_due;
-      return announce(call);
-    }
+    if (!call->on_chunk) return grant(call);
     call->events.push_back(std::move(params["event"]));
-    make_runnable(call);
+    callbacks_.schedule(call);
   }
 
   void take_reply(Lock& lock, std::int64_t id, json& message) {
@@ -1912,7 +2149,7 @@ class Session : public std::enable_shared_from_this<Session> {
       server_frame_bytes_max_ = static_cast<std::size_t>(*limit);
     ++counts_.starts;
     enter(Phase::ready, std::nullopt);
-    notice(Event::Kind::started, server_.name + " " + server_.version);
+    callbacks_.notice(Event::Kind::started, server_.name + " " + server_.version);
     for (const CallPtr& call : all_calls())
       if (call->stage == CallState::Stage::recovering) ask_about(call);
   }
@@ -1924,144 +2161,49 @@ class Session : public std::enable_shared_from_this<Session> {
     if (call->stage == CallState::Stage::sent) announce_cancel(call);
   }
 
-  static std::string quoted(std::string_view line) {
-    std::string text;
-    for (const char c : line.substr(0, QUOTED_BYTES)) text += c >= ' ' && c <= '~' ? c : '?';
-    return line.size() > QUOTED_BYTES ? text + "..." : text;
-  }
-
-  // --- callbacks ------------------------------------------------------------------------------------------------------
-
-  struct Notice {
-    std::optional<Event::Kind> kind;  ///< None: a line of stderr.
-    std::string text;
-  };
-
-  void notice(Event::Kind kind, std::string message) {
-    if (!options_.on_event) return;
-    notices_.push_back({kind, std::move(message)});
-    bound_notices();
-  }
-
-  void bound_notices() {
-    if (notices_.size() > NOTICES_MAX) {
-      notices_.pop_front();
-      ++counts_.notices_dropped;
-    }
-    dispatchable_.notify_all();
-  }
-
-  void make_runnable(const CallPtr& call) {
-    if (call->runnable || call->finished) return;
-    if (call->events.empty() && !call->outcome) return;
-    if (call->pause_wanted) return;
-    call->runnable = true;
-    runnable_.push_back(call);
-    dispatchable_.notify_all();
-  }
+  // --- callbacks ---------------------------------------------------------------------------------------------------
 
   void dispatch() {
     Lock lock(mutex_);
-    callback_thread_ = std::this_thread::get_id();
+    callbacks_.belong_here();
     while (true) {
-      if (run_one(lock)) continue;
+      if (callbacks_.run_one(lock)) continue;
       if (phase_ == Phase::over && abandoned_) return;
-      dispatchable_.wait(lock);
+      callbacks_.wait(lock);
     }
   }
 
-  /// Runs one callback, if one is due. The mutex is free meanwhile.
-  bool run_one(Lock& lock) {
-    if (!notices_.empty() && !noticing_) {
-      run_notice(lock);
-      return true;
-    }
-    if (runnable_.empty()) return false;
-    const CallPtr call = runnable_.front();
-    runnable_.pop_front();
-    call->running = true;
-    if (!call->pause_wanted && !call->events.empty()) run_chunk(lock, call);
-    else if (!call->pause_wanted && call->outcome) run_done(lock, call);
-    call->running = false;
-    call->runnable = false;
-    if (!call->finished) make_runnable(call);
-    return true;
-  }
-
-  void run_notice(Lock& lock) {
-    const Notice notice = std::move(notices_.front());
-    notices_.pop_front();
-    noticing_ = true;  // one at a time and in order, also where a callback waits for a call
-    lock.unlock();
-    if (notice.kind) guarded([&] { options_.on_event({*notice.kind, notice.text}); });
-    else if (options_.on_stderr) guarded([&] { options_.on_stderr(notice.text); });
-    lock.lock();
-    noticing_ = false;
-  }
-
-  void run_chunk(Lock& lock, const CallPtr& call) {
-    json event = std::move(call->events.front());
-    call->events.pop_front();
-    lock.unlock();
-    const std::optional<std::string> thrown =
-        guarded([&] { call->on_chunk(chunk_of(call->id, std::move(event))); });
-    lock.lock();
+  void chunk_returned(const CallPtr& call, const std::optional<std::string>& thrown) override {
     if (thrown) {
-      const Error error = own_error("callback_failed", *thrown, false);
-      if (call->outcome) call->outcome = RawOutcome::failure(with_facts_of(error, *call));
-      spoil(call, error);
+      Error error = own_error("callback_failed", *thrown, false);
+      if (!call->outcome) return spoil(call, std::move(error));
+      call->events.clear();
+      if (!call->outcome->ok()) return;
+      call->spoiled = std::move(error);
+      call->outcome = as_it_ends(*call, *call->outcome);
       return;
     }
-    ++call->credit_due;
-    // Half a window at a time: the server is never idle for want of credit, and we do not chatter.
-    if (call->stage == CallState::Stage::sent && call->credit_due >= std::max<std::int64_t>(1, call->window / 2))
-      announce(call);
+    grant(call);
   }
 
-  /// Gives the error of a stream whose callback threw when its answer was already there.
-  static Error with_facts_of(Error error, const CallState& call) {
-    const RawOutcome& outcome = *call.outcome;
-    if (!outcome.ok()) return outcome.error();
-    error.request_key = call.request_key;
-    error.usage = usage_in(outcome.value());
-    error.partial = text(outcome.value(), "content");
-    error.request_id = text(outcome.value(), "request_id");
-    return error;
-  }
-
-  void run_done(Lock& lock, const CallPtr& call) {
-    call->done_running = true;
-    if (call->on_done) {
-      lock.unlock();
-      const std::optional<std::string> thrown = guarded([&] { call->on_done(*call->outcome); });
-      lock.lock();
-      if (thrown) notice(Event::Kind::problem, "a callback threw at the end of a call: " + *thrown);
-    }
+  void end_returned(Lock& lock, const CallPtr& call, const std::optional<std::string>& thrown) override {
+    if (thrown) callbacks_.notice(Event::Kind::problem, "a callback threw at the end of a call: " + *thrown);
     finish(lock, call);
-  }
-
-  /// Calls the host's code; what it throws does not get further.
-  template <class Callback>
-  static std::optional<std::string> guarded(Callback&& callback) noexcept {
-    try {
-      callback();
-      return std::nullopt;
-    } catch (const std::exception& error) {
-      return error.what();
-    } catch (...) {
-      return "something that is no std::exception";
-    }
   }
 
   const Options options_;
   const pid_t owner_pid_;
-  Pipe wake_;
+  Waker waker_;
   std::thread io_thread_;
   std::thread dispatcher_;
-  std::unique_ptr<Connection> connection_;  ///< The I/O thread's.
+  // The I/O thread's.
+  std::unique_ptr<Link> link_;
+  std::vector<Sending> sending_;  ///< What of the outbox are calls.
+  bool greeted_ = false;          ///< `initialize` is in the outbox or gone.
+  int kills_ = 0;                 ///< 1: SIGTERM was sent, 2: SIGKILL.
 
   std::mutex mutex_;
-  std::condition_variable room_, phase_changed_, dispatchable_;
+  std::condition_variable room_, phase_changed_;
   Phase phase_ = Phase::starting;
   std::optional<TimePoint> phase_until_;
   std::optional<TimePoint> close_at_;
@@ -2076,7 +2218,6 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<TimePoint> deaths_;
   bool hopeless_ = false;
   bool abandoned_ = false;
-  bool woken_ = false;
 
   std::int64_t next_id_ = HANDSHAKE_ID + 1;
   std::size_t unfinished_ = 0;
@@ -2087,18 +2228,15 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<CallPtr> to_announce_;
   std::deque<std::pair<CallPtr, RequestStatus>> recovered_;
 
-  std::thread::id callback_thread_;
-  std::deque<CallPtr> runnable_;
-  std::deque<Notice> notices_;
-  bool noticing_ = false;
+  Callbacks callbacks_;
   Statistics counts_;
 };
 
 }  // namespace detail
 
-// =====================================================================================================================
-// 7. The face
-// =====================================================================================================================
+// ===================================================================================================================
+// 10. The face
+// ===================================================================================================================
 
 /// A call that is under way. Copies are the same call. Dropping it changes nothing: the call goes on to its end, and
 /// its callbacks come. It may outlive the client, whose end is the end of all its calls.
@@ -2149,7 +2287,7 @@ class Call {
     if (!raw.ok()) return Outcome<T>::failure(raw.error());
     T value{};
     if (detail::read(raw.value(), value)) return Outcome<T>::success(std::move(value));
-    return Outcome<T>::failure(detail::own_error("protocol", "the server's result is not of the expected shape", false));
+    return Outcome<T>::failure(detail::own_error("protocol", "the server's result has another shape", false));
   }
 
  private:
@@ -2173,7 +2311,7 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // --- asking models --------------------------------------------------------------------------------------------------
+  // --- asking models -----------------------------------------------------------------------------------------------
 
   /// Asks for a whole answer.
   Call<Response> generate(const Request& request, ResponseHandler on_done = {}) {
@@ -2205,7 +2343,7 @@ class Client {
   /// Cancels the call with this id, for callbacks that know no more of it.
   void cancel(std::int64_t call_id) { session_->cancel(call_id); }
 
-  // --- asking the server ----------------------------------------------------------------------------------------------
+  // --- asking the server -------------------------------------------------------------------------------------------
 
   /// Calls any method of the server by its name. Streams are begun by `stream` and `chat_stream` alone.
   Call<json> call(const std::string& method, json params = json::object(), Milliseconds timeout = Milliseconds{0}) {
@@ -2233,21 +2371,25 @@ class Client {
     return call("conversation.create", std::move(params));
   }
   Call<json> get_conversation(const std::string& id) { return call("conversation.get", {{"conversation_id", id}}); }
-  Call<json> delete_conversation(const std::string& id) { return call("conversation.delete", {{"conversation_id", id}}); }
+  Call<json> delete_conversation(const std::string& id) {
+    return call("conversation.delete", {{"conversation_id", id}});
+  }
 
   /// Asks the ledger what became of a request, of this process or of one that is no more.
   Call<RequestStatus> request_status(const std::string& request_key) {
     return begin<RequestStatus>("request.status", {{"request_key", request_key}}, Milliseconds{0});
   }
 
-  // --- the server itself ----------------------------------------------------------------------------------------------
+  // --- the server itself -------------------------------------------------------------------------------------------
 
   /// Waits for the handshake; gives what the server said of itself, or why there is none.
   Outcome<ServerInfo> wait_ready() { return session_->wait_ready(std::nullopt); }
-  Outcome<ServerInfo> wait_ready(Milliseconds patience) { return session_->wait_ready(detail::Clock::now() + patience); }
+  Outcome<ServerInfo> wait_ready(Milliseconds patience) {
+    return session_->wait_ready(detail::Clock::now() + patience);
+  }
 
-  /// With `Dispatch::manual`: runs callbacks that are due on this thread, at most `count_max`, and returns how many ran.
-  /// Never waits for any to become due: call it once per frame of the main loop.
+  /// With `Dispatch::manual`: runs callbacks that are due on this thread, at most `count_max`, and returns how many
+  /// ran. Never waits for any to become due: call it once per frame of the main loop.
   std::size_t run_callbacks(std::size_t count_max = 64) { return session_->run_callbacks(count_max); }
 
   /// Ends the server: no new calls; those under way have until the deadline, and get their ends. Waits for it. What is

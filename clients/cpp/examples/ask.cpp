@@ -2,8 +2,8 @@
 //
 //     ask "Why do actors restart?" [COMMAND ...]      the command is `manus serve --stdio` where none is given
 //
-// stdout has the answer and nothing else; stderr the route, the usage and the cost. Ctrl-C cancels the request and still
-// says what it used; a second Ctrl-C ends at once.
+// stdout has the answer and nothing else; stderr the route, the usage and the cost. Ctrl-C cancels the request and
+// still says what it used; a second Ctrl-C ends at once.
 #include <cstdio>
 #include <iostream>
 

@@ -102,7 +102,8 @@ TEST(callbacks_may_begin_the_next_call_for_ever) {
 TEST(callbacks_a_slow_one_does_not_hold_up_others_answers) {
   manus::Client client(options());
   std::atomic<bool> go_on{false};
-  auto slow = client.stream(request("say 1000"), [&](const Chunk&) { eventually([&] { return go_on.load(); }, "the word"); });
+  const auto wait = [&](const Chunk&) { eventually([&] { return go_on.load(); }, "the word"); };
+  auto slow = client.stream(request("say 1000"), wait);
   for (int times = 0; times < 20; ++times) CHECK(client.generate(request("say 1")).get().ok());
   CHECK(!slow.finished());
   go_on = true;

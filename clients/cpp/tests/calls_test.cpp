@@ -182,7 +182,8 @@ TEST(calls_a_breach_of_the_stream_is_an_error_and_the_next_call_works) {
   for (const char* breach : {"flood", "gap", "twin"}) {
     manus::Client client(options());
     std::atomic<bool> go_on{false};
-    auto call = client.stream(request(breach), [&](const Chunk&) { eventually([&] { return go_on.load(); }, "the word"); });
+    const auto wait = [&](const Chunk&) { eventually([&] { return go_on.load(); }, "the word"); };
+    auto call = client.stream(request(breach), wait);
     if (std::string(breach) != "flood") go_on = true;
     else eventually([&] { return client.statistics().lines_in > 1000; }, "a flood");
     go_on = true;
@@ -211,7 +212,11 @@ TEST(calls_lines_that_are_no_messages_are_counted_and_passed_over) {
   CHECK_EQUAL(client.statistics().late_messages, 1u);
   CHECK_EQUAL(client.generate(request("odd")).get().error().kind, "protocol");
   CHECK_EQUAL(client.statistics().starts, 1u);
-  eventually([&] { const std::lock_guard<std::mutex> lock(mutex); return problems.size() >= 10; }, "the reports");
+  const auto count = [&] {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return problems.size();
+  };
+  eventually([&] { return count() >= 10; }, "the reports");
 }
 
 TEST(calls_text_that_is_not_utf8_is_refused_before_it_is_sent) {

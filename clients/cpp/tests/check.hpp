@@ -56,8 +56,8 @@ inline int run(const std::string& prefix) {
     const auto began = std::chrono::steady_clock::now();
     try {
       test.body();
-      const auto took = std::chrono::steady_clock::now() - began;
-      std::cout << "ok   " << test.name << "  " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms" << std::endl;
+      const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
+      std::cout << "ok   " << test.name << "  " << static_cast<long>(took.count()) << " ms" << std::endl;
     } catch (const std::exception& error) {
       ++failed;
       std::cout << "FAIL " << test.name << "\n     " << error.what() << std::endl;

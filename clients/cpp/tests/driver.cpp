@@ -5,12 +5,12 @@
 // Reads one JSON object per line and writes one per line, answers as they are ready:
 //
 //     {"call": 1, "op": METHOD, "params": {...}}                                any method of the server
-//     {"call": 2, "op": "stream" | "chat_stream", "params": {...}, "window"?: N}  {"call": 2, "event": {...}} per chunk
+//     {"call": 2, "op": "stream" | "chat_stream", "params": {...}, "window"?: N}  also {"call": 2, "event": {...}} each
 //     {"call": 3, "op": "cancel" | "pause" | "resume", "target": 2}             call 2 has its own end
 //     {"call": 4, "op": "shutdown", "params": {"deadline_ms"?: N}}              the client's orderly end
 //     {"call": 5, "op": "pid"}                                                  {"call": 5, "result": {"pid": N}}
 //
-// Every call has exactly one {"call": N, "result": ...} or {"call": N, "error": {code, message, data}}. A call may have a
+// Every call has exactly one {"call": N, "result": ...} or {"call": N, "error": {code, message, data}}. It may have a
 // `timeout_ms`. The end of stdin destroys the client; then all ends that were owed have been written.
 #include <iostream>
 
@@ -42,7 +42,8 @@ json data_of(const manus::Error& error) {
   data["request_key"] = or_null(error.request_key);
   data["books"] = error.status ? json(manus::name_of(error.status->state)) : json();
   if (!error.partial.empty()) data["partial"] = error.partial;
-  if (error.usage) data["usage"] = {{"input_tokens", error.usage->input_tokens}, {"output_tokens", error.usage->output_tokens}};
+  if (error.usage && !data.contains("usage"))
+    data["usage"] = {{"input_tokens", error.usage->input_tokens}, {"output_tokens", error.usage->output_tokens}};
   return data;
 }
 
@@ -89,7 +90,7 @@ class Driver {
     } else {
       // `call` takes the parameters of every method as they stand, so that the suite sees what the wire does.
       auto call = client_.call(op, line.value("params", json::object()), timeout_of(line));
-      targets_[number] = [call](const std::string& how) { how == "cancel" ? call.cancel() : how == "pause" ? call.pause() : call.resume(); };
+      remember(number, call);
       later([number, call] { say_end(number, call.get()); });
     }
   }
@@ -106,8 +107,17 @@ class Driver {
     request.timeout = timeout_of(line);
     const auto on_chunk = [number](const manus::Chunk& chunk) { say({{"call", number}, {"event", chunk.raw}}); };
     const auto on_done = [number](const manus::Outcome<manus::Response>& outcome) { say_end(number, outcome); };
-    auto call = op == "stream" ? client_.stream(request, on_chunk, on_done) : client_.chat_stream(request, on_chunk, on_done);
-    targets_[number] = [call](const std::string& how) { how == "cancel" ? call.cancel() : how == "pause" ? call.pause() : call.resume(); };
+    if (op == "stream") remember(number, client_.stream(request, on_chunk, on_done));
+    else remember(number, client_.chat_stream(request, on_chunk, on_done));
+  }
+
+  template <class T>
+  void remember(const json& number, const manus::Call<T>& call) {
+    targets_[number] = [call](const std::string& how) {
+      if (how == "cancel") call.cancel();
+      else if (how == "pause") call.pause();
+      else call.resume();
+    };
   }
 
   void steer(const std::string& how, const json& target) {

@@ -74,7 +74,7 @@ TEST(lives_what_the_ledger_says_decides_what_may_be_repeated) {
   CHECK(client.request_status("yours").value().state == Books::released);
   const manus::Error half = client.generate(request("die-midline")).get().error();
   CHECK(half.status->state == Books::in_doubt);
-  // Sent, but read by nobody: the ledger does not know it, so that it may be repeated; unless books die with the server.
+  // Sent, but read by nobody: the ledger does not know it, so it may be repeated; unless books die with the server.
   for (const bool forgetful : {false, true}) {
     manus::Options made = with_ledger(ledger);
     if (forgetful) made.command = {peer(), "forgetful"};
@@ -91,6 +91,23 @@ TEST(lives_what_the_ledger_says_decides_what_may_be_repeated) {
       CHECK_EQUAL(outcome.error().in_doubt, forgetful);
     }
   }
+}
+
+TEST(lives_books_that_are_still_open_are_asked_again) {
+  const Scratch ledger;
+  manus::Client client(with_ledger(ledger));
+  const manus::Error error = client.generate(request("die-open")).get().error();
+  CHECK(error.status.has_value());
+  CHECK(error.status->state == Books::in_doubt);
+}
+
+TEST(lives_a_second_death_while_the_books_are_asked_delays_the_answer_alone) {
+  const Scratch ledger;
+  manus::Client client(with_ledger(ledger));
+  const manus::Error error = client.generate(request("die-twice")).get().error();
+  CHECK(error.status.has_value());
+  CHECK(error.status->state == Books::in_doubt);
+  CHECK_EQUAL(client.statistics().starts, 3u);
 }
 
 TEST(lives_without_restart_every_call_ends_at_once) {
@@ -234,7 +251,7 @@ TEST(lives_the_hosts_signals_are_left_alone) {
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_before);
   {
     manus::Client client(options());
-    for (int times = 0; times < 3; ++times) client.generate(request("close-stdin")).get();  // each write may be an EPIPE
+    for (int times = 0; times < 3; ++times) client.generate(request("close-stdin")).get();  // writing may be an EPIPE
   }
   ::sigaction(SIGPIPE, nullptr, &after);
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_after);
@@ -294,7 +311,8 @@ TEST(lives_stderr_goes_where_it_is_wanted) {
 TEST(lives_the_environment_is_the_hosts_with_changes) {
   manus::Options made = options();
   ::setenv("MANUS_TEST_TAKEN", "away", 1);
-  made.command = {"/bin/sh", "-c", "test \"$MANUS_TEST_GIVEN\" = yes && test -z \"$MANUS_TEST_TAKEN\" && exec " + peer()};
+  const std::string tests = "test \"$MANUS_TEST_GIVEN\" = yes && test -z \"$MANUS_TEST_TAKEN\"";
+  made.command = {"/bin/sh", "-c", tests + " && exec " + peer()};
   made.environment = {{"MANUS_TEST_GIVEN", "yes"}, {"MANUS_TEST_TAKEN", std::nullopt}};
   CHECK(manus::Client(made).ping().get().ok());
   ::unsetenv("MANUS_TEST_TAKEN");

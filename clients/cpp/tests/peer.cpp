@@ -7,7 +7,8 @@
 // `deaf` reads nothing once it has greeted, `small` takes frames of 1000 bytes, `forgetful` keeps its books in memory.
 //
 // A prompt says what becomes of its request: `say N` answers with N words; `hang` answers when it is cancelled, `coma`
-// never; `die` kills the process before a word, `die-after N` after N events, `die-midline` in the middle of its reply;
+// never; `die` kills the process before a word, `die-after N` after N events, `die-midline` in the middle of its reply,
+// `die-open` with books that are still open when they are first asked, `die-twice` again when they are asked;
 // `flood` ignores the window; `gap` and `twin` break the order of events; `error KIND`; `garbage` writes what is no
 // message before the answer, `deep` a line of 100,000 brackets, `huge N` one of N bytes; `twice` answers twice;
 // `odd` answers with a text where an object belongs; `close-stdin`, `close-stdout`; `stop` ends with status 0.
@@ -63,11 +64,14 @@ struct Peer {
     }
   }
   void line(const json& message) const { write_all(message.dump() + "\n"); }
-  void reply(const json& id, json result) const { line({{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(result)}}); }
+  void reply(const json& id, json result) const {
+    line({{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(result)}});
+  }
   void refuse(const json& id, int code, const std::string& kind) const {
     const json data{{"kind", kind},     {"retryable", true}, {"retry_after_ms", 1500}, {"provider", "sim"},
                     {"model", "model"}, {"attempts", 2},     {"request_id", "req-1"}};
-    line({{"jsonrpc", "2.0"}, {"id", id}, {"error", {{"code", code}, {"message", "refused: " + kind}, {"data", data}}}});
+    const json error{{"code", code}, {"message", "refused: " + kind}, {"data", data}};
+    line({{"jsonrpc", "2.0"}, {"id", id}, {"error", error}});
   }
 
   void book(const std::string& key, const std::string& state) {
@@ -93,7 +97,7 @@ struct Peer {
   json answer(long words, const std::string& finish, const json& params) const {
     std::string content;
     for (long word = 0; word < words; ++word) content += "w" + std::to_string(word) + " ";
-    const json usage{{"input_tokens", 3}, {"output_tokens", words}, {"cost_nano_usd", 7 * words}, {"source", "reported"}};
+    const json usage{{"input_tokens", 3}, {"output_tokens", words}, {"cost_nano_usd", 7 * words}};
     return {{"content", content}, {"finish_reason", finish}, {"provider", "sim"}, {"model", "model"},
             {"request_id", "req-1"}, {"usage", usage}, {"latency_ms", 1.5}, {"asked", params},
             {"tool_calls", {{{"id", "t1"}, {"name", "lamp"}, {"arguments", "{}"}}}}, {"warnings", {"dim"}},
@@ -116,7 +120,9 @@ struct Peer {
       book(key, "released");
       return refuse(id, -32001, "rate_limited");
     }
-    if (what == "die") ::raise(SIGKILL);
+    if (what == "die-open") book(key, "open");
+    if (what == "die-twice") book(key, "fatal");
+    if (what.rfind("die", 0) == 0 && what != "die-after" && what != "die-midline") ::raise(SIGKILL);
     if (what == "stop") std::_Exit(0);
     if (what == "close-stdin") return void(::close(in)), void(in = -1);
     if (what == "close-stdout") return void(::close(out));
@@ -222,7 +228,10 @@ struct Peer {
       while (has("deaf")) ::pause();
     } else if (method == "request.status") {
       const std::string key = params.value("request_key", "");
-      reply(id, {{"request_key", key}, {"state", booked(key)}, {"request_id", "req-1"}, {"attempts", 1}});
+      const std::string state = booked(key);
+      if (state == "open" || state == "fatal") book(key, "in_doubt");
+      if (state == "fatal") ::raise(SIGKILL);
+      reply(id, {{"request_key", key}, {"state", state}, {"request_id", "req-1"}, {"attempts", 1}});
     } else if (method == "shutdown") {
       for (auto& [each, stream] : streams) reply(each, answer(stream.said, "cancelled", json::object()));
       for (auto& [each, key] : hanging) {

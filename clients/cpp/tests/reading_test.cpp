@@ -5,7 +5,8 @@ namespace {
 
 using manus::json;
 
-std::vector<std::string> lines_of(const std::string& bytes, std::size_t piece, std::size_t bytes_max, std::size_t& skipped) {
+std::vector<std::string> lines_of(const std::string& bytes, std::size_t piece, std::size_t bytes_max,
+                                  std::size_t& skipped) {
   manus::detail::LineSplitter splitter(bytes_max);
   std::vector<std::string> lines;
   skipped = 0;
@@ -51,7 +52,8 @@ TEST(reading_nesting_is_bounded_and_brackets_in_strings_do_not_count) {
 }
 
 TEST(reading_what_is_no_object_is_discarded) {
-  for (const char* line : {"", "1", "[]", "null", "\"x\"", "{", "{\"a\":1}x", "{\"a\":\"\xff\"}", "{\"a\":1e999}", "nan"})
+  for (const char* line :
+       {"", "1", "[]", "null", "\"x\"", "{", "{\"a\":1}x", "{\"a\":\"\xff\"}", "{\"a\":1e999}", "nan"})
     CHECK(manus::detail::parsed(line).is_discarded());
   CHECK(manus::detail::parsed("{\"a\":1}").is_object());
 }

@@ -105,8 +105,9 @@ TEST(stress_a_server_that_keeps_dying_loses_no_call) {
   CHECK(tally.asked_about > 0);
   CHECK(tally.answered > 0);
   CHECK(!has_children());
-  std::cout << "     " << tally.begun << " calls, " << tally.answered << " answered, " << tally.lost << " lost, of these "
-            << tally.asked_about << " asked about, " << tally.chunks << " chunks, " << starts << " starts" << std::endl;
+  std::cout << "     " << tally.begun << " calls, " << tally.answered << " answered, " << tally.lost
+            << " lost, of these " << tally.asked_about << " asked about, " << tally.chunks << " chunks, " << starts
+            << " starts" << std::endl;
 }
 
 TEST(stress_clients_come_and_go_with_calls_under_way) {
