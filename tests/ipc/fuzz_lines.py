@@ -124,7 +124,8 @@ class Lines:
                 self._open = [*self._open[-20:], name]
                 window = {"window": rng.randrange(1, 5)} if rng.random() < 0.5 else {}
                 word = rng.choice(("", "", "long ", "cut ", "bad "))  # what the simulated providers do then
-                return _rpc(name, "stream", {"prompt": word + prompt} | window)
+                # What broke off stays broken: the other providers, which would see nothing but this, are left well.
+                return _rpc(name, "stream", {"prompt": word + prompt, "on_interrupt": "error"} | window)
 
     def _any_open(self) -> str:
         return self._rng.choice(self._open) if self._open and self._rng.random() < 0.7 else "nobody"
