@@ -68,6 +68,7 @@ class RuntimeThread(Generic[AgentT]):
             if self._agent is None:
                 self.stop(0.0)
         if self._agent is None:
+            self._thread.join()
             raise self._failure or stopped("The agent was stopped while it was being opened.")
         return self._agent
 
