@@ -28,6 +28,7 @@ from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.openai_mutants import OPENAI_MUTANTS
 from tests.mutants.price_mutants import PRICE_MUTANTS
 from tests.mutants.race_mutants import RACE_MUTANTS
+from tests.mutants.reload_mutants import RELOAD_MUTANTS
 from tests.mutants.rescue_mutants import RESCUE_MUTANTS
 from tests.mutants.routing_mutants import ROUTING_MUTANTS
 from tests.mutants.runner import REPOSITORY, Job, mutate, run_jobs
@@ -68,6 +69,7 @@ MUTANTS: list[Mutant] = [
     *CONVERSATION_MUTANTS,
     *COMMAND_MUTANTS,
     *IPC_MUTANTS,
+    *RELOAD_MUTANTS,
 ]
 UNMUTATED = "unmutated"
 TESTS_FAILED = 1

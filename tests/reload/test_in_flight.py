@@ -48,6 +48,17 @@ async def test_a_call_that_is_being_made_ends_where_it_was_begun(autojump_clock:
         assert servers["a"].bill.totals().billed == 1
 
 
+async def test_a_call_is_waited_for_however_long_it_takes(autojump_clock: trio.testing.MockClock) -> None:
+    servers = Servers(a=Script(text="A.", latency_s=250), b=Script(text="B."))
+    found: list[Any] = []
+    async with opened(servers, config({"first": entry("a")})) as agent:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(told, agent, found)
+            await trio.sleep(1)
+            await agent.reload(config({"first": entry("b")}))
+        assert found[0].content == "A."
+
+
 async def test_a_stream_runs_on_through_a_reload_gap_free(autojump_clock: object) -> None:
     servers = Servers(a=SLOW, b=Script(text="B."))
     async with opened(servers, config({"first": entry("a")})) as agent:

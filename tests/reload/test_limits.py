@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
 
 import manus
-from manus.sim.behaviour import Script
+from manus.sim.behaviour import Behaviour, Script
 from tests.reload.rig import Servers, config, entry, opened
 from tests.reload.test_in_flight import told
 
@@ -150,9 +151,11 @@ async def test_a_new_budget_knows_what_was_spent_before_it_and_what_is_held(
 
 async def test_a_new_budget_that_is_used_up_already_refuses_the_next_call(autojump_clock: object) -> None:
     async with opened(Servers(), limited()) as agent:
-        await agent.generate("Who?", max_tokens=10)
+        answer = await agent.generate("Who?", max_tokens=10)
+        reservation = answer.route.attempts[0].reservation
+        assert reservation is not None
         used = (await agent.get_usage_stats()).total.total_tokens
-        await agent.reload(limited(budgets={"tokens_per_day": used + 1}))
+        await agent.reload(limited(budgets={"tokens_per_day": used + reservation.bound.total - 1}))
 
         with pytest.raises(manus.BudgetExceededError):
             await agent.generate("Who?", max_tokens=10)
@@ -176,13 +179,14 @@ async def test_a_limit_that_is_taken_away_lets_nobody_on_when_calls_end_that_it_
 ) -> None:
     """Seed 364 of the chaos: what waited there waits elsewhere now, and must not be looked for where it was."""
     found: list[Any] = []
-    keyed = {"models": [{"name": "big", "limits": {"concurrency": 1}}]}
-    async with opened(Servers(a=SLOW), config({"first": entry("a", **keyed)}, limits={"concurrency": 1})) as agent:
+    models = [{"name": "big"}, {"name": "small", "limits": {"concurrency": 1}}]
+    servers = Servers(a=Behaviour(first=(SLOW,), script=msgspec.structs.replace(SLOW, latency_s=30)))
+    async with opened(servers, config({"first": entry("a", models=models)}, limits={"concurrency": 1})) as agent:
         async with trio.open_nursery() as nursery:
-            for _ in range(3):
-                nursery.start_soon(told, agent, found)
-            await trio.sleep(1)
-            await agent.reload(config({"first": entry("a", **keyed)}))
+            for model in ("big", "big", "small", "small"):
+                nursery.start_soon(partial(told, agent, found, model=model))
+                await trio.sleep(0.1)
+            await agent.reload(config({"first": entry("a", models=models)}))
 
-        assert [each.content for each in found] == ["A."] * 3
+        assert [each.content for each in found] == ["A."] * 4
         assert [actor.restarts for actor in agent._tree.status() if actor.id == "accounting"] == [0]
