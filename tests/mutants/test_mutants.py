@@ -18,6 +18,7 @@ from tests.mutants.ends_mutants import ENDS_MUTANTS
 from tests.mutants.estimate_mutants import ESTIMATE_MUTANTS
 from tests.mutants.failover_mutants import FAILOVER_MUTANTS
 from tests.mutants.health_mutants import HEALTH_MUTANTS
+from tests.mutants.hosts_mutants import HOSTS_MUTANTS
 from tests.mutants.ipc_mutants import IPC_MUTANTS
 from tests.mutants.journey_mutants import JOURNEY_MUTANTS
 from tests.mutants.kill_mutants import KILL_MUTANTS
@@ -27,6 +28,7 @@ from tests.mutants.limits_mutants import LIMITS_MUTANTS
 from tests.mutants.mutant import Mutant, Verdict
 from tests.mutants.openai_mutants import OPENAI_MUTANTS
 from tests.mutants.price_mutants import PRICE_MUTANTS
+from tests.mutants.protocol_mutants import PROTOCOL_MUTANTS
 from tests.mutants.race_mutants import RACE_MUTANTS
 from tests.mutants.reload_mutants import RELOAD_MUTANTS
 from tests.mutants.rescue_mutants import RESCUE_MUTANTS
@@ -66,9 +68,11 @@ MUTANTS: list[Mutant] = [
     *CONFIG_MUTANTS,
     *BOUNDS_MUTANTS,
     *ESTIMATE_MUTANTS,
+    *HOSTS_MUTANTS,
     *CONVERSATION_MUTANTS,
     *COMMAND_MUTANTS,
     *IPC_MUTANTS,
+    *PROTOCOL_MUTANTS,
     *RELOAD_MUTANTS,
 ]
 UNMUTATED = "unmutated"
