@@ -101,16 +101,18 @@ class UnixServer:
         while True:
             try:
                 connection, _ = await listener.accept()
+                trouble = None
             except OSError as error:
-                if error.errno in _LEFT_AGAIN:
-                    await trio.lowlevel.checkpoint()
-                    continue
-                if error.errno not in _NO_ROOM:
+                if error.errno not in _LEFT_AGAIN | _NO_ROOM:
                     raise
-                ctx.emit(AcceptingPaused(error=error.strerror or str(error)))
+                trouble = error
+            if trouble is None:
+                self._admit(ctx, connection)
+            elif trouble.errno in _LEFT_AGAIN:
+                await trio.lowlevel.checkpoint()
+            else:
+                ctx.emit(AcceptingPaused(error=trouble.strerror or str(trouble)))
                 await trio.sleep(NO_ROOM_S)
-                continue
-            self._admit(ctx, connection)
 
     def _admit(self, ctx: Context, connection: trio.socket.SocketType) -> None:
         """Serve a host, or close its socket. Synchronous: between the two nobody else knows of it."""
