@@ -14,8 +14,9 @@ import trio.testing
 import manus
 from manus.sim.behaviour import Script
 from manus.sim.determinism import StepCanceller, cancel_at_each_step, simulate
+from manus.supervisor.events import ActorExited
 from manus.trio_agent import TrioAgent
-from tests.reload.rig import Servers, config, entry, opened
+from tests.reload.rig import KEY, OTHER_KEY, Servers, config, entry, opened
 from tests.reload.test_reload import actors_of
 
 PASSES_MAX = 200
@@ -80,6 +81,36 @@ def test_a_caller_that_is_cancelled_at_any_step_leaves_a_whole_configuration_beh
             assert (content, actors) == ("A.", {"provider/first"})
 
     assert cancel_at_each_step(scenario, check) >= 1
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_an_agent_that_is_cancelled_at_any_step_of_a_reload_leaves_nothing_behind(persistent: bool) -> None:
+    async def scenario(canceller: StepCanceller) -> int:
+        servers = Servers(a=Script(text="A.", latency_s=1), b=Script(text="B."))
+        with canceller:
+            async with opened(servers, config({"first": entry("a")})) as agent, trio.open_nursery() as nursery:
+                nursery.start_soon(agent.generate, "Who?")
+                await trio.sleep(0.5)
+                await agent.reload(config({"first": entry("b"), "second": entry("a", priority=200)}))
+                await agent.reload(config({"second": entry("a")}))
+        return servers.open_exchanges
+
+    def check(open_exchanges: int) -> None:
+        assert open_exchanges == 0
+
+    assert cancel_at_each_step(scenario, check, persistent=persistent) > 5
+
+
+async def test_what_a_crash_quotes_is_cleaned_of_the_new_key_too(autojump_clock: trio.testing.MockClock) -> None:
+    async with opened(Servers(), config({"first": entry("a")})) as agent:
+        await agent.reload(config({"first": entry("a", api_key=OTHER_KEY)}))
+        with agent.events() as events:
+            agent._tree.crash("provider/first@2", RuntimeError(f"I was given {OTHER_KEY}, and before that {KEY}"))
+            exited = await events.receive()
+
+        assert isinstance(exited, ActorExited)
+        assert "[secret], and before that [secret]" in repr(exited)
+        assert not any(key in repr(exited) for key in (KEY, OTHER_KEY))
 
 
 def crash(actor: str) -> Callable[[TrioAgent], None]:
