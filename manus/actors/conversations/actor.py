@@ -13,6 +13,7 @@ from functools import partial
 import msgspec
 
 from manus.actors.conversations.desk import Desk
+from manus.actors.conversations.history import problem_of_turns
 from manus.actors.conversations.shelf import Shelf
 from manus.actors.conversations.store import ConversationStore
 from manus.actors.conversations.turn import ChatTurn, unsent
@@ -105,6 +106,9 @@ class Conversations:
         desk, conversation_id = self._desk, asked.conversation_id
         if conversation_id in desk.shelf or desk.waiting_in(conversation_id):
             return _refused("invalid_request", "conversation_id: there is a conversation of this name already.")
+        problem = problem_of_turns(asked.system)
+        if problem is not None:
+            return _refused("invalid_request", f"system: {problem}")
         if desk.is_full_for(conversation_id):
             return _refused("shed", "There is no room for one more conversation (`conversations.conversations_max`).")
         desk.shelf.begin(conversation_id, asked.system)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from manus.messages.content import Turn
+from manus.messages.content import Citation, Opaque, Text, Turn, text_of
 from manus.messages.conversations import Exchange
+
+NO_JSON: Final = "hold a vendor's payload that is no JSON. Give it as it came, or leave it out."
+
+_RAW = (Opaque, Citation)
+"""The parts that carry JSON of a vendor's making."""
+
+_turns = msgspec.json.Decoder(tuple[Turn, ...])
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,10 +104,35 @@ def parted(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
     return tuple(turns[:count]), tuple(turns[count:])
 
 
-def bytes_of(turns: Sequence[Turn]) -> int:
-    """Tell how much turns hold, in bytes of JSON; nothing holds nothing.
+def problem_of_turns(turns: Sequence[Turn]) -> str | None:
+    """Say why turns could not be kept and read again; None where they can.
 
-    Raises:
-        UnicodeEncodeError: they hold a lone surrogate, which is no text.
+    A caller's own payloads of a vendor are copied as they stand, and would make a file unreadable if they were no JSON.
     """
+    try:
+        body = msgspec.json.encode(turns)
+        carries = any(turn.vendor is not None or any(isinstance(part, _RAW) for part in turn.parts) for turn in turns)
+        if carries and _turns.decode(body) != tuple(turns):
+            return NO_JSON
+    except UnicodeEncodeError:
+        return "hold a lone surrogate, which is no text. Replace it."
+    except (msgspec.MsgspecError, RecursionError):
+        return NO_JSON
+    return None
+
+
+def sound(turn: Turn) -> Turn:
+    """Give an answer as it can be kept: all but what could not be read again, which vendors send when they err."""
+    if problem_of_turns((turn,)) is None:
+        return turn
+    parts = tuple(part for part in turn.parts if not isinstance(part, _RAW))
+    bare = Turn(role=turn.role, parts=parts, name=turn.name)
+    if problem_of_turns((bare,)) is None:
+        return bare
+    text = text_of(turn.parts).encode("utf-8", "replace").decode()
+    return Turn(role=turn.role, parts=(Text(text=text),))
+
+
+def bytes_of(turns: Sequence[Turn]) -> int:
+    """Tell how much turns hold, in bytes of JSON; nothing holds nothing."""
     return len(msgspec.json.encode(turns)) if turns else 0

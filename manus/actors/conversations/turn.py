@@ -14,7 +14,7 @@ import trio
 
 from manus.actors.conversations.desk import Desk, Ticket
 from manus.actors.conversations.fitting import Fitting
-from manus.actors.conversations.history import History, bytes_of, opened, parted, prompt_of
+from manus.actors.conversations.history import History, bytes_of, opened, parted, problem_of_turns, prompt_of, sound
 from manus.actors.ledger.store import Pending
 from manus.messages.content import Turn
 from manus.messages.conversations import ChatAsked, Exchange
@@ -133,10 +133,9 @@ class ChatTurn:
         desk = self._desk
         if not self._asked:
             return self._failed("invalid_request", "turns: hold no question: give at least one user's turn.")
-        try:
-            bytes_of((*self._system, *self._opening, *self._asked))
-        except UnicodeEncodeError:
-            return self._failed("invalid_request", "turns: hold a lone surrogate, which is no text. Replace it.")
+        problem = problem_of_turns((*self._system, *self._opening, *self._asked))
+        if problem is not None:
+            return self._failed("invalid_request", f"turns: {problem}")
         if desk.is_full_for(self._id):
             return self._failed(
                 "shed",
@@ -262,10 +261,13 @@ class ChatTurn:
             self._warnings.append(f"This turn is not on the disk yet: {why}.")
 
     def _exchange(self, finished: Finished) -> Exchange:
-        answer = finished.answer
+        said = finished.answer.turn or Turn(role="assistant", parts=finished.answer.parts)
+        kept = sound(said)
+        if kept is not said:
+            self._warnings.append("A part of the answer is no JSON, though it should be; it is kept without that.")
         return Exchange(
             asked=self._asked,
-            answer=answer.turn or Turn(role="assistant", parts=answer.parts),
+            answer=kept,
             at_unix_s=self._desk.now_unix_s(),
             request_id=finished.request_id,
             provider=finished.provider,

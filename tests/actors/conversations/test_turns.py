@@ -9,7 +9,18 @@ import pytest
 import trio
 import trio.lowlevel
 
-from manus.messages.content import Image, Reasoning, Text, ToolCall, ToolResult, Turn, VendorTurn, text_of, text_turn
+from manus.messages.content import (
+    Image,
+    Opaque,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+    VendorTurn,
+    text_of,
+    text_turn,
+)
 from manus.messages.conversations import (
     ConversationAsked,
     ConversationDeleted,
@@ -190,6 +201,57 @@ async def test_a_turn_that_asks_nothing_is_refused_though_the_history_asks_much(
         of_kind(await talk.say("half \ud800"), "invalid_request")
         assert len(router.asked) == 1
         assert talk.said() == [("one", "answer to one")]
+
+
+@pytest.mark.parametrize("raw", [b"no JSON", b"", b"[" * 100_000 + b"]" * 100_000, b'{"a": 1} x', b'1,"model":"x"'])
+async def test_a_payload_that_is_no_json_is_refused_before_it_can_spoil_a_file(
+    raw: bytes, autojump_clock: object
+) -> None:
+    router = ScriptedRouter()
+    spoilt = VendorTurn(provider="w", model="m", raw=msgspec.Raw(raw))
+    parts = (Opaque(provider="w", kind="k", raw=msgspec.Raw(raw)),)
+    async with open_talk(router) as talk:
+        for turn in (Turn(role="assistant", vendor=spoilt), Turn(role="assistant", parts=parts)):
+            refused = of_kind(await talk.say(turns=(turn, text_turn("user", "one"))), "invalid_request")
+            assert "no JSON" in refused.failure.message
+        assert router.asked == []
+        created = await talk.ask(CreateConversation(conversation_id="d", system=(system("half \ud800"),)))
+        assert isinstance(created, Failed)
+        assert len(talk.shelf) == 0
+
+
+NOT_A_NUMBER = msgspec.Raw(b'{"score": NaN}')
+
+
+@pytest.mark.parametrize(
+    ("turn", "kept"),
+    [
+        (
+            Turn(
+                role="assistant",
+                parts=(Text(text="a"), Opaque(provider="w", kind="k", raw=NOT_A_NUMBER)),
+                vendor=VendorTurn(provider="w", model="m", raw=NOT_A_NUMBER),
+            ),
+            text_turn("assistant", "a"),
+        ),
+        (
+            Turn(role="assistant", parts=(Text(text="half \ud800"), ToolCall(id="\ud800", name="f"))),
+            text_turn("assistant", "half ?"),
+        ),
+    ],
+)
+async def test_what_a_vendor_sends_amiss_is_left_out_of_the_history_and_the_rest_kept(
+    turn: Turn, kept: Turn, autojump_clock: object
+) -> None:
+    async def answer(request: ChatRequest) -> object:
+        return msgspec.structs.replace(answered(request), answer=Answer(parts=turn.parts, turn=turn))
+
+    async with open_talk(ScriptedRouter(answer)) as talk:
+        outcome = finished(await talk.say("one"))
+        assert outcome.answer.turn is turn, "the caller gets all of it"
+        assert "kept without" in outcome.answer.warnings[0]
+        (exchange,) = (await talk.told()).exchanges
+        assert exchange.answer == kept
 
 
 # --- the line -------------------------------------------------------------------------------------------------
