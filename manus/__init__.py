@@ -53,10 +53,12 @@ if TYPE_CHECKING:
     from manus.errors import OverloadedError as OverloadedError
     from manus.errors import ProviderError as ProviderError
     from manus.errors import RateLimitError as RateLimitError
+    from manus.errors import ReloadError as ReloadError
     from manus.errors import RequestCancelledError as RequestCancelledError
     from manus.errors import StreamingError as StreamingError
     from manus.errors import TimeoutError as TimeoutError  # noqa: A004
     from manus.errors import TokenLimitError as TokenLimitError
+    from manus.health_report import Health as Health
     from manus.hosts.hosted_agent import HostedAgent as HostedAgent
     from manus.hosts.hosted_agent import create_agent as create_agent
     from manus.hosts.hosted_stream import HostedStream as HostedStream
@@ -80,12 +82,15 @@ if TYPE_CHECKING:
     from manus.messages.requests import Tool as Tool
     from manus.messages.requests import ToolChoice as ToolChoice
     from manus.opening import open_agent as open_agent
+    from manus.reloading import Reloaded as Reloaded
     from manus.reports import ProviderState as ProviderState
     from manus.reports import UsageLine as UsageLine
     from manus.reports import UsageReport as UsageReport
     from manus.responses import LLMResponse as LLMResponse
     from manus.responses import ResponseUsage as ResponseUsage
     from manus.responses import StreamChunk as StreamChunk
+    from manus.stream_handler import StreamContext as StreamContext
+    from manus.stream_handler import StreamHandler as StreamHandler
     from manus.streams import LLMStream as LLMStream
     from manus.streams import SSEStream as SSEStream
     from manus.token_counts import TokenCount as TokenCount
@@ -121,11 +126,13 @@ _MODULES = {
         "OverloadedError",
         "ProviderError",
         "RateLimitError",
+        "ReloadError",
         "RequestCancelledError",
         "StreamingError",
         "TimeoutError",
         "TokenLimitError",
     ),
+    "health_report": ("Health",),
     "hosts.hosted_agent": ("HostedAgent", "create_agent"),
     "hosts.hosted_stream": ("HostedStream",),
     "hosts.sync_agent": ("SyncAgent", "open_sync"),
@@ -138,8 +145,10 @@ _MODULES = {
     "messages.outcomes": ("Route",),
     "messages.requests": ("OutputFormat", "ReasoningOptions", "RoutingCriteria", "Tool", "ToolChoice"),
     "opening": ("open_agent",),
+    "reloading": ("Reloaded",),
     "reports": ("ProviderState", "UsageLine", "UsageReport"),
     "responses": ("LLMResponse", "ResponseUsage", "StreamChunk"),
+    "stream_handler": ("StreamContext", "StreamHandler"),
     "streams": ("LLMStream", "SSEStream"),
     "token_counts": ("TokenCount",),
     "token_tracker": ("TokenTotals", "TokenTracker"),
