@@ -73,6 +73,19 @@ def test_a_second_request_with_an_id_in_flight_cannot_be_taken_for_the_first() -
     assert engine["payload"]["request_id"] == ""
 
 
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [("prompt", "message"), ("messages[1].content", "message[1].content"), ("prompt_cache", "prompt_cache")],
+)
+def test_what_a_chat_calls_its_message_is_named_so(place: str, path: str) -> None:
+    error = InvalidRequestError(f"{place}: expected text")
+    chat = asked('{"jsonrpc": "2.0", "id": 1, "method": "chat"}').voice.failure(error)
+    in_short = asked('{"command": "chat"}').voice.failure(error)
+    generate = asked('{"jsonrpc": "2.0", "id": 1, "method": "generate"}').voice.failure(error)
+    paths = [json.loads(line)["error"]["data"]["path"] for line in (chat, in_short, generate)]
+    assert paths == [f"params.{path}", f"params.{path}", f"params.{place}"]
+
+
 # --- the short form -------------------------------------------------------------------------------
 
 

@@ -146,7 +146,7 @@ GENERATE = {"prompt": "x"}
         ("stream", GENERATE | {"window": 0}, "params.window", ">= 1"),
         ("stream", GENERATE | {"window": 70_000}, "params.window", "<= 65536"),
         ("chat", {}, "params.message", "is missing"),
-        ("chat", {"message": 4}, "params.message", "expected text or an object"),
+        ("chat", {"message": 4}, "params.message", "expected text, "),
         ("embed", {"inputs": "x", "purpose": "documents"}, "params.purpose", "did you mean 'document'?"),
         ("embed", {"inputs": [4]}, "params.inputs[0]", "expected text"),
         ("initialize", {"protocolVersion": "1"}, "params.protocolVersion", "expected a whole number; got text"),

@@ -36,7 +36,7 @@ def read(line: bytes, *, engine: bool) -> Asked | Told | Malformed | None:
     frame = frames.parse(line)
     match frame:
         case frames.Request(id=request_id, method=method, params=params):
-            voice = JsonRpcVoice(request_id)
+            voice = JsonRpcVoice(request_id, method)
             if method == "exit":
                 return Malformed(reply=voice.failure(UnknownMethod(_EXIT)))
             return Asked(key=frames.key_of(request_id), method=method, params=params, voice=voice)
@@ -70,7 +70,7 @@ def _short(frame: frames.ShortForm) -> Asked:
 def _in_short(given_id: frames.Id | UnsetType, method: str, params: object, refused: Exception | None) -> Asked:
     """Take a command in; without an id it is answered in its turn, also where it is refused."""
     key = None if given_id is UNSET else ("short", given_id)
-    voice = ShortVoice(given_id)
+    voice = ShortVoice(given_id, method)
     return Asked(key=key, method=method, params=params, voice=voice, ordered=key is None, refused=refused)
 
 

@@ -15,6 +15,7 @@ from manus.config.did_you_mean import closest, listing
 from manus.ipc.protocol.errors import UnknownMethod, error_object
 from manus.ipc.protocol.frames import Id
 from manus.ipc.protocol.lines import encode, event_json
+from manus.ipc.protocol.methods import param_names
 from manus.ipc.protocol.plain_words import shown
 from manus.ipc.protocol.results import wire_result
 from manus.ipc.refusals import DuplicateId
@@ -36,11 +37,12 @@ COMMANDS: Final = {
 class ShortVoice:
     """Writes for one command."""
 
-    __slots__ = ("_tail",)
+    __slots__ = ("_method", "_tail")
 
     needs_greeting = False
 
-    def __init__(self, request_id: Id | UnsetType = UNSET) -> None:
+    def __init__(self, request_id: Id | UnsetType = UNSET, method: str = "") -> None:
+        self._method = method
         self._tail = b"}\n" if request_id is UNSET else b',"id":%b}\n' % encode(request_id)
 
     def result(self, result: object) -> bytes:
@@ -50,7 +52,8 @@ class ShortVoice:
     def failure(self, error: Exception) -> bytes:
         """Write the error. That of a second command with an id in flight bears none: the first one's response does."""
         tail = b"}\n" if isinstance(error, DuplicateId) else self._tail
-        return b'{"status":"error","error":%b%b' % (encode(error_object(error)), tail)
+        made = error_object(error, names=param_names(self._method))
+        return b'{"status":"error","error":%b%b' % (encode(made), tail)
 
     def event(self, seq: int, chunk: StreamChunk) -> bytes:  # the short form numbers nothing
         """Write one piece; nothing is numbered here."""

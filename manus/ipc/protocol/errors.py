@@ -193,11 +193,15 @@ def protocol_error(code: int, kind: str, message: str, *, id: object = UNSET) ->
     return ErrorObject(code=code, message=message, data=data_of(kind, id=id))
 
 
-def error_object(error: Exception) -> ErrorObject:
-    """Make the error of whatever ended a request. What is none of ours is a defect, and its text stays inside."""
+def error_object(error: Exception, *, names: tuple[str, ...] = ()) -> ErrorObject:
+    """Make the error of whatever ended a request. What is none of ours is a defect, and its text stays inside.
+
+    Args:
+        names: of the params of its method, where it is known: what a chat calls `message` the face calls a prompt.
+    """
     match error:
         case LLMError():
-            return _of_the_agent(error)
+            return _of_the_agent(error, names)
         case Refusal():
             return _of_the_connection(error)
         case BadParams():
@@ -213,10 +217,12 @@ def error_object(error: Exception) -> ErrorObject:
             return ErrorObject(code=INTERNAL, message=message, data=data_of("internal"))
 
 
-def _of_the_agent(error: LLMError) -> ErrorObject:
+def _of_the_agent(error: LLMError, names: tuple[str, ...]) -> ErrorObject:
     code, kind = _code_and_kind(error)
     if code == INVALID_PARAMS:
         path, reason = place_and_reason(str(error))
+        if path is not None and "message" in names:
+            path = _PROMPT.sub("message", path)
         return error_object(BadParams(f"params.{path}" if path else "params", reason))
     data = ErrorData(
         kind=kind,
@@ -289,4 +295,5 @@ def _ms(seconds: float | None) -> int | None:
     return None if seconds is None else -int(-seconds * 1000 // 1)
 
 
+_PROMPT: Final = re.compile(r"^(?:prompt|messages)(?=$|\.|\[)")
 _PLACE: Final = re.compile(r"([a-z_]+(?:\[\d+\]|\.[A-Za-z0-9_$-]+)*): ")

@@ -71,6 +71,12 @@ EVENT: Final = "stream.event"
 """The one notification that a host is sent."""
 
 
+def param_names(method: str) -> tuple[str, ...]:
+    """Name the params of a method; none of one that does not exist."""
+    found = METHODS.get(method)
+    return () if found is None else found.params.__struct_fields__
+
+
 def initialize_result(
     *, window: int | None, window_max: int, frame_bytes_max: int, in_flight_max: int, engine: bool
 ) -> r.Initialized:

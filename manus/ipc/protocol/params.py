@@ -144,9 +144,9 @@ class CountTokensParams(GenerateParams, frozen=True, kw_only=True, forbid_unknow
 
 
 class ChatParams(AskParams, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One message of a conversation; without `conversation_id` a new one begins."""
+    """The next message of a conversation, or several (results of tools); without `conversation_id` a new one begins."""
 
-    message: str | Table
+    message: str | Table | Annotated[list[Table], Meta(max_length=TURNS_MAX)]
 
 
 class ChatStreamParams(ChatParams, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
