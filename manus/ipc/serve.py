@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Mapping
 from logging import ERROR, WARNING
 from pathlib import Path
@@ -220,7 +221,7 @@ class Server:
         """Read the configuration again. What is wrong with it is said, and the former one stays."""
         if self._agent is None:
             return
-        notify.say("RELOADING=1")
+        notify.say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             reloaded = await self._agent.reload()
         except LLMError as error:

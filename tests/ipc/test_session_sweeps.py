@@ -110,6 +110,55 @@ async def end_and_be_struck(strike: Strike) -> None:
         assert rig.open_exchanges == 0
 
 
+async def vanish(strike: Strike) -> None:
+    """Be left by a host that reads no more."""
+    rig = Rig(Script(text=TEXT, gap_s=0.05))
+    async with open_host(rig, room=1000) as host:
+        strike.blow = partial(host.sink.fail, BrokenPipeError())
+        host.ask("g", "generate", prompt="hello")
+        host.ask("s", "stream", prompt="hello", window=1)
+        host.ask("w", "limits")
+        await trio.sleep(0.12)
+        host.tell("$/credit", id="s", n=100)
+        await trio.sleep(0.5)
+        host.tell("exit")
+        began = trio.current_time()
+        ending = await host.over()
+
+        assert ending.why in (("gone", "exit") if host.sink.broken else ("exit",))
+        assert trio.current_time() - began < 0.1, "nobody waits for a host that is gone"
+        assert not host.session.calls
+        assert rig.open_exchanges == 0
+
+
+async def close_its_end(strike: Strike) -> None:
+    """Be told nothing more by a host that reads on."""
+    rig = Rig(Script(text=TEXT, gap_s=0.05))
+    async with open_host(rig, room=1000) as host:
+        heard = Heard(host)
+        strike.blow = host.source.end
+        host.ask("g", "generate", prompt="hello")
+        host.ask("s", "stream", prompt="hello", window=1)
+        host.tell("$/pause", id="s")
+        if not strike.struck:
+            await trio.sleep(1.0)
+            host.source.end()
+        await heard.until("g", "s")
+        ending = await host.over()
+
+        assert ending.why == "eof"
+        assert heard.kind("g") == heard.kind("s") == "ok"
+        assert heard.texts["s"] == TEXT
+
+
+def test_a_host_that_vanishes_at_any_step_leaves_nothing_behind() -> None:
+    assert strike_at_each_step(vanish, *TASKS) > 15
+
+
+def test_a_host_that_closes_its_end_at_any_step_gets_all_that_it_asked_for() -> None:
+    assert strike_at_each_step(close_its_end, *TASKS) > 5
+
+
 def test_a_crash_at_any_step_costs_what_was_open_and_nothing_else() -> None:
     assert strike_at_each_step(partial(ask_and_be_struck, piece=700), *TASKS) > 40
 
