@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypedDict
 
+import trio
+
 from manus.actors.conversations.file import ConversationsUnusable
 from manus.actors.conversations.opening import open_conversations
 from manus.actors.credentials.tokens import TokenProvider
@@ -23,6 +25,7 @@ from manus.agent_config import AgentConfig, told_apart
 from manus.config.load import Source
 from manus.errors import ConfigurationError, InternalError, InvalidRequestError
 from manus.in_force import InForce
+from manus.open_agents import closed, opened
 from manus.preparing import Preparation
 from manus.reloading import SERVER_S, Reloader, open_reloader
 from manus.supervisor.shield import bounded_shield
@@ -105,7 +108,12 @@ async def open_agent(
                 ) as reloader,
             ):
                 preparation.say(loaded, wiring, tree.bus)
-                yield _agent(tree, in_force, reloader, defaults, now_unix_s)
+                agent = _agent(tree, in_force, reloader, defaults, now_unix_s)
+                opened(agent, loop=trio.lowlevel.current_trio_token())
+                try:
+                    yield agent
+                finally:
+                    closed(agent)
     except (LedgerUnusable, ConversationsUnusable) as error:
         raise ConfigurationError(str(error)) from None
     except RuntimeFailed as error:

@@ -31,6 +31,7 @@ from manus.messages.accounting import RequestStatus
 from manus.messages.ids import RequestId
 from manus.messages.outcomes import Route
 from manus.messages.routing import RoutingMetrics
+from manus.open_agents import closed, opened
 from manus.opening import OpenOptions, open_agent
 from manus.prompts import Prompt
 from manus.reloading import Reloaded
@@ -63,7 +64,9 @@ async def create_agent(
         ConfigurationError: the configuration cannot be used; it lists every problem.
         InternalError: an actor could not be kept running.
     """
-    return await open_hosted(config, config_path, options, loop_here)
+    agent = await open_hosted(config, config_path, options, loop_here)
+    opened(agent)
+    return agent
 
 
 async def open_hosted(
@@ -116,6 +119,7 @@ class HostedAgent(LLMAgent):
             InternalError: the runtime had ended by itself: an actor could not be kept running.
         """
         self._runtime.stop(drain_s)
+        closed(self)
         await self._runtime.wait_ended(self._here)
 
     async def __aenter__(self) -> Self:
@@ -142,8 +146,8 @@ class HostedAgent(LLMAgent):
 
     def begin(self, prompt: Prompt, *, streamed: bool = True, **options: Unpack[AskOptions]) -> HostedStream:
         request = self._agent.request(prompt, options, stream=streamed)
-        opened = partial(self._agent.open_stream, request, options.get("response_format"))
-        return self._stream(opened, request.request_id)
+        begun = partial(self._agent.open_stream, request, options.get("response_format"))
+        return self._stream(begun, request.request_id)
 
     async def embed(self, inputs: str | Sequence[str], **options: Unpack[EmbedOptions]) -> EmbeddingResponse:
         return await self._call(self._agent.embed, inputs, **options)
@@ -171,8 +175,8 @@ class HostedAgent(LLMAgent):
         **options: Unpack[ChatOptions],
     ) -> HostedStream:
         turn = self._agent.turn(message, conversation_id, options, stream=streamed)
-        opened = partial(self._agent.open_chat, turn, options.get("response_format"))
-        return self._stream(opened, turn.request.request_id)
+        begun = partial(self._agent.open_chat, turn, options.get("response_format"))
+        return self._stream(begun, turn.request.request_id)
 
     async def create_conversation(self, conversation_id: str | None = None, *, system_prompt: str | None = None) -> str:
         return await self._call(self._agent.create_conversation, conversation_id, system_prompt=system_prompt)
@@ -237,10 +241,10 @@ class HostedAgent(LLMAgent):
             raise stopped()
         return await self._border.call(self._here(), function, *args, **kwargs)
 
-    def _stream(self, opened: Callable[[], TrioStream], request_id: RequestId) -> HostedStream:
+    def _stream(self, begun: Callable[[], TrioStream], request_id: RequestId) -> HostedStream:
         if self._runtime.stopping:
             raise stopped()
-        pump = StreamPump(self._border, opened)
+        pump = StreamPump(self._border, begun)
         self._border.enter(pump)
         self._border.post(pump.start)
         return HostedStream(self, self._border, self._here, pump, request_id)

@@ -36,7 +36,7 @@ rig = Rig({script})
 agent = manus.open_sync(on_disk, **options(rig))
 def ask():
     with contextlib.suppress(manus.LLMError):
-        agent.generate("Hello")
+        agent.stream("Hello").response()
 for _ in range(3):
     threading.Thread(target=ask, daemon=True).start()
 until(lambda: rig.open_exchanges == 3)
