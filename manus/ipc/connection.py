@@ -68,6 +68,7 @@ class Connection:
         self._ends = trio.Event()
         self._patience = trio.CancelScope()
         self._written = WakeSlot()
+        self._flush_s = session.policy.flush_s
 
     async def run(self) -> Ending:
         """Serve until the connection has come to its end; every request is answered by then. Gives the end.
@@ -96,6 +97,8 @@ class Connection:
     def end(self, why: Why, within_s: float) -> None:
         """Take nothing new, and end within that time. Synchronous; said again, it can only end earlier."""
         self._session.end(why, trio.current_time() + within_s)
+        if why == "exit":
+            self._flush_s = self._session.policy.exit_flush_s
         assert self._session.ending is not None
         self._patience.deadline = min(self._patience.deadline, self._session.ending.deadline)
         self._ends.set()
@@ -186,7 +189,7 @@ class Connection:
         for voice in session.shutdowns.values():
             session.outbox.reply(voice.result({}))
         session.shutdowns.clear()
-        with trio.move_on_after(session.policy.flush_s):
+        with trio.move_on_after(self._flush_s):
             while not session.outbox.empty:
                 await self._written.wait()
             await self._sink.flush()

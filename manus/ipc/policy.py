@@ -17,6 +17,7 @@ class IpcPolicy(msgspec.Struct, frozen=True, kw_only=True):
         batch_bytes: what is written, or read, at once.
         lines_per_pass: lines acted upon before other tasks get their chance; one costs some 20 us.
         flush_s: how long the last words of a connection may take to be written once nobody is at work any more.
+        exit_flush_s: the same after `exit`: what a host that reads takes at once.
         settle_s: how long a call that was cancelled may take to say what it cost.
     """
 
@@ -34,6 +35,7 @@ class IpcPolicy(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: int = 64 * 2**10
     lines_per_pass: int = 64
     flush_s: float = 2.0
+    exit_flush_s: float = 0.1
     settle_s: float = 6.0
 
 
