@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from manus.cli import exits
 from manus.cli.output import say, status_of
@@ -14,6 +13,7 @@ from manus.cli.request_arguments import add_request_arguments
 if TYPE_CHECKING:
     from manus.cli.chat_lines import Entries
     from manus.cli.chat_session import ChatSession
+    from manus.cli.chat_signals import Signals
 
 _DESCRIPTION: Final = """\
 Converse with a model. At a terminal lines can be edited, Ctrl-C ends an answer and not the program, and Ctrl-D ends the
@@ -22,16 +22,6 @@ conversation; from a pipe every line is a message. Only answers go to stdout.
 A line that ends in a backslash goes on with the next one; \"\"\" begins and ends a message of several lines; what is
 pasted is one message. Lines that begin with a slash are commands; /help lists them.
 """
-
-_STATUS_OF_SIGNAL: Final = {signal.SIGTERM: exits.TERMINATED, signal.SIGHUP: exits.HUNG_UP}
-
-
-class Ended(KeyboardInterrupt):
-    """A signal that ends the program has come; like Ctrl-C it may come anywhere, so it goes where that one goes."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,40 +45,36 @@ def run(arguments: argparse.Namespace) -> int:
     if sys.stdin is None or sys.stdin.closed:
         say("manus: there is no standard input to read messages from")
         return exits.BAD_INPUT
-    for number in _STATUS_OF_SIGNAL:
-        signal.signal(number, _end)
+    from manus.cli.chat_signals import Ended
+
     try:
         return _converse(arguments)
     except Ended as ended:
         return ended.status
 
 
-def _end(number: int, _: object) -> NoReturn:
-    raise Ended(_STATUS_OF_SIGNAL[signal.Signals(number)])
-
-
 def _converse(arguments: argparse.Namespace) -> int:
     from manus.cli.chat_session import ChatSession
+    from manus.cli.chat_signals import Signals
     from manus.errors import LLMError
     from manus.hosts.sync_agent import open_sync
 
     try:
-        with open_sync(arguments.config) as agent:
+        with open_sync(arguments.config) as agent, Signals(at_prompt=sys.stdin.isatty()) as signals:
             for note in agent.notes:
                 say(f"[{note}]")
-            at_prompt = sys.stdin.isatty()
-            session = ChatSession(agent, arguments, at_prompt=at_prompt)
+            session = ChatSession(agent, arguments, signals)
             session.begin()
-            status = go_on(session, _entries(session, at_prompt=at_prompt), at_prompt=at_prompt)
+            status = go_on(session, _entries(session, signals))
             session.part()
-            return status
+            return exits.OK if signals.at_prompt else status
     except LLMError as error:
         say(f"manus: {error}")
         return status_of(error)
 
 
-def go_on(session: ChatSession, entries: Entries, *, at_prompt: bool) -> int:
-    """Take one entry after the other; give the first failure's status, or 0 where people have seen for themselves."""
+def go_on(session: ChatSession, entries: Entries) -> int:
+    """Take one entry after the other, to the end; give the status of the first failure."""
     from manus.cli.chat_commands import obey
     from manus.cli.chat_lines import BadEntry
 
@@ -102,27 +88,22 @@ def go_on(session: ChatSession, entries: Entries, *, at_prompt: bool) -> int:
             continue
         if entered is None:
             break
-        try:
-            came = obey(session, entered.text) if entered.is_command else session.ask(entered.text)
-            status = status or came
-        except KeyboardInterrupt as stop:
-            if not at_prompt or type(stop) is not KeyboardInterrupt:
-                raise
-            say("\n[left; what it used stands in the books]")
-    return exits.OK if at_prompt else status
+        came = obey(session, entered.text) if entered.is_command else session.ask(entered.text)
+        status = status or came
+    return status
 
 
-def _entries(session: ChatSession, *, at_prompt: bool) -> Entries:
+def _entries(session: ChatSession, signals: Signals) -> Entries:
     from manus.cli.chat_commands import completions
     from manus.cli.chat_lines import EditedLines, Entries, Lines, PipedLines
 
     lines: Lines
-    if at_prompt and sys.stdout.isatty():
+    if signals.at_prompt and sys.stdout is not None and sys.stdout.isatty():
         lines = EditedLines(lambda begun: completions(session, begun))
         say("[/help lists the commands; Ctrl-C ends an answer, Ctrl-D the conversation]")
     else:
-        lines = PipedLines(sys.stdin.buffer, _show_prompt if at_prompt else None)
-    return Entries(lines, at_prompt=at_prompt, say=say)
+        lines = PipedLines(sys.stdin.buffer, _show_prompt if signals.at_prompt else None)
+    return Entries(lines, signals.reading, at_prompt=signals.at_prompt, say=say)
 
 
 def _show_prompt(prompt: str) -> None:

@@ -7,6 +7,7 @@ line that begins with a slash is a command; two slashes stand for a message that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import BinaryIO, Final, Protocol, final
 
 import msgspec
@@ -118,12 +119,21 @@ class Entries:
 
     Args:
         lines: where they come from.
+        reading: surrounds the reading of a line: what lets signals raise there.
         at_prompt: whether Ctrl-C breaks off what is being entered, and nothing else, as at a prompt.
         say: writes a line for people.
     """
 
-    def __init__(self, lines: Lines, *, at_prompt: bool, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        reading: Callable[[], AbstractContextManager[None]],
+        *,
+        at_prompt: bool,
+        say: Callable[[str], None],
+    ) -> None:
         self._lines = lines
+        self._reading = reading
         self._at_prompt = at_prompt
         self._say = say
         self._gathering = False
@@ -154,8 +164,12 @@ class Entries:
                 self._say("\n[Ctrl-C once more, Ctrl-D or /quit ends the conversation]" if in_a_row == 1 else "")
         return None
 
+    def _line(self, prompt: str) -> str:
+        with self._reading():
+            return self._lines.line(prompt)
+
     def _entry(self) -> Entered:
-        first = self._lines.line(PROMPT)
+        first = self._line(PROMPT)
         if first.startswith(QUOTES):
             return Entered(self._block(first.removeprefix(QUOTES)))
         if first.startswith("/") and not first.startswith("//"):
@@ -178,7 +192,7 @@ class Entries:
         bad: BadEntry | None = None
         while not ends(line):
             try:
-                line = self._lines.line(MORE)
+                line = self._line(MORE)
             except EOFError:
                 break
             except BadEntry as error:

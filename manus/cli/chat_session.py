@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, final
 
 from manus.cli import exits
+from manus.cli.chat_signals import Answering, Signals
 from manus.cli.output import STDOUT_FD, say, status_of, story_of, story_of_failure, write_all
 from manus.cli.request_arguments import request_options
 from manus.cli.route_view import story_of_route
@@ -30,23 +31,26 @@ PATIENCE_S: Final = 1.5
 AT_ONCE_CHARS: Final = select.PIPE_BUF // 4
 """So much text goes into a pipe that is ready without waiting for its reader."""
 
+LOOK_S: Final = 0.1
+"""How often somebody who waits for the reader of the answer looks whether it is still wanted."""
+
 
 @final
 class ChatSession:
-    """A conversation in progress. For the main thread, which is where signals interrupt it.
+    """A conversation in progress.
 
     Args:
         agent: whom it asks.
         arguments: those of the command line.
-        at_prompt: whether people enter the messages, so that a failure or Ctrl-C is not the end.
+        signals: what cancels its answers.
     """
 
-    def __init__(self, agent: SyncAgent, arguments: argparse.Namespace, *, at_prompt: bool) -> None:
+    def __init__(self, agent: SyncAgent, arguments: argparse.Namespace, signals: Signals) -> None:
         self.agent = agent
         self.conversation_id: str | None = arguments.conversation
         self.last_route: Route | None = None
         self.ended = False
-        self._at_prompt = at_prompt
+        self._signals = signals
         self._as_json: bool = arguments.json
         self._tells_route: bool = arguments.route
         self._options = request_options(arguments)
@@ -107,7 +111,6 @@ class ChatSession:
         """Ask, show the answer, and give the exit status that stands for what came of it.
 
         Raises:
-            KeyboardInterrupt: the answer was broken off, and nobody sits at a prompt to go on.
             BrokenPipeError: nobody reads the answers any more.
         """
         options: dict[str, Any] = dict(self._options)
@@ -124,28 +127,24 @@ class ChatSession:
         return exits.OK
 
     def _read(self, stream: SyncStream) -> LLMResponse:
-        """Show chunks until the end or Ctrl-C. A second Ctrl-C does not even wait for the books.
+        """Show chunks until the end, or until a signal has the answer cancelled.
 
         Raises:
             LLMError: the request failed.
         """
-        shown = Shown(stream, silent=self._as_json)
-        try:
-            with Patience(at_prompt=self._at_prompt) as patience:
+        with self._signals.answering(stream) as answering, Patience(at_prompt=self._signals.at_prompt) as patience:
+            shown = Shown(answering, silent=self._as_json)
+            try:
                 for chunk in stream:
-                    patience.is_over()
+                    patience.end()
+                    if answering.cancelled:
+                        break
                     shown.take(chunk)
-            response = stream.response()
-            shown.whole(response)
-        except KeyboardInterrupt as stop:
-            response = stream.cancel()
-            shown.broken_off()
-            if not self._at_prompt or type(stop) is not KeyboardInterrupt:
-                self._tell(response)
-                raise
-        except LLMError:
-            shown.broken_off()
-            raise
+                response = answering.response()
+                if response.finish_reason != "cancelled":
+                    shown.rest(response)
+            finally:
+                shown.end_line()
         return response
 
     def _tell(self, response: LLMResponse) -> None:
@@ -184,11 +183,11 @@ class ChatSession:
 class Shown:
     """What of an answer is on stdout."""
 
-    def __init__(self, stream: SyncStream, *, silent: bool) -> None:
-        self._stream = stream
+    def __init__(self, answering: Answering, *, silent: bool) -> None:
+        self._answering = answering
         self._silent = silent
+        self._chars = 0
         self._last = "\n"
-        self._any = False
 
     def take(self, chunk: StreamChunk) -> None:
         """Show what a chunk adds."""
@@ -196,36 +195,36 @@ class Shown:
             return
         if chunk.delta:
             self._write(chunk.delta)
+            self._chars += len(chunk.delta)
         elif chunk.kind == "reset":
-            self._end_line()
+            self.end_line()
+            self._chars = 0
             say(f"[the answer begins anew: {chunk.text}]")
 
-    def whole(self, response: LLMResponse) -> None:
-        """Show what no chunk showed: an answer in one piece has none."""
+    def rest(self, response: LLMResponse) -> None:
+        """Show what no chunk has shown: an answer in one piece has none."""
         if not self._silent:
-            if not self._any:
-                self._write(response.content)
-            self._end_line()
+            self._write(response.content[self._chars :])
 
-    def broken_off(self) -> None:
-        """End the line, unless that had to wait for a reader who does not read."""
-        if self._any and _takes_at_once():
-            self._end_line()
-
-    def _end_line(self) -> None:
+    def end_line(self) -> None:
+        """See to it that whatever follows begins on a line of its own."""
         if self._last != "\n":
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        """Write; while the reader keeps us waiting, the stream must not count as abandoned."""
-        takes_time = len(text) > AT_ONCE_CHARS or not _takes_at_once()
-        if takes_time:
-            self._stream.pause()
-        write_all(text)
-        if takes_time:
-            self._stream.resume()
-        self._any = True
-        self._last = text[-1:] or self._last
+        """Write piece by piece, none of which has to wait; a reader who keeps us waiting pauses the stream.
+
+        Once the answer is cancelled, nobody waits for a reader who does not read.
+        """
+        for start in range(0, len(text), AT_ONCE_CHARS):
+            if not _takes_at_once(0.0):
+                self._answering.stream.pause()
+                while not _takes_at_once(LOOK_S):
+                    if self._answering.cancelled:
+                        return
+                self._answering.stream.resume()
+            write_all(text[start : start + AT_ONCE_CHARS])
+            self._last = text[start : start + AT_ONCE_CHARS][-1]
 
 
 @final
@@ -244,10 +243,10 @@ class Patience:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.is_over()
+        self.end()
 
-    def is_over(self) -> None:
-        """The answer has begun, or will not."""
+    def end(self) -> None:
+        """Say nothing more: the answer has begun, or will not."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -257,6 +256,6 @@ def aside(text: str) -> None:
     say(f"\x1b[2m{text}\x1b[0m" if sys.stderr is not None and wants_colours(sys.stderr) else text)
 
 
-def _takes_at_once() -> bool:
-    """Whether stdout takes a little text without waiting."""
-    return bool(select.select([], [STDOUT_FD], [], 0)[1])
+def _takes_at_once(wait_s: float) -> bool:
+    """Whether stdout takes a little text without waiting, or comes to do so soon."""
+    return bool(select.select([], [STDOUT_FD], [], wait_s)[1])

@@ -163,6 +163,29 @@ def test_a_signal_ends_it_where_nobody_sits_at_a_prompt_and_the_use_is_told(
     assert states_of(terminal) == ["settled"]
 
 
+def test_a_signal_ends_it_although_nobody_reads_its_output(tmp_path: Path, endless: str) -> None:
+    terminal = Terminal(tmp_path, endless)
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(writing, True)
+        with terminal.start("chat", stdin=subprocess.PIPE, stdout=writing) as process:
+            assert process.stdin is not None
+            process.stdin.write(b"Hello\n")
+            process.stdin.flush()
+            wait_until_working(endless, process)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(LIMIT_S) == 143
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert len(states_of(terminal)) == 1
+
+
 def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path, endless: str) -> None:
     terminal = Terminal(tmp_path, endless)
     with terminal.start("chat", stdin=subprocess.PIPE) as process:

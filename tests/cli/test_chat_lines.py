@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
@@ -37,7 +38,7 @@ def ctrl_c(unsent: str = "") -> KeyboardInterrupt:
 
 def all_of(content: bytes) -> list[Entered | str]:
     """Read everything; a bad entry stands in it as its text."""
-    entries = Entries(PipedLines(io.BytesIO(content)), at_prompt=False, say=said_nothing)
+    entries = Entries(PipedLines(io.BytesIO(content)), nullcontext, at_prompt=False, say=said_nothing)
     found: list[Entered | str] = []
     while True:
         try:
@@ -106,7 +107,7 @@ def test_a_bad_entry_is_named_and_the_next_one_is_read(bad: bytes, message: str)
 
 def at_prompt(*entries: str | KeyboardInterrupt) -> tuple[Callable[[], Entered | None], list[str]]:
     said: list[str] = []
-    return Entries(Typed(*entries), at_prompt=True, say=said.append).next, said
+    return Entries(Typed(*entries), nullcontext, at_prompt=True, say=said.append).next, said
 
 
 def test_ctrl_c_twice_at_an_empty_prompt_is_the_end_and_the_first_says_so() -> None:
@@ -138,7 +139,7 @@ def test_ctrl_c_after_an_answer_counts_anew() -> None:
 
 def test_ctrl_c_where_nobody_sits_at_a_prompt_is_the_end() -> None:
     with pytest.raises(KeyboardInterrupt):
-        Entries(Typed(ctrl_c(), "never read"), at_prompt=False, say=said_nothing).next()
+        Entries(Typed(ctrl_c(), "never read"), nullcontext, at_prompt=False, say=said_nothing).next()
 
 
 def test_a_signal_that_ends_the_program_is_not_taken_for_ctrl_c() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 LINES = "manus/cli/chat_lines.py"
-SESSION = "manus/cli/chat_session.py"
-CHAT = "manus/cli/chat.py"
+SIGNALS = "manus/cli/chat_signals.py"
 HEALTH = "manus/cli/health.py"
 SERVE = "manus/cli/serve.py"
 
@@ -49,20 +48,20 @@ COMMAND_MUTANTS = [
         rule="a block is one message",
     ),
     Mutant(
-        name="a second Ctrl-C ends the program",
-        file=CHAT,
-        original='            say("\\n[left; what it used stands in the books]")\n',
-        mutated="            return exits.INTERRUPTED\n",
-        killers=(f"{INTERRUPTED}::test_a_second_ctrl_c_does_not_wait_for_the_books_and_is_not_the_end",),
-        rule="Ctrl-C ends an answer, not the program",
+        name="Ctrl-C before there is an answer is lost",
+        file=SIGNALS,
+        original="        if self._count:  # it came",
+        mutated="        if False:  # it came",
+        killers=(f"{INTERRUPTED}::test_ctrl_c_before_there_is_an_answer_cancels_it_all_the_same",),
+        rule="Ctrl-C ends an answer",
     ),
     Mutant(
-        name="a signal to end is Ctrl-C where people sit at a prompt",
-        file=CHAT,
-        original="            if not at_prompt or type(stop) is not KeyboardInterrupt:\n",
-        mutated="            if not at_prompt:\n",
-        killers=(f"{INTERRUPTED}::test_elsewhere_it_is_the_end",),
-        rule="SIGTERM ends the program",
+        name="Ctrl-C ends an answer where nobody sits at a prompt, and the next line is asked",
+        file=SIGNALS,
+        original="ends = name != signal.SIGINT or not self.at_prompt",
+        mutated="ends = name != signal.SIGINT",
+        killers=(f"{INTERRUPTED}::test_a_signal_that_ends_the_program_lets_the_answer_be_told_first",),
+        rule="Ctrl-C ends a program in a pipeline",
     ),
     Mutant(
         name="a degraded server is reported as failed",
