@@ -169,10 +169,15 @@ def _run(directory: Path, config: Path, *, kills: int, seed: int, local: bool) -
     began = time.monotonic()
     command = (sys.executable, *SERVE, str(config))
     driver_path = built("plain", "manus_driver") / "manus_driver"
-    with driving(driver_path, "--restart", *command, log=directory / "server.log") as driver:
+    log = directory / "server.log"
+    with driving(driver_path, "--restart", *command, log=log) as driver:
         run = Run(driver, seed, local=local)
-        for _ in range(kills):
-            run.kill_one()
+        try:
+            for _ in range(kills):
+                run.kill_one()
+        except AssertionError as error:
+            error.add_note(f"the server's last words:\n{log.read_text()[-4000:]}")
+            raise
         assert driver.close() == 0
         give_up_at = time.monotonic() + PATIENCE_S
         while left := driver.descendants():

@@ -93,6 +93,23 @@ TEST(lives_what_the_ledger_says_decides_what_may_be_repeated) {
   }
 }
 
+TEST(lives_what_had_not_left_is_sent_to_the_next_server) {
+  const Scratch ledger;
+  manus::Options made = with_ledger(ledger);
+  made.command.push_back("deaf-once");
+  manus::Client client(made);
+  CHECK(client.wait_ready(PATIENCE).ok());
+  // The pipe takes the first line, and the beginning of the second.
+  std::vector<manus::Call<Response>> calls;
+  const std::string prompt = "say 1 " + std::string(60'000, 'x');
+  for (int times = 0; times < 6; ++times) calls.push_back(client.generate(request(prompt)));
+  eventually([&] { return client.statistics().queued_bytes < 5 * 60'000; }, "two lines on their way");
+  ::kill(client.pid(), SIGKILL);
+  const manus::Outcome<Response> first = calls[0].get();
+  CHECK(first.ok() || first.error().status->state == Books::unknown);
+  for (std::size_t number = 1; number < calls.size(); ++number) CHECK(calls[number].get().ok());
+}
+
 TEST(lives_books_that_are_still_open_are_asked_again) {
   const Scratch ledger;
   manus::Client client(with_ledger(ledger));

@@ -4,7 +4,8 @@
 //
 // HABITs are of the process: `mute` never greets, `old` knows no version of the protocol, `quit` ends before it greets
 // (status 3, last words on stderr), `stubborn` ignores SIGTERM and the end of stdin, `chatty` writes lines to stderr,
-// `deaf` reads nothing once it has greeted, `small` takes frames of 1000 bytes, `forgetful` keeps its books in memory.
+// `deaf` reads nothing once it has greeted, `deaf-once` only in its first life; `small` takes frames of 1000 bytes,
+// `forgetful` keeps its books in memory.
 //
 // A prompt says what becomes of its request: `say N` answers with N words; `hang` answers when it is cancelled, `coma`
 // never; `die` kills the process before a word, `die-after N` after N events, `die-midline` in the middle of its reply,
@@ -225,7 +226,9 @@ struct Peer {
       reply(id, {{"protocolVersion", 1}, {"server", server}, {"capabilities", json::object()}, {"limits", limits}});
       greeted = true;
       if (has("chatty")) std::cerr << "first\nsecond\n" << std::string(40'000, 'y') << "\nlast" << std::endl;
-      while (has("deaf")) ::pause();
+      const bool first_life = booked("life") == "unknown";
+      if (has("deaf-once")) book("life", "first");
+      while (has("deaf") || (has("deaf-once") && first_life)) ::pause();
     } else if (method == "request.status") {
       const std::string key = params.value("request_key", "");
       const std::string state = booked(key);
