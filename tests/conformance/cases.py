@@ -1,25 +1,19 @@
 """Own the cases: what is asked of every host alike. Each gives a record that has to be the same whoever was asked.
 
-Those in `SHARED` may run beside each other at one agent, from any number of threads; those in `ALONE` have it to
-themselves. What a case asserts holds by itself; what it returns is held against the reference host's.
+They may run beside each other at one agent, from any number of threads; for those that may not, see `lone_cases`.
+What a case asserts holds by itself; what it returns is held against the reference host's.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from typing import Any, Final
 
-from tests.conformance.driver import Driver, HostError, Plain
+from tests.conformance.asking import ONLY_FIRST, Case, asking, generating, refused, unique
+from tests.conformance.driver import Driver, Plain
 from tests.conformance.records import joined, read_all, response_record, route_record, text_in, without_sums
 from tests.conformance.vendors import LONG, STALLED, TEXT, Vendors
 
-Case = Callable[[Driver, Vendors], Any]
-"""Any: the record, of each case's own shape."""
-
-ONLY_FIRST: Final[dict[str, Any]] = {"provider": "first", "fallback_providers": []}
 SCHEMA: Final = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
@@ -34,24 +28,6 @@ WEATHER: Final = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
-
-_numbers = count()
-_numbers_lock = threading.Lock()
-
-
-def refused(call: Callable[[], object]) -> Plain:
-    """Make a call that has to fail, and give what is said of the failure."""
-    try:
-        given = call()
-    except HostError as error:
-        return error.told
-    raise AssertionError(f"it should have failed, and gave {given}")
-
-
-def unique(word: str) -> str:
-    """Give a name that no other request of this process has."""
-    with _numbers_lock:
-        return f"{word}-{next(_numbers)}"
 
 
 # --- one answer ---------------------------------------------------------------------------------------
@@ -205,41 +181,15 @@ def refuses(host: Driver, vendors: Vendors) -> object:
         {"prompt": "toolong please", **ONLY_FIRST},
         {"prompt": "unknown please", **ONLY_FIRST},
     ]
-    return [refused(_generating(host, params)) for params in wrong]
-
-
-def breaks_off(host: Driver, vendors: Vendors) -> object:
-    """A stream that breaks off is an error with what had come, never an answer."""
-    stream = host.stream("stream", prompt="cut please", on_interrupt="error", **ONLY_FIRST)
-    told = refused(_reading(stream))
-    assert told["partial"]
-    assert TEXT.startswith(told["partial"])
-    told["kind"] = told["kind"] in ("incomplete", "network", "protocol")  # how the socket ended is the kernel's to say
-    return told
+    return [refused(generating(host, params)) for params in wrong]
 
 
 def runs_out_of_time(host: Driver, vendors: Vendors) -> object:
     """A deadline ends a request that a provider would keep for ever."""
-    told = refused(_generating(host, {"prompt": "unheard please", "timeout_s": 0.3, "tags": ["left"], **ONLY_FIRST}))
+    told = refused(generating(host, {"prompt": "unheard please", "timeout_s": 0.3, "tags": ["left"], **ONLY_FIRST}))
     assert told["attempts"] <= 1  # a loaded machine may not have got as far as that
     assert told["kind"] == "deadline"
     return told["kind"]
-
-
-def trouble(host: Driver, vendors: Vendors) -> object:
-    """Failures that let a deployment rest, each with its own word and its hint when to come back."""
-    told: list[Plain] = []
-    for word, provider in (("broken", "first"), ("busy", "second"), ("denied", "third")):
-        params = {"prompt": f"{word} please", "provider": provider, "fallback_providers": [], "timeout_s": 20.0}
-        told.append(refused(_generating(host, params)))
-    return told
-
-
-def falls_back(host: Driver, vendors: Vendors) -> object:
-    """When the first provider fails the next one answers, and the route tells."""
-    response = host.ask("generate", prompt="switched please")
-    assert response["provider"] == "second"
-    return response_record(response)
 
 
 # --- conversations ------------------------------------------------------------------------------------
@@ -256,7 +206,7 @@ def chats(host: Driver, vendors: Vendors) -> object:
     seen = host.ask("conversation.get", conversation_id=name)
     gone = host.ask("conversation.delete", conversation_id=name)
     again = host.ask("conversation.delete", conversation_id=name)
-    lost = refused(_asking(host, "conversation.get", {"conversation_id": name}))
+    lost = refused(asking(host, "conversation.get", {"conversation_id": name}))
     return [response_record(first), response_record(second), turns_in(seen), gone, again, lost["kind"]]
 
 
@@ -301,77 +251,6 @@ def answers_many_at_once(host: Driver, vendors: Vendors) -> object:
         return list(threads.map(one, range(12)))
 
 
-def switches(host: Driver, vendors: Vendors) -> object:
-    """The provider that is switched to answers from then on; one that is not there changes nothing."""
-    before = host.ask("generate", prompt="hello there")
-    host.ask("providers.switch", provider="third", model="sim-small")
-    after = host.ask("generate", prompt="hello there")
-    wrong = refused(_asking(host, "providers.switch", {"provider": "fourth"}))
-    still = host.ask("generate", prompt="hello there")
-    assert [each["provider"] for each in (before, after, still)] == ["first", "third", "third"]
-    return [*(response_record(each) for each in (before, after, still)), wrong["kind"]]
-
-
-def ends_with_requests_in_flight(host: Driver, vendors: Vendors) -> object:
-    """What can end in the time that shutting down allows does; what cannot gets a definite end, as do later calls."""
-    steady = host.stream("stream", prompt="steady please", **ONLY_FIRST)
-    stuck = host.stream("stream", prompt="stall here", **ONLY_FIRST)
-    assert steady.next() is not None
-    assert stuck.next() is not None
-    with ThreadPoolExecutor(4) as threads:
-        waiting = threads.submit(_end_of_answer, host, "unheard here")
-        vendors.wait_for("unheard here")
-        whole = threads.submit(_text_of_rest, steady)
-        broken = threads.submit(_end_of, stuck)
-        host.shut_down()
-        rest, ends = whole.result(), [broken.result(), waiting.result()]
-    assert LONG.endswith(rest)
-    assert len(rest) > len(LONG) // 2
-    late = refused(_generating(host, {"prompt": "too late"}))
-    host.shut_down()  # a second time does no harm
-    assert not [row for rows in vendors.rows().values() for row in rows if row.prompt.startswith("too late")]
-    return ["cancelled" if end in ("cancelled", "stopped") else end for end in ends], late["kind"]
-
-
-def _text_of_rest(stream: Any) -> str:
-    return text_in(read_all(stream))
-
-
-def _end_of(stream: Any) -> object:
-    """Say how a stream ended that could not end well."""
-    try:
-        read_all(stream)
-        return stream.response()["finish_reason"]
-    except HostError as error:
-        return error.told["kind"]
-
-
-def _end_of_answer(host: Driver, prompt: str) -> object:
-    try:
-        return host.ask("generate", prompt=prompt, **ONLY_FIRST)["finish_reason"]
-    except HostError as error:
-        return error.told["kind"]
-
-
-def _generating(host: Driver, params: dict[str, Any]) -> Callable[[], object]:
-    return _asking(host, "generate", params)
-
-
-def _asking(host: Driver, method: str, params: dict[str, Any]) -> Callable[[], object]:
-    def call() -> object:
-        return host.ask(method, **params)
-
-    return call
-
-
-def _reading(stream: Any) -> Callable[[], object]:
-    def call() -> object:
-        read_all(stream)
-        return stream.response()
-
-    return call
-
-
 SHARED: Final[tuple[Case, ...]] = (
     generates,
     generates_elsewhere,
@@ -392,6 +271,3 @@ SHARED: Final[tuple[Case, ...]] = (
     streams_chat,
     answers_many_at_once,
 )
-
-ALONE: Final[tuple[Case, ...]] = (falls_back, switches, breaks_off, trouble, ends_with_requests_in_flight)
-"""In this order they may have one agent together: each leaves what the next one needs as it was."""

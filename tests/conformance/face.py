@@ -35,6 +35,16 @@ def begun(agent: Any, method: str, params: Params) -> Any:
             return agent.get_provider_status()
         case "usage.stats":
             return agent.get_usage_stats(**given)
+        case "usage.summary":
+            return agent.get_usage_summary(**given)
+        case "limits":
+            return agent.get_limits()
+        case "routing.metrics":
+            return agent.get_routing_metrics()
+        case "health":
+            return agent.health()
+        case "reload":
+            return agent.reload()
         case "request.status":
             return agent.request_status(given["request_key"])
         case "providers.list":

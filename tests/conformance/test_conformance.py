@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.asking import Case
 from tests.conformance.books import check_books
 from tests.conformance.cases import (
-    ALONE,
     SHARED,
-    Case,
     cancels_midway,
     embeds,
     generates,
@@ -24,6 +23,7 @@ from tests.conformance.cases import (
 )
 from tests.conformance.driver import Driver
 from tests.conformance.hosts import HOSTS, REFERENCE
+from tests.conformance.lone_cases import ALONE
 from tests.conformance.vendors import Vendors, served
 
 DRAIN_S = 1.0
