@@ -53,6 +53,9 @@ SWITCH_S: Final = 5.0
 WAITING_MAX: Final = 16
 """Reloads that may wait for each other. Each reads what is there when its turn comes, so more would not do more."""
 
+FORMER_MAX: Final = 64
+"""Former actors that may wait for their calls to end; each holds sockets, and calls may take as long as they like."""
+
 SERVER_S: Final = 5.0
 """How long a model server on this machine may take to end; it is asked politely first, then killed."""
 
@@ -134,6 +137,7 @@ class Reloader:
         self._nursery = nursery
         self._waiting: deque[_Asked] = deque()
         self._working = False
+        self._former = 0
 
     async def reload(self, source: Source = None) -> Reloaded:
         """Put another configuration in force, or what the agent was opened with, read again.
@@ -176,6 +180,8 @@ class Reloader:
     # --- one reload -----------------------------------------------------------------------------------
 
     async def _reload(self, source: Source) -> Reloaded:
+        if self._former >= FORMER_MAX:
+            raise ReloadError(f"{self._former} actors of former reloads still have calls in hand; try again later.")
         source = self._source if source is None else source
         loaded, wiring = self._preparation.prepared(source)
         former, former_wiring = self._in_force.loaded, self._in_force.wiring
@@ -306,6 +312,7 @@ class Reloader:
         for name in (*changes.changed, *changes.removed):
             server = specs[name].server
             leaves = server if isinstance(server, LocalServer) and server not in kept else None
+            self._former += 1
             self._nursery.start_soon(self._retire, former.actor_of(name), leaves)
         reloaded = Reloaded(
             origin=loaded.origin,
@@ -338,6 +345,7 @@ class Reloader:
                 break
             await trio.sleep(LANE_PAUSE_S)
         await self._remove(actor)
+        self._former -= 1
         if server is not None:
             with bounded_shield(SERVER_S):
                 await server.aclose()

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 import manus
+from manus import reloading
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Cut, Rejected
 from manus.trio_agent import TrioAgent
@@ -265,3 +266,22 @@ async def test_a_call_that_fails_after_its_provider_has_left_is_not_made_there_a
         servers["a"].behave(Script(text="A."))
         await agent.reload(one)
         assert (await agent.generate("Who?")).content == "A."
+
+
+async def test_reloads_are_refused_while_too_many_former_actors_have_calls_in_hand(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reloading, "FORMER_MAX", 2)
+    servers = Servers(a=SLOW, b=SLOW)
+    found: list[Any] = []
+    async with opened(servers, config({"first": entry("a")})) as agent:
+        async with trio.open_nursery() as nursery:
+            for host in ("b", "a"):
+                nursery.start_soon(told, agent, found)
+                await trio.sleep(0.1)
+                await agent.reload(config({"first": entry(host)}))
+            with pytest.raises(manus.ReloadError, match="still have calls in hand"):
+                await agent.reload(config({"first": entry("b")}))
+
+        await agent.reload(config({"first": entry("b")}))
+        assert [each.content for each in found] == [SLOW.text] * 2
