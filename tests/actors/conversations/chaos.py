@@ -18,7 +18,13 @@ import trio.testing
 
 from manus.actors.conversations.shelf import Shelf
 from manus.actors.conversations.store import MemoryStore
-from manus.messages.conversations import ConversationDeleted, ConversationPolicy, DeleteConversation
+from manus.messages.conversations import (
+    ConversationAsked,
+    ConversationDeleted,
+    ConversationPolicy,
+    ConversationUnknown,
+    DeleteConversation,
+)
 from manus.messages.outcomes import Finished, Unfinished
 from manus.messages.routing_policy import HealthPolicy, RetryPolicy, RouterPolicy
 from manus.sim.behaviour import Script
@@ -187,7 +193,11 @@ class World:
         assert not [each for each in self.said if each.patient and kind_of(each.end) in ("deadline", "Expired")]
         shelf = rig.tree._ground.slots["conversations"].cell
         assert isinstance(shelf, Shelf)
+        conversations = rig.tree.ref("conversations")
         for name in NAMES:
+            asked = ConversationAsked(conversation_id=name)
+            answer = await conversations.ask(asked, deadline=trio.current_time() + 1.0)
+            assert isinstance(answer, ConversationUnknown) or getattr(answer, "in_hand", None) == 0
             history = shelf.get(name)
             held = [] if history is None else [texts_of(exchange) for exchange in history.exchanges]
             told = self.told_in(name)

@@ -101,6 +101,7 @@ class ScriptedRouter:
         self.answer = answer
         self.window = window
         self.asked: list[ChatRequest] = []
+        self.sinks: list[object] = []
         self.questions: list[ChatRequest] = []
         self.running = 0
         self.last_words = 0
@@ -127,6 +128,7 @@ class ScriptedRouter:
         request = env.message
         assert isinstance(request, ChatRequest)
         self.asked.append(request)
+        self.sinks.append(env.sink)
         self.running += 1
         outcome: object = None
         try:

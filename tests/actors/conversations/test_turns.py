@@ -359,6 +359,18 @@ def stream_of(talk: Talk, text: str) -> Dialog:
     return talk.conversations.ask_stream(turn_asked(text, stream=True), deadline=trio.current_time() + 60)
 
 
+async def test_the_callers_own_channel_goes_to_the_router_so_that_a_stream_costs_nothing_more(
+    autojump_clock: object,
+) -> None:
+    router = ScriptedRouter()
+    async with open_talk(router) as talk:
+        with stream_of(talk, "one") as dialog:
+            finished(await dialog.outcome())
+            assert router.sinks[0] is dialog._sink
+        await talk.say("two")
+        assert router.sinks[1] is None
+
+
 async def test_a_cancelled_turn_gives_the_routers_last_word_and_leaves_no_trace(autojump_clock: object) -> None:
     router = ScriptedRouter(Gate().answer)
     async with open_talk(router) as talk:
