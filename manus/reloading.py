@@ -23,7 +23,7 @@ from manus.actors.lanes import LaneAsked, LaneFree
 from manus.actors.local.server import LocalServer
 from manus.actors.provider import provider_child
 from manus.actors.redaction import Redaction
-from manus.actors.router_desk import Reconfigure, Reconfigured, table_of
+from manus.actors.router_desk import Reconfigure, table_of
 from manus.actors.upstream import ProviderCounters, ProviderSpec
 from manus.config.load import Loaded, Source
 from manus.configuration_changes import Changes, changes_between, needs_restart
@@ -270,24 +270,19 @@ class Reloader:
         )
         done: list[tuple[str, object]] = []
         for actor, message, undo in switches:
-            try:
-                await self._told(actor, message)
-            except ReloadError:
-                for switched, back in reversed(done):
-                    await self._told(switched, back)
-                raise
+            refused = await self._told(actor, message)
+            if refused is not None:
+                stuck = [switched for switched, back in reversed(done) if await self._told(switched, back) is not None]
+                kept = f", but {' and '.join(stuck)} could not switch back" if stuck else ", and nothing has changed"
+                raise ReloadError(f"{refused}. What was configured before is in force{kept}.")
             done.append((actor, undo))
 
-    async def _told(self, actor: str, message: object) -> None:
+    async def _told(self, actor: str, message: object) -> str | None:
+        """Have an actor switch; says why it did not."""
         answer = await self._tree.ref(actor).ask(message, deadline=trio.current_time() + SWITCH_S)
-        match answer:
-            case ActorFailed() | Undelivered() | Unavailable() | Expired() | Withdrawn():
-                raise ReloadError(
-                    f"{actor} could not switch to another configuration ({type(answer).__name__.lower()}). What was "
-                    "configured before is in force, and nothing has changed."
-                )
-            case _:
-                assert isinstance(answer, Reconfigured) or actor != "router", "the router switches or says why not"
+        if not isinstance(answer, ActorFailed | Undelivered | Unavailable | Expired | Withdrawn):
+            return None
+        return f"{actor} could not switch to another configuration ({type(answer).__name__.lower()})"
 
     def _take_back(self, wiring: Wiring, names: tuple[str, ...]) -> None:
         """Have actors leave that were started in vain; nobody has called them."""

@@ -86,8 +86,8 @@ RELOAD_MUTANTS = [
     Mutant(
         name="reload: nobody switches back",
         file=RELOADING,
-        original="                for switched, back in reversed(done):",
-        mutated="                for switched, back in ():",
+        original="for switched, back in reversed(done) if",
+        mutated="for switched, back in done[:0] if",
         killers=(f"{T_RELOAD}::test_an_actor_that_cannot_switch_has_those_before_it_switch_back[router]",),
         rule="a reload that fails half-way leaves the old configuration in force",
     ),

@@ -342,6 +342,25 @@ async def test_an_actor_that_cannot_switch_has_those_before_it_switch_back(
         assert (await agent.generate("Who?")).content == "A."
 
 
+async def test_an_actor_that_cannot_switch_back_is_named(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(Servers(), config({"first": entry("a")})) as agent:
+        slots, tell = agent._tree._ground.slots, agent._reloader._told
+
+        async def told(actor: str, message: object) -> str | None:
+            if actor == "router":  # it is down from here on, and accounting too
+                for name in ("router", "accounting"):
+                    slots[name].quarantine(trio.current_time() + 1)
+            return await tell(actor, message)
+
+        monkeypatch.setattr(agent._reloader, "_told", told)
+        with pytest.raises(manus.ReloadError, match="in force, but accounting could not switch back"):
+            await agent.reload(config({"first": entry("a")}, limits={"concurrency": 1}))
+        for name in ("router", "accounting"):
+            slots[name].readmit()
+
+
 async def test_a_reload_is_refused_while_the_agent_closes(autojump_clock: object) -> None:
     servers = Servers(a=Script(text="A.", latency_s=5))
     async with trio.open_nursery() as nursery:
