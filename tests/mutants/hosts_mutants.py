@@ -12,6 +12,7 @@ JSON_TEXT = "manus/ipc/protocol/json_text.py"
 CALLS = "manus/ipc/calls.py"
 
 ASYNCIO = "tests/hosts/test_asyncio_host.py"
+ENDS = "tests/hosts/test_ends.py"
 CONNECTION = "tests/ipc/test_connection.py"
 CONFORMANCE = "tests/conformance/test_conformance.py::test_a_host_gives_the_outcome_of_the_reference"
 
@@ -71,6 +72,14 @@ HOSTS_MUTANTS = [
         mutated="            if self._agent is None:\n                pass\n",
         killers=(f"{ASYNCIO}::test_a_cancelled_opening_opens_nothing",),
         rule="P13: no thread is left behind",
+    ),
+    Mutant(
+        name="an interpreter that ends forgets its runtimes (hosts)",
+        file=RUNTIME,
+        original="atexit.register(_stop_all)\n",
+        mutated="",
+        killers=(f"{ENDS}::test_a_program_that_forgets_its_agent_ends_with_its_books_in_order",),
+        rule="P13: the books are settled and closed, however a program ends",
     ),
     Mutant(
         name="the reply goes before the last events (hosts)",
