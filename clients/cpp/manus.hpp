@@ -155,7 +155,7 @@ struct Error {
   int code = 0;
   std::string kind;
   std::string message;
-  bool retryable = false;  ///< It may be sent again: doing so bills nothing twice.
+  bool retryable = false;  ///< It may be sent again: it was not carried out, or the server says that this may help.
   bool in_doubt = false;   ///< It may have been carried out and billed; nobody saw its end.
   std::optional<std::int64_t> retry_after_ms;  ///< When to come back, where somebody said so.
   std::string provider;
@@ -1806,7 +1806,8 @@ class Session final : public std::enable_shared_from_this<Session>, private Call
       if (call->stage == CallState::Stage::queued) {
         if (will_restart() || hopeless_) continue;  // sent when it is back, or refused when it is known how it ended
         withdraw(*call);
-        end(lock, call, RawOutcome::failure(own_error("server_lost", failure_ + "; nothing of it was sent", true)));
+        const Error lost = own_error("server_lost", failure_ + "; nothing of it was sent", true);
+        end(lock, call, RawOutcome::failure(closing() ? why_not() : lost));
       } else if (call->stage == CallState::Stage::sent) {
         if (call->bills && will_restart() && !call->request_key.empty()) {
           call->stage = CallState::Stage::recovering;

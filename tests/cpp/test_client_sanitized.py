@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cpp.building import Flavour
+from tests.cpp.building import Flavour, built
 from tests.cpp.ctest import run_tests
+
+
+@pytest.mark.parametrize("flavour", ["address", "thread"])
+def test_it_compiles_with_a_watchman_inside(flavour: Flavour) -> None:
+    assert (built(flavour, "manus_peer", "manus_tests") / "manus_tests").exists()
 
 
 @pytest.mark.parametrize("flavour", ["address", "thread"])

@@ -216,6 +216,14 @@ TEST(lives_an_orderly_end_reports_itself_and_refuses_what_comes_later) {
   CHECK(client.shutdown().how == manus::ShutdownReport::How::orderly);
 }
 
+TEST(lives_closing_before_it_is_ready_ends_what_waits) {
+  manus::Client client(options({"mute"}));
+  auto waiting = client.generate(request("say 1"));
+  CHECK(client.shutdown().how == manus::ShutdownReport::How::orderly);
+  CHECK_EQUAL(waiting.get().error().kind, "closed");
+  CHECK(waiting.get().error().retryable);
+}
+
 TEST(lives_a_stubborn_server_is_killed) {
   manus::Options made = options({"stubborn"});
   made.stop_grace = 20ms;
