@@ -3,6 +3,7 @@
 | file or package | owns |
 |---|---|
 | `router.py`, `router_desk.py` | the router: who is let in, and what its requests share |
+| `lanes.py` | its ways to actors, and who keeps to one that a reload replaces |
 | `waiting_room.py` | its places: who starts now, who waits, who is shed |
 | `health_probes.py` | its asking after deployments that rest |
 | `routing/` | the plan of a request: who may answer it, in which order |
