@@ -88,6 +88,8 @@ class Calls:
         if call.method in STREAMED or call.method in WHOLE:
             if call.turn is not None and call.method in STREAMED:
                 await call.turn.wait()
+            if call.scope.cancel_called:
+                raise RequestCancelled("the request was cancelled before it was begun")
             stream = self._methods.begin(call.method, params)
             call.request_id = stream.request_id
             async with stream:

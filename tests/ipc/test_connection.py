@@ -409,6 +409,23 @@ async def test_shutdown_answers_everything_and_itself_last(autojump_clock: trio.
         assert 3.0 <= trio.current_time() < 4.0
 
 
+async def test_what_waits_for_its_turn_at_the_end_is_never_begun(autojump_clock: trio.testing.MockClock) -> None:
+    rig = slow()
+    async with open_host(rig) as host:
+        for _ in range(3):
+            host.say({"command": "stream", "params": {"prompt": "hello"}})
+        host.ask(9, "shutdown", deadline_ms=1000)
+        ends: list[dict[str, Any]] = []
+        while not ends or ends[-1].get("id") != 9:
+            heard = await host.hear()
+            if heard.get("status") != "chunk":
+                ends.append(heard)
+
+        assert ends[0]["response"]["finish_reason"] == "cancelled"
+        assert [each["error"]["code"] for each in ends[1:3]] == [-32800, -32800]
+        assert len(rig.first.bill) == 1, "work begins for nobody"
+
+
 async def test_exit_ends_at_once(autojump_clock: trio.testing.MockClock) -> None:
     rig = slow()
     async with open_host(rig) as host:
