@@ -8,7 +8,7 @@ Pure: no clock, no I/O. Times of the loop's clock and of the wall's are argument
 | `line.py`, `groups.py` | those who wait: in which order they are served, and whom an ending wakes |
 | `gauge.py` | what is asked of one bound of one scope, whatever it bounds |
 | `flows.py`, `windows.py` | requests and tokens per sliding minute, calls at once |
-| `budgets.py`, `budget_accounts.py`, `periods.py`, `budget_words.py` | sums per day, month or rolling window, and words |
+| `budgets.py`, `budget_accounts.py`, `periods.py`, `budget_words.py` | sums per period or rolling window, and words |
 | `learning.py` | what vendors' headers say remains |
 | `succession.py` | which gauge follows which when limits and budgets change |
 | `rules.py` | the gauges by scope, and the path through them of each kind of attempt |
