@@ -13,6 +13,7 @@ import manus
 from manus import reloading
 from manus.sim.behaviour import Behaviour, Script
 from manus.sim.faults import Cut, Rejected
+from manus.sim.provider import SimProvider
 from manus.trio_agent import TrioAgent
 from tests.reload.rig import Servers, config, entry, opened
 from tests.reload.test_reload import actors_of, settled
@@ -178,6 +179,32 @@ async def test_a_stream_that_breaks_off_is_taken_up_by_those_who_are_there(autoj
 
         assert seen == answer.content == text
         assert [each.provider for each in answer.route.attempts] == ["first", "third"]
+
+
+async def test_a_stream_that_breaks_off_is_gone_on_with_by_who_has_become_able_to(autojump_clock: object) -> None:
+    """A server of another wire stands behind the entry now, whose models continue an answer that was begun."""
+    text = "One two three four five."
+    servers = Servers(a=Script(text=text, gap_s=1, fault=Cut(where="body", after_chunks=3)), b=Script(text="Unlike."))
+    able = SimProvider("anthropic", Script(text=text))
+    servers.by_host["d"] = able
+    models = [{"name": "claude-opus-4-1", "prefill": True, "cost_per_input": 1, "cost_per_output": 2}]
+    retry = {"same_deployment": 0}
+    two = {"first": entry("a"), "second": entry("b", models=models, priority=200)}
+    moved = entry("d", type="anthropic", models=models, priority=200, base_url="http://d")
+    async with opened(servers, config(two, retry=retry)) as agent:
+        seen = ""
+        async with agent.stream("Who?") as stream:
+            async for chunk in stream:
+                seen += chunk.delta
+                if len(seen) < 5:
+                    await agent.reload(config({"first": entry("a"), "second": moved}, retry=retry))
+            answer = await stream.response()
+
+        assert seen == answer.content == text
+        assert [(each.provider, each.role) for each in answer.route.attempts] == [
+            ("first", "first"),
+            ("second", "continue"),
+        ]
 
 
 async def test_a_race_is_joined_by_nobody_who_has_left(autojump_clock: object) -> None:

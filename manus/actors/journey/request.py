@@ -131,6 +131,8 @@ class RequestRun:
         if isinstance(now, Failed):
             return now
         self._attempts.alone = is_alone(renewed, desk.spec.policy.retry)
+        if self._rescue is not None:
+            self._rescue.adopt(desk.spec.wires)
         return renewed
 
     async def _answered(self, plan: Plan, request: ChatRequest | EmbedRequest) -> OpenAttempt | Failed:

@@ -111,6 +111,10 @@ class Rescue:
         self._refused: set[str] = set()
         self._tried: list[str] = []
 
+    def adopt(self, wires: Mapping[str, str]) -> None:
+        """Go by the wires of another configuration from now on."""
+        self._wires = wires
+
     # --- what follows -------------------------------------------------------------------------------
 
     def follow(self, attempt: OpenAttempt, failure: Failed, cursor: PlanCursor) -> Ask | GiveUp:
