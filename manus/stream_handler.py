@@ -200,6 +200,7 @@ class StreamHandler:
         """
         if context._stream is not None or context.is_over:
             raise InvalidRequestError("context: its stream has been processed, or cancelled; create another one")
+        response: LLMResponse | None = None
         try:
             async with self._begun(provider, context.request if request is None else request, context) as stream:
                 context._begin(stream)
@@ -208,11 +209,13 @@ class StreamHandler:
             if not context.is_over:
                 context.state = "failed"
             context.error = error
-            await _called(self._on_error, error)
-            raise
         finally:
             if not context.is_over:
                 context.state = "cancelled"  # whoever processed it was cancelled himself
+        if response is None:
+            assert context.error is not None, "there is a response or an error"
+            await _called(self._on_error, context.error)
+            raise context.error
         await _called(self._on_complete, response)
         return response
 

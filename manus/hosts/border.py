@@ -1,5 +1,7 @@
 """Own the border between the runtime's loop and its callers: nothing else crosses it, in either direction.
 
+(How a caller is roused at his end stands in `callers`.)
+
 Calls go in by `post` and `call`, items of streams come out through a `Relay`. Both sides are held to three rules:
 
 - Whoever waits outside stands in `_open` or `_watchers`, and is told when the runtime ends, however it ends.

@@ -61,11 +61,13 @@ class RuntimeThread(Generic[AgentT]):
             Exception: whatever the opening raised.
         """
         _running.add(self)
+        awaited = False
         try:
             self._thread.start()
             await self.border.until(lambda: self._agent is not None or self.border.ended, here)
+            awaited = True
         finally:
-            if self._agent is None:
+            if not awaited:  # also where it is open by now: nobody will have it
                 self.stop(0.0)
         if self._agent is None:
             self._thread.join()
