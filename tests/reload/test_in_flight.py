@@ -187,7 +187,7 @@ async def test_a_stream_that_breaks_off_is_gone_on_with_by_who_has_become_able_t
     servers = Servers(a=Script(text=text, gap_s=1, fault=Cut(where="body", after_chunks=3)), b=Script(text="Unlike."))
     able = SimProvider("anthropic", Script(text=text))
     servers.by_host["d"] = able
-    models = [{"name": "claude-opus-4-1", "prefill": True, "cost_per_input": 1, "cost_per_output": 2}]
+    models = [{"name": "claude-3-5-sonnet-ours", "cost_per_input": 1, "cost_per_output": 2}]
     retry = {"same_deployment": 0}
     two = {"first": entry("a"), "second": entry("b", models=models, priority=200)}
     moved = entry("d", type="anthropic", models=models, priority=200, base_url="http://d")
