@@ -62,7 +62,8 @@ def test_a_service_manager_is_told_when_it_is_ready_reloads_and_stops(tmp_path: 
             assert words.recv(64) == b"READY=1"
             assert (tmp_path / "s").is_socket()
             process.send_signal(signal.SIGHUP)
-            assert [words.recv(64), words.recv(64)] == [b"RELOADING=1", b"READY=1"]
+            assert words.recv(64).splitlines()[0] == b"RELOADING=1"
+            assert words.recv(64) == b"READY=1"
             process.send_signal(signal.SIGTERM)
             assert words.recv(64) == b"STOPPING=1"
             assert process.wait(LIMIT_S) == 0
