@@ -27,7 +27,7 @@ from tests.conformance.lone_cases import ALONE
 from tests.conformance.vendors import Vendors, served
 
 DRAIN_S = 1.0
-"""What a host gives its requests in flight; the slowest that is to end within it takes a third of a second."""
+"""What a host gives its requests in flight; what is to end within it takes a tenth of that."""
 
 
 class Stage:

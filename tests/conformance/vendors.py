@@ -32,6 +32,7 @@ WIRES: Final[dict[str, WireName]] = {"first": "openai", "second": "anthropic", "
 TEXT: Final = "The keeper trims the lamp, writes the hour into the ledger and goes back to bed."
 STALLED: Final = "One two three four five"
 LONG: Final = " ".join(f"word{number}" for number in range(300))
+STEADY: Final = " ".join(f"word{number}" for number in range(60))
 ENDLESS: Final = " ".join([TEXT] * 4_000)
 PERSON: Final = '{"name": "Ada", "age": 36}'
 
@@ -41,7 +42,7 @@ SCRIPTS: Final[dict[str, Script]] = {
     "person": Script(text=PERSON),
     "tool": Script(text="", tool_calls=(ScriptedCall(name="weather", arguments='{"city": "Zürich"}'),)),
     "long": Script(text=LONG),
-    "steady": Script(text=LONG, gap_s=0.001),
+    "steady": Script(text=STEADY, gap_s=0.002),
     "endless": Script(text=ENDLESS, chunk_tokens=200, gap_s=0.02),
     "rough": Script(text=TEXT, gap_s=0.002),
     "stall": Script(text=STALLED + " six seven", fault=Stall(after_chunks=5)),

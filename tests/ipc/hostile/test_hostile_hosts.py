@@ -28,7 +28,7 @@ IPC: Final = {
     "outbox_bytes_max": 1 * MIB,
     "in_flight_max": 128,
     "consumer_stall_s": 2.0,
-    "drain_s": 5.0,
+    "drain_s": 60.0,
 }
 GROWTH_MAX_BYTES: Final = 64 * MIB
 """How much a server may grow by all of them together: a few times the bounds above, and a cold allocator's waste."""
