@@ -112,5 +112,6 @@ def test_every_host_is_measured_beside_bare_httpx() -> None:
 
 def test_the_start_of_a_subprocess_is_measured_beside_the_imports_it_is_made_of() -> None:
     done = run_benchmark("benchmarks.hosts", "--rounds", "1", "--rows", "start of")
-    for row in ("python -c pass", "import trio, httpx, msgspec", "serve: hands shaken, ping", "serve: the first answer"):
+    rows = ("python -c pass", "import trio, httpx, msgspec", "serve: hands shaken, ping", "serve: the first answer")
+    for row in rows:
         assert row in done.stdout
