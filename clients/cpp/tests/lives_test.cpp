@@ -193,7 +193,8 @@ TEST(lives_a_timeout_is_kept_while_the_server_is_away) {
   manus::Options made = options();
   made.restart.backoff_min = made.restart.backoff_max = 3'600'000ms;
   manus::Client client(made);
-  auto lost = client.generate(request("die", 100ms));
+  CHECK(client.wait_ready(PATIENCE).ok());
+  auto lost = client.generate(request("die", 1000ms));
   const manus::Error error = lost.get().error();
   CHECK(error.in_doubt);
   CHECK(!error.status.has_value());
@@ -276,7 +277,13 @@ TEST(lives_the_hosts_signals_are_left_alone) {
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_before);
   {
     manus::Client client(options());
-    for (int times = 0; times < 3; ++times) client.generate(request("close-stdin")).get();  // writing may be an EPIPE
+    const std::string more_than_a_pipe_holds = "say 1 " + std::string(200'000, 'x');
+    for (int times = 0; times < 3; ++times) {
+      auto closing = client.generate(request("close-stdin"));
+      auto behind = client.generate(request(more_than_a_pipe_holds));  // writing it is an EPIPE
+      CHECK(!closing.get().ok());
+      CHECK(behind.get().ok());
+    }
   }
   ::sigaction(SIGPIPE, nullptr, &after);
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_after);
