@@ -38,8 +38,10 @@ ADMISSION_MUTANTS = [
     Mutant(
         name="a small router never serves batch requests",
         file=ROOM,
-        original="        self._batch_places = max(1, math.ceil(places * batch_share))\n        self._waiting_max = waiting_max\n        self._rng",
-        mutated="        self._batch_places = int(places * batch_share)\n        self._waiting_max = waiting_max\n        self._rng",
+        original="        self._batch_places = max(1, math.ceil(places * batch_share))\n"
+        "        self._waiting_max = waiting_max\n        self._rng",
+        mutated="        self._batch_places = int(places * batch_share)\n"
+        "        self._waiting_max = waiting_max\n        self._rng",
         killers=(f"{T_ROOM}::test_batch_starts_only_while_less_than_its_share_is_taken",),
         rule="batch progresses while there is room",
     ),
