@@ -209,9 +209,11 @@ JOURNEY_MUTANTS = [
         name="a stream goes on unasked",
         file=RESCUE,
         original='            case "restart":\n'
-        '                return self._start_over(attempt, failure, cursor)\n            case "auto":\n                return self._take_up(',
+        "                return self._start_over(attempt, failure, cursor)\n"
+        '            case "auto":\n                return self._take_up(',
         mutated='            case "restart" | "auto":\n'
-        '                return self._start_over(attempt, failure, cursor)\n            case "auto":\n                return self._take_up(',
+        "                return self._start_over(attempt, failure, cursor)\n"
+        '            case "auto":\n                return self._take_up(',
         killers=(f"{T_FAILOVER}::test_stream_cut_after_content_ends_with_what_the_caller_saw_and_why",),
         rule="a caller who did not ask for it is not started over",
     ),
