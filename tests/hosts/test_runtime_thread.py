@@ -59,6 +59,7 @@ def test_an_opening_that_is_interrupted_at_the_last_moment_leaves_no_runtime() -
     runtime = RuntimeThread(an_agent_that_takes_its_time)
     with pytest.raises(KeyboardInterrupt):
         finish(runtime.start(InterruptedLate))
+    assert runtime.stopping
     until(lambda: runtimes() == [])
     assert runtime.ended
 
