@@ -22,6 +22,9 @@ ENTER = "\r"
 TAB = "\t"
 UP = "\x1b[A"
 
+ASLEEP_LOOKS, LOOK_S = 3, 0.01
+"""A thread that is seen asleep so often waits for more than its turn."""
+
 
 class Screen:
     """What a program in a terminal has shown so far, and its keyboard."""
@@ -46,14 +49,22 @@ class Screen:
         return came
 
     def press_ctrl_c(self) -> None:
-        """Press Ctrl-C once the program sleeps, which is when people press it.
+        """Press Ctrl-C once the program sleeps, which is when people press it."""
+        self.wait_until_asleep()
+        self.type(CTRL_C)
 
-        Python notices signals in the prompt's `select`; one that comes while a key is being handled waits for the next.
+    def wait_until_asleep(self) -> None:
+        """Wait until the program waits for something outside.
+
+        Python notices signals in the `select` of its prompt; one that comes between two of them waits for the next key.
         """
         main_thread = Path(f"/proc/{self.process.pid}/stat")
-        while main_thread.read_text().rpartition(")")[2].split()[0] != "S":
+        asleep = 0
+        while asleep < ASLEEP_LOOKS:
+            state = main_thread.read_text().rpartition(")")[2].split()[0]
+            asleep = asleep + 1 if state == "S" else 0
             assert self.process.poll() is None, self.shown
-        self.type(CTRL_C)
+            time.sleep(LOOK_S)
 
     def end(self) -> int:
         """Read to the end, and give the exit status."""

@@ -167,6 +167,7 @@ def test_a_signal_ends_the_program_and_the_use_is_told_and_booked(
 def test_a_signal_at_the_prompt_ends_the_program(tmp_path: Path, quick: str, number: signal.Signals) -> None:
     with at_terminal(chat_terminal(tmp_path, quick), "chat") as screen:
         prompted(screen)
+        screen.wait_until_asleep()
         screen.process.send_signal(number)
         assert screen.end() == 128 + number
 
