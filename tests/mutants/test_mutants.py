@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+
 import pytest
 
 from tests.mutants.admission_mutants import ADMISSION_MUTANTS
@@ -87,6 +89,8 @@ def verdicts(request: pytest.FixtureRequest) -> dict[str, Verdict]:
     mutants = [mutant for mutant in MUTANTS if f"{test_mutant_is_killed.__name__}[{mutant.name}]" in chosen]
     killers = tuple(sorted({test for mutant in mutants for test in mutant.killers}))
     jobs = [Job(name=mutant.name, tests=mutant.killers, mutant=mutant) for mutant in mutants]
+    # Every run has a bound of its own. That of a single test, which pytest has set, would end them all in their midst.
+    faulthandler.cancel_dump_traceback_later()
     return run_jobs([Job(name=UNMUTATED, tests=killers), *jobs])
 
 
