@@ -331,7 +331,7 @@ def test_an_unread_stream_holds_its_provider_back_and_nobody_else(run: Run) -> N
                 for _ in range(20):
                     await agent.get_routing_metrics()
                 held = len(cast(manus.HostedStream, slow)._pump.relay)
-            assert RELAY_ITEMS <= held < 4 * RELAY_ITEMS
+            assert RELAY_ITEMS // 2 <= held < 4 * RELAY_ITEMS
             await in_flight(agent, 1)
             whole = await slow.response()
             assert len(whole.content.split()) == 5_000
@@ -345,11 +345,13 @@ def test_a_pause_is_no_stall(run: Run) -> None:
         async with await agent_over(Rig(LONG), **tables) as agent:
             paused, stalled = agent.stream("Hello"), agent.stream("Hello")
             paused.pause()
-            await in_flight(agent, 1)
+            while (await agent.get_routing_metrics()).unfinished == 0:  # noqa: ASYNC110  # no event crosses the border
+                await asyncio.sleep(0.002)
             with pytest.raises(manus.StreamingError):
                 await stalled.response()
-            paused.resume()
+            # Read while it is still exempt: a loaded machine may be slower than the limit of this test.
             assert len((await paused.response()).content.split()) == 5_000
+            paused.resume()
 
     run(program())
 
@@ -531,7 +533,8 @@ def test_what_an_agent_has_handed_out_keeps_it_alive(run: Run) -> None:
     async def program() -> None:
         agent = await agent_over(Rig())
         runtime = agent._runtime
-        stream, events, tracker = agent.stream("Hello"), agent.events(), agent.token_tracker()
+        events, tracker = agent.events(), agent.token_tracker()  # before there is anything to tell of
+        stream = agent.stream("Hello")
         del agent
         gc.collect()
         assert (await stream.response()).content == TEXT
