@@ -19,26 +19,14 @@ with atheris.instrument_imports(include=["manus.actors", "manus.messages"]):
         codec_for(wire)
 
 from tests.fuzz.inputs import run_input
+from tests.fuzz.running import fuzz
 
 INPUT_BYTES_MAX = 8192
-INPUT_TIMEOUT_S = 30
-MEMORY_MB_MAX = 1024
 
 
 def main(arguments: list[str]) -> None:
     """Run; ends the process."""
-    runs, corpus, found, *more = arguments
-    options = (
-        f"-runs={runs}",
-        f"-artifact_prefix={found}/",
-        f"-max_len={INPUT_BYTES_MAX}",
-        f"-timeout={INPUT_TIMEOUT_S}",
-        f"-rss_limit_mb={MEMORY_MB_MAX}",
-        "-len_control=0",
-        "-print_final_stats=1",
-    )
-    atheris.Setup([sys.argv[0], *options, *more, corpus], run_input)
-    atheris.Fuzz()
+    fuzz(arguments, run_input, INPUT_BYTES_MAX)
 
 
 if __name__ == "__main__":

@@ -13,27 +13,15 @@ import atheris
 with atheris.instrument_imports(include=["manus.ipc.protocol", "manus.ipc.dialects"]):
     import manus.ipc.dialects.reading  # noqa: F401
 
+from tests.fuzz.running import fuzz
 from tests.ipc.line_promises import check
 
 INPUT_BYTES_MAX = 2048
-INPUT_TIMEOUT_S = 30
-MEMORY_MB_MAX = 1024
 
 
 def main(arguments: list[str]) -> None:
     """Run; ends the process."""
-    runs, corpus, found, *more = arguments
-    options = (
-        f"-runs={runs}",
-        f"-artifact_prefix={found}/",
-        f"-max_len={INPUT_BYTES_MAX}",
-        f"-timeout={INPUT_TIMEOUT_S}",
-        f"-rss_limit_mb={MEMORY_MB_MAX}",
-        "-len_control=0",
-        "-print_final_stats=1",
-    )
-    atheris.Setup([sys.argv[0], *options, *more, corpus], check)
-    atheris.Fuzz()
+    fuzz(arguments, check, INPUT_BYTES_MAX)
 
 
 if __name__ == "__main__":
