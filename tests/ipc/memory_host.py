@@ -16,6 +16,7 @@ from manus.ipc.policy import IpcPolicy
 from manus.ipc.served import Host
 from manus.ipc.session import Ending, Session
 from manus.ipc.stdio_adapter import STDIO, stdio_child
+from manus.sim.behaviour import Script
 from manus.supervisor.wake import WakeSlot
 from manus.trio_agent import TrioAgent
 from tests.face.rig import Rig, open_rig
@@ -210,3 +211,14 @@ async def open_host(
                 await host.greet()
             yield host
             host.drain.ask(0.0)
+
+
+LONG = " ".join(f"word{number}" for number in range(400)) + "."
+
+
+def slow(text: str = LONG, gap_s: float = 0.05) -> Rig:
+    return Rig(Script(text=text, gap_s=gap_s))
+
+
+def said(events: list[dict[str, Any]]) -> str:
+    return "".join(event["delta"] for event in events)

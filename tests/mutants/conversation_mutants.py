@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 ROOM = "manus/actors/conversations"
-TURNS = "tests/actors/conversations/test_turns.py"
+TURN_ORDER = "tests/actors/conversations/test_turn_order.py"
+TRIMMED = "tests/actors/conversations/test_trimmed_turns.py"
 SWEEPS = "tests/actors/conversations/test_turn_sweeps.py::test_blow_at_every_step_leaves_the_history_that_was_told"
 FILE = "tests/actors/conversations/test_file.py"
 
@@ -31,7 +32,7 @@ CONVERSATION_MUTANTS = [
         file=f"{ROOM}/turn.py",
         original="                await trio.lowlevel.checkpoint()\n                if not line.take",
         mutated="                if not line.take",
-        killers=(f"{TURNS}::test_turns_asked_in_one_moment_run_in_the_order_of_asking",),
+        killers=(f"{TURN_ORDER}::test_turns_asked_in_one_moment_run_in_the_order_of_asking",),
         rule="one ordered line",
     ),
     Mutant(
@@ -39,7 +40,7 @@ CONVERSATION_MUTANTS = [
         file=f"{ROOM}/desk.py",
         original="            following.called.set()\n",
         mutated="            pass\n",
-        killers=(f"{TURNS}::test_a_full_line_refuses_at_once_and_disturbs_nobody",),
+        killers=(f"{TURN_ORDER}::test_a_full_line_refuses_at_once_and_disturbs_nobody",),
         rule="one ordered line",
     ),
     Mutant(
@@ -47,7 +48,7 @@ CONVERSATION_MUTANTS = [
         file=f"{ROOM}/desk.py",
         original='            ticket.scope.cancel(reason="the conversation was deleted")\n',
         mutated="            pass\n",
-        killers=(f"{TURNS}::test_deleting_cancels_the_turn_that_runs_and_those_in_line",),
+        killers=(f"{TURN_ORDER}::test_deleting_cancels_the_turn_that_runs_and_those_in_line",),
         rule="deleting while a turn runs",
     ),
     Mutant(
@@ -55,7 +56,9 @@ CONVERSATION_MUTANTS = [
         file=f"{ROOM}/turn.py",
         original="        if self._desk.is_deleted(self._id, self._ticket.number):\n",
         mutated="        if False:\n",
-        killers=(f"{TURNS}::test_an_answer_that_was_whole_when_its_conversation_was_deleted_is_given_and_not_kept",),
+        killers=(
+            f"{TURN_ORDER}::test_an_answer_that_was_whole_when_its_conversation_was_deleted_is_given_and_not_kept",
+        ),
         rule="deleting while a turn runs",
     ),
     Mutant(
@@ -63,7 +66,7 @@ CONVERSATION_MUTANTS = [
         file=f"{ROOM}/turn.py",
         original="        if question is not None and not self._env.answered:\n",
         mutated="        if False and question is not None:\n",
-        killers=(f"{TURNS}::test_a_cancelled_turn_gives_the_routers_last_word_and_leaves_no_trace",),
+        killers=(f"{TURN_ORDER}::test_a_cancelled_turn_gives_the_routers_last_word_and_leaves_no_trace",),
         rule="cancelled requests keep their usage",
     ),
     Mutant(
@@ -87,7 +90,7 @@ CONVERSATION_MUTANTS = [
         file=f"{ROOM}/turn.py",
         original='failure=Failed(kind="context_length"), partial=None)',
         mutated='failure=Failed(kind="context_length"))',
-        killers=(f"{TURNS}::test_a_stream_of_which_something_was_shown_is_not_begun_again",),
+        killers=(f"{TRIMMED}::test_a_stream_of_which_something_was_shown_is_not_begun_again",),
         rule="whole streams",
     ),
     Mutant(

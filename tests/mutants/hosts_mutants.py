@@ -12,8 +12,9 @@ JSON_TEXT = "manus/ipc/protocol/json_text.py"
 CALLS = "manus/ipc/calls.py"
 
 ASYNCIO = "tests/hosts/test_asyncio_host.py"
+ASYNCIO_STREAMS = "tests/hosts/test_asyncio_streams.py"
 ENDS = "tests/hosts/test_ends.py"
-CONNECTION = "tests/ipc/test_connection.py"
+SLOW_HOSTS = "tests/ipc/test_slow_hosts.py"
 CONFORMANCE = "tests/conformance/test_conformance.py::test_a_host_gives_the_outcome_of_the_reference"
 
 HOSTS_MUTANTS = [
@@ -30,7 +31,7 @@ HOSTS_MUTANTS = [
         file=STREAM,
         original="of this package.\n        self._leave()\n",
         mutated="of this package.\n        return\n",
-        killers=(f"{ASYNCIO}::test_an_abandoned_stream_cancels_the_call_upstream",),
+        killers=(f"{ASYNCIO_STREAMS}::test_an_abandoned_stream_cancels_the_call_upstream",),
         rule="the last reference gone is a cancel upstream",
     ),
     Mutant(
@@ -38,7 +39,7 @@ HOSTS_MUTANTS = [
         file=BORDER,
         original="RELAY_ITEMS: Final = 64\n",
         mutated="RELAY_ITEMS: Final = 10**9\n",
-        killers=(f"{ASYNCIO}::test_an_unread_stream_holds_its_provider_back_and_nobody_else",),
+        killers=(f"{ASYNCIO_STREAMS}::test_an_unread_stream_holds_its_provider_back_and_nobody_else",),
         rule="P10: a slow reader slows its own stream; every queue has a bound",
     ),
     Mutant(
@@ -54,7 +55,7 @@ HOSTS_MUTANTS = [
         file=STREAM,
         original="self._border.post_quietly(self._pump.pause, True)",
         mutated="self._border.post_quietly(self._pump.pause, False)",
-        killers=(f"{ASYNCIO}::test_a_pause_is_no_stall",),
+        killers=(f"{ASYNCIO_STREAMS}::test_a_pause_is_no_stall",),
         rule="an explicit pause is exempt from the stall's time",
     ),
     Mutant(
@@ -89,7 +90,7 @@ HOSTS_MUTANTS = [
         file=CALLS,
         original="                await self._until(flow, 0, deadline)",
         mutated="                pass",
-        killers=(f"{CONNECTION}::test_a_host_without_credit_is_told_that_it_stalled",),
+        killers=(f"{SLOW_HOSTS}::test_a_host_without_credit_is_told_that_it_stalled",),
         rule="P6: the events of a stream are whole before its reply",
     ),
     Mutant(

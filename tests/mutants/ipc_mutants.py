@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-CONNECTION = "tests/ipc/test_connection.py"
+SLOW_HOSTS = "tests/ipc/test_slow_hosts.py"
+CONNECTION_ENDS = "tests/ipc/test_connection_ends.py"
 QUEUES = "tests/ipc/test_flow_and_outbox.py"
 
 IPC_MUTANTS = [
@@ -13,7 +14,7 @@ IPC_MUTANTS = [
         file="manus/ipc/connection.py",
         original="        buried = session.bury()\n",
         mutated="        buried = 0\n",
-        killers=(f"{CONNECTION}::test_a_crashed_session_answers_every_open_id_and_reads_on",),
+        killers=(f"{CONNECTION_ENDS}::test_a_crashed_session_answers_every_open_id_and_reads_on",),
         rule="P3: what was in a crashed actor's hands is answered at once",
     ),
     Mutant(
@@ -29,7 +30,7 @@ IPC_MUTANTS = [
         file="manus/ipc/connection.py",
         original="            await outbox.wait_room()\n            await session.wait_places()\n",
         mutated="            await session.wait_places()\n",
-        killers=(f"{CONNECTION}::test_a_flood_of_pings_to_a_host_that_does_not_read_holds_no_more_than_its_bound",),
+        killers=(f"{SLOW_HOSTS}::test_a_flood_of_pings_to_a_host_that_does_not_read_holds_no_more_than_its_bound",),
         rule="P10: every buffer has a bound",
     ),
     Mutant(
@@ -37,7 +38,7 @@ IPC_MUTANTS = [
         file="manus/ipc/connection.py",
         original="            await outbox.wait_room()\n            await session.wait_places()\n",
         mutated="            await outbox.wait_room()\n",
-        killers=(f"{CONNECTION}::test_a_flood_without_ids_behind_a_slow_request_is_not_read_further",),
+        killers=(f"{SLOW_HOSTS}::test_a_flood_without_ids_behind_a_slow_request_is_not_read_further",),
         rule="P10: every buffer has a bound",
     ),
     Mutant(
@@ -73,7 +74,7 @@ IPC_MUTANTS = [
         file="manus/ipc/calls.py",
         original="                until = max(since, flow.moved_at) + stall_s\n",
         mutated="                until = max(since, flow.moved_at) + 1000 * stall_s\n",
-        killers=(f"{CONNECTION}::test_a_host_without_credit_is_told_that_it_stalled",),
+        killers=(f"{SLOW_HOSTS}::test_a_host_without_credit_is_told_that_it_stalled",),
         rule="P4: every wait on the outside has a bound",
     ),
     Mutant(
@@ -81,7 +82,7 @@ IPC_MUTANTS = [
         file="manus/ipc/calls.py",
         original="until = max(since, flow.moved_at, outbox.wrote_at) + stall_s",
         mutated="until = since + stall_s",
-        killers=(f"{CONNECTION}::test_a_slow_reader_is_no_stalled_one",),
+        killers=(f"{SLOW_HOSTS}::test_a_slow_reader_is_no_stalled_one",),
         rule="a slow reader slows its own streams, and is not thrown out",
     ),
     Mutant(
@@ -89,7 +90,7 @@ IPC_MUTANTS = [
         file="manus/ipc/connection.py",
         original='                self.end("eof", session.policy.drain_s)\n',
         mutated='                self.end("eof", 0.0)\n',
-        killers=(f"{CONNECTION}::test_the_end_of_input_lets_what_is_in_flight_finish",),
+        killers=(f"{CONNECTION_ENDS}::test_the_end_of_input_lets_what_is_in_flight_finish",),
         rule="P13: orderly end",
     ),
     Mutant(

@@ -233,3 +233,18 @@ async def open_talk(
 def system(text: str) -> Turn:
     """Make a system turn."""
     return text_turn("system", text)
+
+
+def roles_sent(request: ChatRequest) -> list[tuple[str, str]]:
+    return [(turn.role, text_of(turn.parts)) for turn in request.turns]
+
+
+def finished(outcome: object) -> Finished:
+    assert isinstance(outcome, Finished), outcome
+    return outcome
+
+
+def of_kind(outcome: object, kind: str) -> Unfinished:
+    assert isinstance(outcome, Unfinished), outcome
+    assert outcome.failure.kind == kind
+    return outcome
