@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Self, TypeVar, final
+from typing import Any, Generic, Protocol, Self, TypeVar, final
 
-from manus.agent import AgentEvents
 from manus.responses import LLMResponse, StreamChunk
-from manus.streams import LLMStream, SSEStream
+from manus.streams import LLMStream
 
 T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:  # Any: it neither yields nor is sent anything
@@ -31,17 +31,54 @@ def _next(work: Coroutine[Any, Any, T]) -> T:  # Any: as above
         raise StopIteration from None
 
 
+class Awaited(Protocol[Item]):
+    """What an agent of a loop hands out: items that are waited for, until it is closed."""
+
+    async def __anext__(self) -> Item:
+        """Give the next item."""
+
+    def close(self) -> None:
+        """Want no more of them."""
+
+
+class Blocking(Generic[Item]):
+    """The items of `source` for a plain `for`, and a context manager that closes it."""
+
+    __slots__ = ("__weakref__", "_source")
+
+    def __init__(self, source: Awaited[Item]) -> None:
+        self._source = source
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        """Give the next item, blocking until there is one; the source's `__anext__` tells the rest."""
+        return _next(self._source.__anext__())
+
+    def close(self) -> None:
+        """Want no more: of an answer, the work upstream is cancelled. Harmless after the end, and twice."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 @final
-class SyncStream:
+class SyncStream(Blocking[StreamChunk]):
     """The chunks of one answer, then its response: `LLMStream` for a plain `for`. For one reading thread.
 
     Leaving its `with`, `close`, and losing its last reference cancel the work upstream. So does Ctrl-C, since it
     leaves the loop that reads. `cancel`, `pause` and `close` may be called from other threads.
     """
 
-    __slots__ = ("__weakref__", "_stream")
+    __slots__ = ("_stream",)
 
     def __init__(self, stream: LLMStream) -> None:
+        super().__init__(stream)
         self._stream = stream
 
     def __repr__(self) -> str:
@@ -51,13 +88,6 @@ class SyncStream:
     def request_id(self) -> str:
         """The request's id in the ledger."""
         return self._stream.request_id
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> StreamChunk:
-        """Give the next chunk, blocking until there is one; `LLMStream.__anext__` tells the rest."""
-        return _next(self._stream.__anext__())
 
     def response(self) -> LLMResponse:
         """Read to the end and give the whole answer; see `LLMStream.response`."""
@@ -75,66 +105,16 @@ class SyncStream:
         """Take back `pause`."""
         self._stream.resume()
 
-    def close(self) -> None:
-        """Leave the stream: the work upstream is cancelled. Harmless after the end, and twice."""
-        self._stream.close()
 
-    def __enter__(self) -> Self:
-        return self
+@final
+class SyncSSEStream(Blocking[str]):
+    """The same stream as server-sent events; see `SSEStream`."""
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    __slots__ = ()
 
 
 @final
-class SyncSSEStream:
-    """The same stream as server-sent events, for a plain `for`; see `SSEStream`."""
+class SyncEvents(Blocking[object]):
+    """What `SyncAgent.events` gives; see `AgentEvents`."""
 
-    __slots__ = ("__weakref__", "_stream")
-
-    def __init__(self, stream: SSEStream) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        """Give the next event's text, blocking until there is one."""
-        return _next(self._stream.__anext__())
-
-    def close(self) -> None:
-        """Leave the stream; see `LLMStream.close`."""
-        self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-@final
-class SyncEvents:
-    """What `SyncAgent.events` gives: an iterator over events, and a context manager that closes it."""
-
-    __slots__ = ("__weakref__", "_events")
-
-    def __init__(self, events: AgentEvents) -> None:
-        self._events = events
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> object:
-        """Give the next event, blocking until there is one."""
-        return _next(self._events.__anext__())
-
-    def close(self) -> None:
-        """Stop collecting; what has come can still be read. Closing twice is fine."""
-        self._events.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    __slots__ = ()

@@ -61,7 +61,7 @@ def test_every_stream_keeps_the_contract(face: type, name: str) -> None:
 
 
 def test_the_sync_stream_has_the_same_names() -> None:
-    public = {name for name in vars(manus.SyncStream) if not name.startswith("_")}
+    public = {name for name in dir(manus.SyncStream) if not name.startswith("_")}
     assert public == {*STREAM_NAMES, "request_id"} - {"aclose"}
     assert inspect.getdoc(SSEStream.close)
 
