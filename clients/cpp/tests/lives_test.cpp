@@ -272,18 +272,17 @@ TEST(lives_descriptors_of_ours_are_not_inherited) {
 
 TEST(lives_the_hosts_signals_are_left_alone) {
   struct sigaction before {}, after {};
+  ::signal(SIGPIPE, SIG_DFL);  // whoever started us may have it ignored, and then nothing would be shown
   sigset_t mask_before, mask_after;
   ::sigaction(SIGPIPE, nullptr, &before);
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_before);
   {
+    // Both wait for the greeting, and so are written as one; the pipe does not hold all of it when its reader goes.
     manus::Client client(options());
-    const std::string more_than_a_pipe_holds = "say 1 " + std::string(200'000, 'x');
-    for (int times = 0; times < 3; ++times) {
-      auto closing = client.generate(request("close-stdin"));
-      auto behind = client.generate(request(more_than_a_pipe_holds));  // writing it is an EPIPE
-      CHECK(!closing.get().ok());
-      CHECK(behind.get().ok());
-    }
+    auto closing = client.generate(request("close-stdin"));
+    auto behind = client.generate(request("say 1 " + std::string(400'000, 'x')));
+    CHECK(!closing.get().ok());
+    CHECK(behind.get().ok());
   }
   ::sigaction(SIGPIPE, nullptr, &after);
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_after);
