@@ -16,7 +16,7 @@ from manus.actors.accounting import ACCOUNTING
 from manus.actors.upstream import ProviderCounters
 from manus.in_force import InForce
 from manus.messages.outcomes import BreakerState
-from manus.messages.policy import ProviderPolicy
+from manus.messages.policy import Durability, ProviderPolicy
 from manus.messages.routing import DeploymentMetrics, RoutingMetrics, RoutingMetricsAsked
 from manus.supervisor.statistics import ActorStatus
 from manus.supervisor.tree import Tree
@@ -26,9 +26,6 @@ ANSWER_S: Final = 0.8
 
 HealthStatus = Literal["ok", "degraded", "unavailable"]
 """All of it works; requests are answered, though not all is as it should be; no request can be answered."""
-
-Durability = Literal["memory", "process", "power"]
-"""What the books survive: nothing; a crash or kill of the process; a loss of power too."""
 
 
 class ProviderHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +101,7 @@ async def ask_health(tree: Tree, in_force: InForce) -> Health:
         for policy in wiring.policies
     )
     ledger = LedgerHealth(
-        durability="memory" if wiring.ledger.path is None else wiring.ledger.durability,
+        durability=wiring.ledger.survives,
         state=actors[ACCOUNTING].state,
         trouble=in_force.ledger_trouble(),
     )

@@ -37,7 +37,7 @@ from manus.messages.calls import ProviderStatus, StatusAsked
 from manus.messages.conversations import ChatAsked
 from manus.messages.failures import Failed
 from manus.messages.outcomes import Route, Unfinished
-from manus.messages.policy import ProviderPolicy
+from manus.messages.policy import Durability, ProviderPolicy
 from manus.messages.requests import ChatRequest, EmbedRequest
 from manus.messages.routing import ExplainAsked, RoutingMetrics, RoutingMetricsAsked
 from manus.option_checks import number
@@ -314,6 +314,11 @@ class TrioAgent(LLMAgent):
         return await self._reloader.reload(config)
 
     # --- for adapters -------------------------------------------------------------------------------------
+
+    @property
+    def durability(self) -> Durability:
+        """What the books survive: only of books on a disk does another process know what became of a request."""
+        return self._wiring.ledger.survives
 
     def view(self) -> TrioAgent:
         """Give another handle on the same runtime, with a first choice of its own: one for each of many connections."""

@@ -2084,7 +2084,7 @@ class Session final : public std::enable_shared_from_this<Session>, private Call
       auto [call, status] = std::move(recovered_.front());
       recovered_.pop_front();
       if (call->stage == CallState::Stage::recovering) {
-        Error error = recovered(*call, failure_, std::move(status), text(server_told_, "ledger", "process"));
+        Error error = recovered(*call, failure_, std::move(status), text(server_told_, "ledger", "memory"));
         end(lock, call, RawOutcome::failure(std::move(error)));
       }
     }

@@ -82,7 +82,15 @@ class Connection:
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             emit, name = self._emit, self._name
             calls = Calls(session, self._methods, nursery, name=name, emit=emit, redact=self._redact)
-            self._desk = Desk(session, calls, name=name, engine=self._engine, end=self.end, emit=emit)
+            self._desk = Desk(
+                session,
+                calls,
+                name=name,
+                engine=self._engine,
+                durability=self._methods.durability,
+                end=self.end,
+                emit=emit,
+            )
             nursery.start_soon(self._read, name="reader")
             nursery.start_soon(self._write, name="writer")
             if session.ending is not None:

@@ -37,6 +37,7 @@ from manus.ipc.refusals import (
 )
 from manus.ipc.session import Session, Why
 from manus.ipc.voice import Asked, Malformed, Told
+from manus.messages.policy import Durability
 
 RETRY_AFTER_S: Final = 1.0
 """What a host with too many requests in flight is told: any of them may end by then."""
@@ -58,6 +59,7 @@ class Desk:
         calls: who works on requests.
         name: the connection's, for events.
         engine: whether the Atomic Engine's envelope is spoken here.
+        durability: what the agent's books survive.
         end: ends the connection: why, and within how many seconds.
         emit: publishes an event.
     """
@@ -69,6 +71,7 @@ class Desk:
         *,
         name: str,
         engine: bool,
+        durability: Durability,
         end: Callable[[Why, float], None],
         emit: Callable[[msgspec.Struct], None],
     ) -> None:
@@ -76,6 +79,7 @@ class Desk:
         self._calls = calls
         self._name = name
         self._engine = engine
+        self._durability = durability
         self._end = end
         self._emit = emit
         self._complained: set[str] = set()
@@ -159,6 +163,7 @@ class Desk:
             frame_bytes_max=session.policy.frame_bytes_max,
             in_flight_max=session.policy.in_flight_max,
             engine=self._engine,
+            durability=self._durability,
         )
 
     # --- notifications ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import msgspec
 
 from manus.ipc.protocol import params as p
 from manus.ipc.protocol.options import options_of, prompt_of
+from manus.messages.policy import Durability
 from manus.streams import LLMStream
 from manus.trio_agent import TrioAgent
 
@@ -30,6 +31,11 @@ class Methods:
 
     def __init__(self, agent: TrioAgent) -> None:
         self._agent = agent
+
+    @property
+    def durability(self) -> Durability:
+        """What the agent's books survive."""
+        return self._agent.durability
 
     def begin(self, method: str, params: msgspec.Struct) -> LLMStream:
         """Begin what has an answer of a model: the methods in `STREAMED` and `WHOLE`. Synchronous.

@@ -191,6 +191,10 @@ class ProviderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return ModelCard(name=model) if self.describe is None else self.describe(model)
 
 
+Durability = Literal["memory", "process", "power"]
+"""What the books survive: nothing; a crash or kill of the process; a loss of power too."""
+
+
 class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How the books are kept.
 
@@ -225,6 +229,11 @@ class LedgerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     close_s: float = 10.0
     keep_days: float | None = None
     rows_max: int = 2_000
+
+    @property
+    def survives(self) -> Durability:
+        """What these books survive."""
+        return "memory" if self.path is None else self.durability
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,6 +58,7 @@ async def test_nothing_but_ping_is_answered_before_the_greeting(autojump_clock: 
         told = [each["error"]["data"]["kind"] if "error" in each else "ok" for each in heard]
         assert told == ["ok", "not_initialized", "unsupported_version", "ok", "already_initialized", "ok"]
         assert heard[2]["error"]["data"]["supported"] == [1]
+        assert heard[3]["result"]["server"]["ledger"] == "memory", "so that nobody takes what it forgot for never sent"
 
 
 async def test_an_id_in_flight_is_refused_and_free_again_after_its_reply(

@@ -13,6 +13,7 @@ from manus._version import __version__
 from manus.ipc.protocol import params as p
 from manus.ipc.protocol import results as r
 from manus.messages.outcomes import Route
+from manus.messages.policy import Durability
 from manus.token_counts import TokenCount
 
 PROTOCOL_VERSION: Final = 1
@@ -78,12 +79,18 @@ def param_names(method: str) -> tuple[str, ...]:
 
 
 def initialize_result(
-    *, window: int | None, window_max: int, frame_bytes_max: int, in_flight_max: int, engine: bool
+    *,
+    window: int | None,
+    window_max: int,
+    frame_bytes_max: int,
+    in_flight_max: int,
+    engine: bool,
+    durability: Durability,
 ) -> r.Initialized:
     """Tell a host what was agreed on, and what it may ask here."""
     return r.Initialized(
         protocolVersion=PROTOCOL_VERSION,
-        server=r.Server(name="manus", version=__version__),
+        server=r.Server(name="manus", version=__version__, ledger=durability),
         capabilities=r.Capabilities(
             methods=tuple(METHODS),
             notifications=(*NOTIFICATIONS, EVENT),

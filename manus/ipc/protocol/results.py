@@ -22,6 +22,7 @@ from manus.messages.accounting import RequestStatus as LedgerStatus
 from manus.messages.content import Citation
 from manus.messages.limits import BudgetState, LimitState
 from manus.messages.outcomes import Route
+from manus.messages.policy import Durability
 from manus.messages.routing import RoutingMetrics as RouterMetrics
 from manus.reloading import Reloaded
 from manus.reports import ProviderState, UsageLine, UsageReport
@@ -76,10 +77,14 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answers."""
+    """Who answers, and what its books survive.
+
+    Where they survive the process, `request.status` of `unknown` proves that nothing was ever sent.
+    """
 
     name: str
     version: str
+    ledger: Durability
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
