@@ -31,12 +31,7 @@ _running: set[RuntimeThread[Any]] = set()  # Any: whatever the agent
 
 @final
 class RuntimeThread(Generic[AgentT]):
-    """One runtime in its own loop in its own thread.
-
-    Args:
-        opening: makes the agent, inside the thread.
-        drain_s: how long requests in flight may finish where `stop` does not say.
-    """
+    """One runtime in its own loop in its own thread. `opening` makes its agent, inside the thread."""
 
     def __init__(self, opening: Callable[[], AbstractAsyncContextManager[AgentT]]) -> None:
         self.border = Border()
