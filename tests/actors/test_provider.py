@@ -212,6 +212,30 @@ async def test_asker_who_leaves_has_the_connection_closed_in_the_same_tick(autoj
         assert asked.transport.left == ["broken"]
 
 
+async def test_nothing_is_begun_where_the_asker_left_in_the_step_in_which_the_credentials_came(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    authorise = Upstream.authorise
+    asker = trio.CancelScope()
+
+    async def authorised_too_late(self: Upstream, encoded: HttpRequest, key: str | None = None) -> object:
+        authorisation = await authorise(self, encoded, key)
+        asker.cancel()
+        while not left.is_set():  # the asker is told in a pass of the loop, and tells the actor
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return authorisation
+
+    left = trio.Event()
+    monkeypatch.setattr(Upstream, "authorise", authorised_too_late)
+    async with provider(reply=whole(ANSWER)) as asked:
+        with asker:
+            await asked.call()
+        left.set()
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert asked.transport.requests == []
+
+
 async def test_attempt_that_was_fenced_does_not_send(autojump_clock: object) -> None:
     async with provider(reply=whole(ANSWER)) as asked:
         asked.delivery.fence()

@@ -9,6 +9,7 @@ import gc
 import pytest
 
 import manus
+from manus.hosts import border
 from manus.sim.behaviour import Script
 from manus.sim.faults import Rejected
 from manus.sim.wire import ChatAsked
@@ -72,7 +73,7 @@ def test_an_error_that_was_raised_keeps_nothing_alive(run: Run) -> None:
             try:
                 with pytest.raises(manus.AuthenticationError):
                     await agent.generate("Hello", fallback_providers=[])
-                while any(type(each).__name__ == "_Call" for each in gc.get_objects()):  # noqa: ASYNC110
+                while any(type(each) is border._Call for each in gc.get_objects()):  # noqa: ASYNC110
                     await asyncio.sleep(0.002)  # the runtime's thread may be about to let go of it
             finally:
                 gc.enable()
