@@ -38,7 +38,7 @@ NO_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u OPENAI_ORG_ID -u OPENAI_P
 # never wait are not shown to it: it has nothing to say about them, and takes two thirds of its time to say so.
 FLAKE8_IGNORED := E,F,W,C9,ASYNC109,ASYNC122,ASYNC124,ASYNC127,ASYNC9
 
-.PHONY: help setup run cpp demo test test-long scenarios chaos lint coverage bench bench-peers catalogue clean
+.PHONY: help setup run cpp demo test test-long scenarios chaos lint lint-style lint-types lint-async coverage bench bench-peers catalogue clean
 .DEFAULT_GOAL := help
 
 help:
@@ -105,12 +105,18 @@ RUNS ?= 1
 chaos: $(RUN_READY)
 	@$(BIN)/manus chaos --seed $(SEED) --runs $(RUNS) $(ARGS)
 
-lint: $(TEST_READY)
+lint: lint-style lint-types lint-async
+
+lint-style: $(TEST_READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+lint-types: $(TEST_READY)
 	@$(BIN)/mypy
+
+lint-async: $(TEST_READY)
 	@grep -rlE 'async |await |trio' --include='*.py' manus tests benchmarks examples scripts \
-		| xargs $(BIN)/flake8 --extend-ignore $(FLAKE8_IGNORED)
+		| xargs -n 150 -P 2 $(BIN)/flake8 --extend-ignore $(FLAKE8_IGNORED)
 
 coverage: $(TEST_READY)
 	@$(NO_KEYS) $(BIN)/python -m coverage run -m pytest -m "not long and not mutants" $(ARGS)

@@ -24,6 +24,7 @@ from manus.messages.accounting import Reserve
 from manus.messages.ids import DeploymentId, RequestId
 from manus.messages.policy import LedgerPolicy
 from manus.messages.usage import Price, Usage
+from tests.patience import WAIT_S
 
 PRICE = Price(input=1_000_000_000, output=4_000_000_000, cache_write_long=2_000_000_000, version="2026-11")
 BOUND = Usage(input_uncached=1000, output=500, source="bound")
@@ -125,12 +126,12 @@ class Desk:
     def wait(self, pending: Pending[T]) -> T:
         """Run what is posted until `pending` has its result."""
         while not pending.done:
-            self.posted.get(timeout=30)()
+            self.posted.get(timeout=WAIT_S)()
         return pending.value
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Look until `condition` holds; a store's thread has no other way to tell a test."""
-        give_up_at = time.monotonic() + 30
+        give_up_at = time.monotonic() + WAIT_S
         while not condition():
             assert time.monotonic() < give_up_at, "it never came to that"
             time.sleep(0.001)

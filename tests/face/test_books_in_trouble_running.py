@@ -31,9 +31,7 @@ from manus.opening import open_agent
 from manus.supervisor.bus import Subscription
 from manus.trio_agent import TrioAgent
 from tests.face.rig import Rig, config
-
-WAIT_S = 30.0
-"""By then a thread of the ledger has noticed anything."""
+from tests.patience import WAIT_S
 
 BULKY = tuple(f"{number:03}-" + "x" * 200 for number in range(60))
 """Labels that make an intent of some 12 KB, so that a journal fills up in seconds."""

@@ -10,7 +10,8 @@ import uvloop
 
 import manus
 from tests.face.rig import Rig, config
-from tests.hosts.rig import WAIT_S, options, runtimes, until
+from tests.hosts.rig import options, runtimes, until
+from tests.patience import WAIT_S
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 

@@ -17,6 +17,7 @@ import manus
 from manus.sim.behaviour import Script
 from manus.sim.faults import Stall
 from tests.face.rig import TEXT, Rig, config
+from tests.patience import WAIT_S
 
 SILENT: Final = Script(text=TEXT, fault=Stall(where="headers"))
 """A provider that takes the call and never says a word."""
@@ -26,9 +27,6 @@ STUCK: Final = Script(text=TEXT, fault=Stall(where="body", after_chunks=2))
 
 LONG: Final = Script(words=5_000)
 """More than all buffers between a provider and a reader hold together."""
-
-WAIT_S: Final = 30.0
-"""When what should have happened long ago is given up. No test passes by waiting for it."""
 
 ROOT: Final = Path(__file__).parent.parent.parent
 

@@ -13,7 +13,7 @@ import trio
 from manus.hosts.border import Border, Relay
 from manus.hosts.callers import ThreadWaiter
 from manus.hosts.sync_stream import finish
-from tests.hosts.rig import WAIT_S
+from tests.patience import WAIT_S
 
 T = TypeVar("T")
 

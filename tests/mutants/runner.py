@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from tests.mutants.mutant import Mutant, Verdict
+from tests.patience import PATIENCE
 
 REPOSITORY = Path(__file__).parent.parent.parent
 TIMEOUT_S = 60.0
@@ -28,6 +29,9 @@ TIMEOUT_S = 60.0
 
 HONEST_TIMEOUT_S = 900.0
 """How long the killers of all of them may take together, on a machine that has other things to do as well."""
+
+MUTANT_PATIENCE_S = 5.0
+"""How long a killer waits in vain for what a mutant never does, before it calls it found out."""
 
 AT_ONCE = 2
 OUTPUT_CHARACTERS_MAX = 3_000
@@ -175,6 +179,8 @@ def _be_the_child(job: Job, copy: Path, log: Path) -> None:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
         os.chdir(copy)
+        if job.mutant is not None:
+            os.environ[PATIENCE] = str(MUTANT_PATIENCE_S)
         # This repository is left behind: from here on `manus` and `tests` are those of the copy.
         for name in [name for name in sys.modules if name.split(".")[0] in ("manus", "tests")]:
             del sys.modules[name]

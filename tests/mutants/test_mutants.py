@@ -84,14 +84,26 @@ TESTS_FAILED = 1
 
 @pytest.fixture(scope="module")
 def verdicts(request: pytest.FixtureRequest) -> dict[str, Verdict]:
-    """Run all mutants that are to be judged in this session together, and their killers on the honest code."""
+    """Run all mutants that are to be judged in this session together, and one killer of each file on the honest code.
+
+    That one passes shows that its file can be run where mutants are. That all of them pass on the honest code is what
+    the rest of the suite is for, and is seen there.
+    """
     chosen = {item.name for item in request.session.items}
     mutants = [mutant for mutant in MUTANTS if f"{test_mutant_is_killed.__name__}[{mutant.name}]" in chosen]
-    killers = tuple(sorted({test for mutant in mutants for test in mutant.killers}))
+    killers = {test.partition("::")[0]: test for mutant in mutants for test in mutant.killers}
     jobs = [Job(name=mutant.name, tests=mutant.killers, mutant=mutant) for mutant in mutants]
     # Every run has a bound of its own. That of a single test, which pytest has set, would end them all in their midst.
     faulthandler.cancel_dump_traceback_later()
-    return run_jobs([Job(name=UNMUTATED, tests=killers), *jobs])
+    return run_jobs([Job(name=UNMUTATED, tests=tuple(killers.values())), *jobs])
+
+
+@pytest.mark.long
+def test_all_killers_pass_on_the_honest_code_where_mutants_are_run() -> None:
+    killers = tuple(sorted({test for mutant in MUTANTS for test in mutant.killers}))
+    faulthandler.cancel_dump_traceback_later()
+    honest = run_jobs([Job(name=UNMUTATED, tests=killers)])[UNMUTATED]
+    assert honest.exit_code == 0, honest.output
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
