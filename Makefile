@@ -90,7 +90,7 @@ demo: $(RUN_READY)
 
 test: $(TEST_READY)
 	@$(BIN)/python -c 'import trio, sys; print("trio", trio.__version__, "on Python", sys.version.split()[0]); assert tuple(map(int, trio.__version__.split(".")[:2])) >= (0, 34)'
-	@$(NO_KEYS) $(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(NO_KEYS) $(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(TEST_READY)
 	@$(NO_KEYS) $(BIN)/python -m pytest -m long -o faulthandler_timeout=3600 $(ARGS)

@@ -7,6 +7,7 @@ once and forks for each job, for starting Python and pytest anew would take long
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -29,6 +30,19 @@ TIMEOUT_S = 60.0
 
 HONEST_TIMEOUT_S = 900.0
 """How long the killers of all of them may take together, on a machine that has other things to do as well."""
+
+LOADED_ONCE = (
+    "asyncio",
+    "httpx",
+    "hypothesis.stateful",
+    "msgspec.json",
+    "pytest",
+    "pytest_trio",
+    "sqlite3",
+    "trio.testing",
+    "unittest.mock",
+)
+"""What most killers import of others' is imported once, before the forks, so that no child has to."""
 
 MUTANT_PATIENCE_S = 5.0
 """How long a killer waits in vain for what a mutant never does, before it calls it found out."""
@@ -85,12 +99,8 @@ def run_jobs(jobs: list[Job]) -> dict[str, Verdict]:
 
 def main() -> None:
     """Take jobs from stdin, run them, give verdicts to stdout."""
-    import hypothesis.stateful
-    import pytest
-    import pytest_trio
-    import trio.testing
-
-    _ = (hypothesis, pytest, pytest_trio, trio)  # loaded here so that no child has to
+    for module in LOADED_ONCE:
+        importlib.import_module(module)
     jobs = msgspec.json.decode(sys.stdin.buffer.read(), type=list[Job])
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
         verdicts = list(_run_all(jobs, Path(directory)))
