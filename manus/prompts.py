@@ -50,7 +50,7 @@ _PART_KEYS: Final = {
 }
 
 
-def turns_of(prompt: Prompt, *, system_prompt: str | None = None) -> tuple[Turn, ...]:
+def turns_of(prompt: Prompt, *, system_prompt: object = None) -> tuple[Turn, ...]:
     """Turn a prompt into a conversation, system turns first.
 
     Raises:

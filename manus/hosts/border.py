@@ -205,7 +205,7 @@ class _Call(Generic[T]):
         self._function = function
         self._context = contextvars.copy_context()
         self._scope = trio.CancelScope()
-        self._value: T | None = None
+        self._value: tuple[T, ...] = ()
         self._error: Exception | None = None
         self.done = False
 
@@ -223,7 +223,7 @@ class _Call(Generic[T]):
     async def _run(self) -> None:
         try:
             with self._scope:
-                self._value = await self._function()
+                self._value = (await self._function(),)
                 self._end(None)
         except Exception as error:
             self._end(error)
@@ -238,7 +238,8 @@ class _Call(Generic[T]):
     def result(self) -> T:
         error, self._error = self._error, None
         if error is None:
-            return self._value  # type: ignore[return-value]  # there is no error, hence a value
+            (value,) = self._value
+            return value
         try:
             raise error
         finally:

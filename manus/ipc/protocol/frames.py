@@ -7,7 +7,7 @@ after them is read as if they had never been.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -135,7 +135,7 @@ def _engine(frame: dict[str, Any]) -> Frame:  # Any: JSON, as the engine made it
     return EngineMessage(type=frame["type"], payload=payload, id=given_id if type(given_id) is str else "")
 
 
-def is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[Id]:
     """Say whether a request may be called so: every peer must be able to read it back as it was."""
     if type(value) is int:
         return -ID_NUMBER_MAX <= value <= ID_NUMBER_MAX
@@ -154,6 +154,6 @@ def _unknown_member(name: str, known: tuple[str, ...]) -> str:
 
 
 def _invalid(reason: str, *, dialect: DialectName = "json-rpc", given_id: object = UNSET) -> Malformed:
-    known_id = given_id if given_id is not UNSET and is_id(given_id) else UNSET
+    known_id = given_id if is_id(given_id) else UNSET
     error = protocol_error(-32600, "invalid_request", f"Invalid Request: {reason}", id=known_id)
-    return Malformed(error=error, dialect=dialect, id=known_id)  # type: ignore[arg-type]  # is_id has looked at it
+    return Malformed(error=error, dialect=dialect, id=known_id)

@@ -129,7 +129,7 @@ def _check_option(name: str, value: object, kind: type[Params]) -> None:
         case "messages", list():
             turns_of(value)
         case "system_prompt", _:
-            turns_of("", system_prompt=value)  # type: ignore[arg-type]  # whatever it is: that is the question
+            turns_of("", system_prompt=value)
         case _ if name in _PROMPTS:
             return
         case _ if name in AskParams.__struct_fields__ or name in EmbedParams.__struct_fields__:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import GenericAlias
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -216,6 +216,14 @@ Event: Final = _told(
 """One piece of a streamed answer. `kind` and `delta` are always there; `index` 0 and what is empty are left out."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """An object of the face, which says by itself what it is as plain data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain data. Any: as JSON has it."""
+
+
 def wire_result(result: object) -> object:
     """Give what a method of the agent returned as what goes on the wire; plain data is that already."""
     match result:
@@ -228,10 +236,10 @@ def wire_result(result: object) -> object:
             return RequestStatus(**taken | {"usage": wire_usage(usage)})
         case Route() | TokenCount() | ProviderState():
             return result
-        case dict() | msgspec.Struct() if not hasattr(result, "to_dict"):
-            return result
+        case Telling():
+            return result.to_dict()
         case _:
-            return result.to_dict()  # type: ignore[attr-defined]  # every object of the face has it
+            return result
 
 
 def wire_usage(usage: ResponseUsage) -> Any:

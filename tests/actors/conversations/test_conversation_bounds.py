@@ -16,6 +16,7 @@ from manus.messages.content import (
 )
 from manus.messages.conversations import (
     ConversationAsked,
+    ConversationForgotten,
     ConversationPolicy,
     ConversationsReconfigured,
     ConversationTold,
@@ -62,8 +63,8 @@ async def test_the_longest_unused_conversation_is_forgotten_for_one_more(autojum
         for name in ("a", "b", "a", "c"):
             await talk.say("x", name)
         assert [name for name in "abc" if name in talk.shelf] == ["a", "c"]
-        gone = [event for event in talk.events if type(event).__name__ == "ConversationForgotten"]
-        assert [(each.conversation_id, each.why) for each in gone] == [("b", "count")]  # type: ignore[attr-defined]
+        gone = [event for event in talk.events if isinstance(event, ConversationForgotten)]
+        assert [(each.conversation_id, each.why) for each in gone] == [("b", "count")]
 
 
 async def test_a_conversation_in_which_a_turn_runs_is_not_forgotten(autojump_clock: object) -> None:

@@ -23,6 +23,7 @@ from manus.actors.conversations.history import History
 from manus.actors.conversations.opening import open_conversations
 from manus.actors.conversations.shelf import Shelf
 from manus.actors.conversations.store import Change, ConversationKept, ConversationRemoved, ConversationStore
+from manus.actors.conversations.writer import SqliteStore
 from manus.actors.redaction import redactor
 from manus.messages.content import (
     Audio,
@@ -79,16 +80,16 @@ def no_secrets(text: str) -> str:
 
 
 def kept(name: str, number: int, exchange: Exchange | None = EVERYTHING, **fields: object) -> ConversationKept:
-    values: dict[str, object] = {
-        "conversation_id": name,
-        "system": (text_turn("system", "Be brief."),),
-        "created_unix_s": 1.0,
-        "used_unix_s": float(number),
-        "first": 0,
-        "next_number": number + 1,
-        "exchange": None if exchange is None else msgspec.json.encode(exchange),
-    }
-    return ConversationKept(**(values | fields))  # type: ignore[arg-type]
+    change = ConversationKept(
+        conversation_id=name,
+        system=(text_turn("system", "Be brief."),),
+        created_unix_s=1.0,
+        used_unix_s=float(number),
+        first=0,
+        next_number=number + 1,
+        exchange=None if exchange is None else msgspec.json.encode(exchange),
+    )
+    return msgspec.structs.replace(change, **fields)
 
 
 def written(path: Path, *changes: Change, redact: Callable[[str], str] = no_secrets) -> None:
@@ -110,7 +111,9 @@ def test_everything_that_a_turn_can_hold_comes_back_as_it_was(tmp_path: Path) ->
     written(path, kept("a", 0), kept("a", 1))
     history = read(path)["a"]
     assert history.exchanges == (EVERYTHING, EVERYTHING)
-    assert bytes(history.exchanges[0].answer.vendor.raw) == b'{"any":  [1,  2.0e1]}'  # type: ignore[union-attr]
+    vendor = history.exchanges[0].answer.vendor
+    assert vendor is not None
+    assert bytes(vendor.raw) == b'{"any":  [1,  2.0e1]}'
     assert history.sizes == (len(msgspec.json.encode(EVERYTHING)),) * 2
     assert history.system == (text_turn("system", "Be brief."),)
     assert (history.created_unix_s, history.used_unix_s) == (1.0, 1.0)
@@ -320,7 +323,8 @@ async def test_what_is_confirmed_is_there_when_it_is_opened_again(tmp_path: Path
 async def test_what_the_disk_refuses_is_kept_and_tried_until_it_takes_it(tmp_path: Path) -> None:
     policy = ConversationPolicy(path=str(tmp_path / "c.sqlite"), retry_s=0.02)
     async with open_conversations(policy, redact=no_secrets) as store:
-        connection = store._connection  # type: ignore[attr-defined]
+        assert isinstance(store, SqliteStore)
+        connection = store._connection
         connection.execute("PRAGMA query_only = ON")
         first = store.put(kept("a", 0))
         assert not await flushed(store, first)
@@ -337,9 +341,10 @@ async def test_what_the_disk_refuses_is_kept_and_tried_until_it_takes_it(tmp_pat
 async def test_a_disk_that_never_takes_it_does_not_hold_the_end(tmp_path: Path) -> None:
     policy = ConversationPolicy(path=str(tmp_path / "c.sqlite"), retry_s=0.02, close_s=5.0)
     async with open_conversations(policy, redact=no_secrets) as store:
-        store._connection.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
+        assert isinstance(store, SqliteStore)
+        store._connection.execute("PRAGMA query_only = ON")
         assert not await flushed(store, store.put(kept("a", 0)))
-        assert not store.close()  # type: ignore[attr-defined]
+        assert not store.close()
 
 
 CHANGES = st.lists(

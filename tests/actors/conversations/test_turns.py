@@ -24,7 +24,7 @@ from manus.messages.conversations import (
     ConversationUnknown,
     CreateConversation,
 )
-from manus.messages.failures import Failed
+from manus.messages.failures import Failed, FailureKind
 from manus.messages.outcomes import Answer, Finish, Finished
 from manus.messages.requests import ChatRequest
 from tests.actors.conversations.talk import (
@@ -98,10 +98,10 @@ async def test_what_is_told_of_a_conversation_is_what_it_holds(autojump_clock: o
 
 
 @pytest.mark.parametrize("kind", ["server", "invalid_request", "shed", "cancelled", "context_length"])
-async def test_a_failed_turn_leaves_no_trace(kind: str, autojump_clock: object) -> None:
+async def test_a_failed_turn_leaves_no_trace(kind: FailureKind, autojump_clock: object) -> None:
     async def answer(request: ChatRequest) -> object:
         is_second = text_of(request.turns[-1].parts) == "two"
-        return failed(request, kind) if is_second else answered(request)  # type: ignore[arg-type]
+        return failed(request, kind) if is_second else answered(request)
 
     router = ScriptedRouter(answer)
     async with open_talk(router) as talk:
