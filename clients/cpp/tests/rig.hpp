@@ -3,8 +3,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -69,17 +72,22 @@ inline bool has_children() {
 class Scratch {
  public:
   Scratch() {
-    char name[] = "/tmp/manus-cpp-XXXXXX";
-    const int fd = ::mkstemp(name);
-    ::close(fd);
-    ::unlink(name);
-    path = name;
+    std::string name = (std::filesystem::temp_directory_path() / "manus-cpp-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory: " + name);
+    directory_ = name;
+    path = name + "/scratch";
   }
-  ~Scratch() { ::unlink(path.c_str()); }
+  ~Scratch() {
+    std::error_code ignored;  // what cannot be removed is left: a test that failed may still be using it
+    std::filesystem::remove_all(directory_, ignored);
+  }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
   std::string path;
+
+ private:
+  std::string directory_;
 };
 
 /// How many descriptors this process has open.
