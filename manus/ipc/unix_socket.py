@@ -92,23 +92,33 @@ def peer_of(connection: socket.socket) -> Peer | None:
 
 
 def _listening(path: Path) -> socket.socket:
+    """Listen beside `path`, and move the file there: whoever waits for it to be there can connect at once."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    new = _beside(path)
+    _clear(new)
     bound = False
     try:
         with contextlib.suppress(OSError):
             # Linux gives the file the mode of the socket: it never exists with another one.
             os.fchmod(listener.fileno(), MODE)
-        listener.bind(os.fspath(path))
+        listener.bind(os.fspath(new))
         bound = True
         # Elsewhere this sets it, and nobody could connect before: it does not listen yet.
-        path.chmod(MODE)
+        new.chmod(MODE)
         listener.listen(BACKLOG)
+        new.rename(path)
     except OSError:
         listener.close()
         if bound:
-            path.unlink(missing_ok=True)
+            new.unlink(missing_ok=True)
         raise
     return listener
+
+
+def _beside(path: Path) -> Path:
+    """Name a file of the same directory, no longer than `path`, so that it fits where that does."""
+    name = path.name
+    return path.with_name(name[:-1] + ("~" if name[-1] != "~" else "^"))
 
 
 def _clear(path: Path) -> None:

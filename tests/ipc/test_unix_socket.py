@@ -39,13 +39,39 @@ def test_it_has_its_mode_before_anybody_can_connect(tmp_path: Path, monkeypatch:
     listen = socket.socket.listen
 
     def note(listener: socket.socket, backlog: int = 0) -> None:
-        modes.append(stat.S_IMODE((tmp_path / "s").stat().st_mode))
+        modes.extend(stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir())
         listen(listener, backlog)
 
     monkeypatch.setattr(socket.socket, "listen", note)
     bind(tmp_path / "s").close()
 
     assert modes == [0o600]
+
+
+@pytest.mark.parametrize("name", ["s", "manus.sock", "s~", "~"])
+def test_whoever_sees_the_file_can_connect(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there: list[bool] = []
+    listen = socket.socket.listen
+
+    def note(listener: socket.socket, backlog: int = 0) -> None:
+        there.append((tmp_path / name).exists())
+        listen(listener, backlog)
+
+    monkeypatch.setattr(socket.socket, "listen", note)
+    bound = bind(tmp_path / name)
+
+    assert there == [False]
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    bound.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_server_left_that_was_killed_while_it_began_is_no_obstacle(tmp_path: Path) -> None:
+    dead_socket(tmp_path / "manus.soc~")
+
+    bind(tmp_path / "manus.sock").close()
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_dead_server_left_is_replaced(tmp_path: Path) -> None:

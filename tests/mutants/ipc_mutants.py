@@ -104,8 +104,8 @@ IPC_MUTANTS = [
     Mutant(
         name="everybody may connect for a moment (ipc)",
         file="manus/ipc/unix_socket.py",
-        original="        path.chmod(MODE)\n        listener.listen(BACKLOG)\n",
-        mutated="        path.chmod(0o666)\n        listener.listen(BACKLOG)\n        path.chmod(MODE)\n",
+        original="        new.chmod(MODE)\n        listener.listen(BACKLOG)\n",
+        mutated="        new.chmod(0o666)\n        listener.listen(BACKLOG)\n        new.chmod(MODE)\n",
         killers=("tests/ipc/test_unix_socket.py::test_it_has_its_mode_before_anybody_can_connect",),
         rule="mode 0600, without a race",
     ),

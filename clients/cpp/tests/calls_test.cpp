@@ -285,7 +285,7 @@ TEST(calls_futures_come_true) {
 
 TEST(calls_over_a_unix_socket_work_and_the_server_stays) {
   const Scratch scratch;
-  manus::detail::Child server;
+  Server server;
   manus::Options serving = options({"--socket", scratch.path});
   CHECK_EQUAL(server.start(serving, STDIN_FILENO, STDOUT_FILENO, -1), "");
   eventually([&] { return ::access(scratch.path.c_str(), F_OK) == 0; }, "the socket");

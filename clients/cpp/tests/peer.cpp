@@ -276,9 +276,11 @@ struct Peer {
 int listen_at(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const std::string beside = path + "~";  // whoever sees the file can connect
+  beside.copy(address.sun_path, sizeof address.sun_path - 1);
   const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd, 8) != 0) std::abort();
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) std::abort();
+  if (::listen(fd, 8) != 0 || ::rename(beside.c_str(), path.c_str()) != 0) std::abort();
   return fd;
 }
 

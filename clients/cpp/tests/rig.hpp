@@ -68,6 +68,14 @@ inline bool has_children() {
   return ::waitid(P_ALL, 0, &found, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/// A peer that is started by the test itself, and gone at its end however that comes.
+struct Server : manus::detail::Child {
+  ~Server() {
+    signal(SIGKILL);
+    reap(true);
+  }
+};
+
 /// A file name that nobody else uses; the file is removed at the end.
 class Scratch {
  public:
